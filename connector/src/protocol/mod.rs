@@ -1,0 +1,32 @@
+//! Flow's materialize protocol: its messages, their two codecs, and the tuples that carry keys and values.
+//!
+//! Knows nothing of S3 or Parquet. The messages are generated from `connector/proto` by `build.rs`; one of them, `Store`, is
+//! on the hot path and is also read without them: see [`request::Decoder`].
+
+mod codec;
+mod json_tuple;
+pub mod packed;
+mod protojson;
+pub mod request;
+mod store;
+mod value;
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from connector/proto"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+}
+
+pub use codec::{Codec, MAX_FRAME_BYTES};
+pub use generated::{consumer, flow, gazette, materialize};
+pub use request::Request;
+pub use store::Store;
+pub use value::{Tuple, Value, Values};
+
+/// The version of the protocol that the Spec response states.
+pub const PROTOCOL_VERSION: u32 = 3_032_023;

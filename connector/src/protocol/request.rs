@@ -1,0 +1,127 @@
+//! Requests as the session meets them: one variant, its message, and the hot one borrowed from the frame.
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::protocol::materialize::{self, request};
+use crate::protocol::store::{self, Scratch, Store};
+use crate::protocol::{Codec, Tuple};
+
+/// A request of the runtime.
+#[derive(Debug)]
+pub enum Request<'a> {
+    /// Describe yourself: configuration schemas and protocol version.
+    Spec(request::Spec),
+    /// Say which fields may and must be materialized.
+    Validate(Box<request::Validate>),
+    /// Make the endpoint ready for a specification.
+    Apply(Box<request::Apply>),
+    /// Begin a session.
+    Open(Box<request::Open>),
+    /// Look a document up; never sent for delta updates.
+    Load(request::Load),
+    /// No more loads in this transaction.
+    Flush(request::Flush),
+    /// One row.
+    Store(Store<'a>),
+    /// Stage what was stored, and say how to commit it.
+    StartCommit(request::StartCommit),
+    /// The runtime has committed: make what was staged visible.
+    Acknowledge(request::Acknowledge),
+}
+
+impl Request<'_> {
+    /// The request's name in Flow's own words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Request::Spec(_) => "Spec",
+            Request::Validate(_) => "Validate",
+            Request::Apply(_) => "Apply",
+            Request::Open(_) => "Open",
+            Request::Load(_) => "Load",
+            Request::Flush(_) => "Flush",
+            Request::Store(_) => "Store",
+            Request::StartCommit(_) => "StartCommit",
+            Request::Acknowledge(_) => "Acknowledge",
+        }
+    }
+}
+
+/// Reads requests from frames; keeps what a request borrows from besides its frame.
+#[derive(Debug)]
+pub struct Decoder {
+    codec: Codec,
+    scratch: Scratch,
+    /// The last Store that did not come in the form the hot path reads.
+    unusual: request::Store,
+}
+
+impl Decoder {
+    /// A decoder for one stream.
+    pub fn new(codec: Codec) -> Self {
+        Self { codec, scratch: Scratch::default(), unusual: request::Store::default() }
+    }
+
+    /// Reads one request. Errors where the frame is malformed, or holds no request or more than one.
+    pub fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<Request<'a>> {
+        let store = match self.codec {
+            Codec::Proto => store::from_proto(frame)?,
+            Codec::Json => store::from_json(frame, &mut self.scratch)?,
+        };
+        if let Some(store) = store {
+            return Ok(Request::Store(store));
+        }
+        match only_variant(self.codec.decode(Bytes::copy_from_slice(frame))?)? {
+            Variant::Request(request) => Ok(request),
+            Variant::Store(store) => {
+                self.unusual = store;
+                Ok(Request::Store(borrow(&self.unusual)))
+            }
+        }
+    }
+}
+
+/// A request, or a Store that still has to find an owner.
+enum Variant {
+    Request(Request<'static>),
+    Store(request::Store),
+}
+
+fn only_variant(message: materialize::Request) -> Result<Variant> {
+    use Request::{Acknowledge, Apply, Flush, Load, Open, Spec, StartCommit, Validate};
+    let variants = [
+        message.spec.map(Spec),
+        message.validate.map(Box::new).map(Validate),
+        message.apply.map(Box::new).map(Apply),
+        message.open.map(Box::new).map(Open),
+        message.load.map(Load),
+        message.flush.map(Flush),
+        message.start_commit.map(StartCommit),
+        message.acknowledge.map(Acknowledge),
+    ];
+    let store = message.store.map(Variant::Store);
+    let mut present = variants.into_iter().flatten().map(Variant::Request).chain(store);
+    let first = present.next().ok_or_else(|| {
+        Error::protocol(
+            "an unknown message from the runtime: it holds none of spec, validate, apply, open, load, flush, \
+             store, startCommit, acknowledge; this connector may be older than the runtime",
+        )
+    })?;
+    match present.next() {
+        None => Ok(first),
+        Some(_) => Err(Error::protocol("a message from the runtime holds more than one request")),
+    }
+}
+
+fn borrow(store: &request::Store) -> Store<'_> {
+    let tuple = |json, packed| {
+        if Bytes::is_empty(json) { Tuple::Packed(packed) } else { Tuple::Json(json) }
+    };
+    Store {
+        binding: store.binding,
+        key: tuple(&store.key_json, &store.key_packed),
+        values: tuple(&store.values_json, &store.values_packed),
+        doc: (!store.doc_json.is_empty()).then_some(&store.doc_json[..]),
+        delete: store.delete,
+    }
+}

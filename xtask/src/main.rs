@@ -1,0 +1,114 @@
+//! Sets a fresh machine up and runs the project's commands, so that `cargo sim` and `cargo conformance` need nothing
+//! but Rust, npm, and Go or an image registry. Without dependencies, so that it is there in a second.
+//!
+//! `.cargo/config.toml` has the aliases that lead here.
+
+mod cargo;
+mod conformance;
+mod docker;
+mod duckdb;
+mod image;
+mod minio;
+mod sh;
+
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use crate::cargo::Workspace;
+use crate::sh::{Failure, Result};
+
+/// What `cargo xtask` alone, or with something unknown, says.
+const USAGE: &str = "what is there to do:
+  cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
+  cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
+  cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, MinIO's image
+  cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
+                                              --host: do not compile inside; --binary: of this program";
+
+/// The catalog that `cargo sim` plays when it is not told what to do.
+const DEFAULT_CATALOG: &str = "tests/catalogs/wikipedia/flow.yaml";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Said(message)) => {
+            sh::say(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Child(status)) => ExitCode::from(status),
+    }
+}
+
+/// Does what the first argument names.
+fn run(args: &[String]) -> Result<()> {
+    let (command, args) = args.split_first().ok_or_else(|| USAGE.to_owned())?;
+    let workspace = cargo::workspace()?;
+    match command.as_str() {
+        "sim" => sim(workspace, args),
+        "conformance" => conformance::run(workspace, args),
+        "setup" => setup(workspace, args),
+        "image" => image::run(&workspace, args),
+        other => Err(Failure::Said(format!("there is no `{other}`; {USAGE}"))),
+    }
+}
+
+/// Runs the simulator in our place.
+fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
+    workspace.duckdb = duckdb::ensure(&workspace.root)?;
+    if wants_minio(args) {
+        docker::ensure_engine(&workspace)?;
+        minio::ensure_image(&workspace)?;
+    }
+    workspace.build()?;
+    let mut simulator = workspace.command(workspace.program("flow-sim"));
+    if args.is_empty() {
+        sh::say(&format!("flow-sim run {DEFAULT_CATALOG}"));
+        simulator.args(["run", DEFAULT_CATALOG]).current_dir(&workspace.root);
+    }
+    let error = simulator.args(args).exec();
+    Err(sh::not_started(&simulator, &error))
+}
+
+/// Sets up what the tests need.
+fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
+    workspace.duckdb = duckdb::ensure(&workspace.root)?;
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--no-docker"] => Ok(()),
+        [] => {
+            docker::ensure_engine(&workspace)?;
+            minio::ensure_image(&workspace)
+        }
+        _ => Err(Failure::Said("`cargo xtask setup` takes no argument but --no-docker".to_owned())),
+    }
+}
+
+/// Whether the simulator is asked to start MinIO.
+fn wants_minio(args: &[String]) -> bool {
+    args.iter().any(|arg| arg == "--s3=minio") || args.windows(2).any(|pair| pair == ["--s3", "minio"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn docker_is_set_up_for_minio_alone() {
+        assert!(wants_minio(&words("run flow.yaml --s3 minio")));
+        assert!(wants_minio(&words("run --s3=minio flow.yaml")));
+        assert!(!wants_minio(&words("run --s3 embedded minio")));
+        assert!(!wants_minio(&[]));
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_the_usage() {
+        for line in ["", "simulate"] {
+            let Err(Failure::Said(message)) = run(&words(line)) else { panic!("expected a message") };
+            assert!(message.contains("cargo conformance [--no-docker]") || message.contains("started by cargo"), "{message}");
+        }
+    }
+}
