@@ -1,1 +1,6 @@
 //! The conformance suite.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod docker;
+mod minio;

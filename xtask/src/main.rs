@@ -64,7 +64,9 @@ fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
     let mut simulator = workspace.command(workspace.program("flow-sim"));
     if args.is_empty() {
         sh::say(&format!("flow-sim run {DEFAULT_CATALOG}"));
-        simulator.args(["run", DEFAULT_CATALOG]).current_dir(&workspace.root);
+        simulator
+            .args(["run", DEFAULT_CATALOG])
+            .current_dir(&workspace.root);
     }
     let error = simulator.args(args).exec();
     Err(sh::not_started(&simulator, &error))
@@ -79,13 +81,16 @@ fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
             docker::ensure_engine(&workspace)?;
             minio::ensure_image(&workspace)
         }
-        _ => Err(Failure::Said("`cargo xtask setup` takes no argument but --no-docker".to_owned())),
+        _ => Err(Failure::Said(
+            "`cargo xtask setup` takes no argument but --no-docker".to_owned(),
+        )),
     }
 }
 
 /// Whether the simulator is asked to start MinIO.
 fn wants_minio(args: &[String]) -> bool {
-    args.iter().any(|arg| arg == "--s3=minio") || args.windows(2).any(|pair| pair == ["--s3", "minio"])
+    args.iter().any(|arg| arg == "--s3=minio")
+        || args.windows(2).any(|pair| pair == ["--s3", "minio"])
 }
 
 #[cfg(test)]
@@ -107,8 +112,14 @@ mod tests {
     #[test]
     fn what_is_unknown_is_answered_with_the_usage() {
         for line in ["", "simulate"] {
-            let Err(Failure::Said(message)) = run(&words(line)) else { panic!("expected a message") };
-            assert!(message.contains("cargo conformance [--no-docker]") || message.contains("started by cargo"), "{message}");
+            let Err(Failure::Said(message)) = run(&words(line)) else {
+                panic!("expected a message")
+            };
+            assert!(
+                message.contains("cargo conformance [--no-docker]")
+                    || message.contains("started by cargo"),
+                "{message}"
+            );
         }
     }
 }
