@@ -1,0 +1,38 @@
+# Short names for the project's commands. Nothing needs just: each recipe is a line that you can type.
+
+# List what is here
+default:
+    @just --list
+
+# Play a catalog end to end; without arguments the wikipedia catalog (see `just sim --help`)
+sim *args:
+    cargo sim {{ args }}
+
+# Run all tests, after setting up what they need; `--no-docker` leaves out what needs Docker
+test *args:
+    cargo conformance {{ args }}
+
+# Accept the snapshots that the tests now produce, then show what changed (inline ones: `cargo insta review`)
+snapshots *args:
+    INSTA_UPDATE=always cargo conformance {{ args }}
+    git diff --stat snapshots
+
+# Format the sources
+fmt *args:
+    cargo fmt --all {{ args }}
+
+# Run clippy as CI does
+lint *args:
+    cargo clippy --workspace --all-targets {{ args }} -- -D warnings
+
+# Build the documentation as CI does; `just doc --open` shows it
+doc *args:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps {{ args }}
+
+# Build the connector's image, `materialize-s3-parquet:local`
+image *args:
+    cargo xtask image {{ args }}
+
+# Everything CI runs
+ci:
+    .ci/run
