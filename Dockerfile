@@ -1,8 +1,8 @@
 # The connector's image. `cargo xtask image` builds it, with or without a registry that has the Rust image.
 #
-# Two ways lead to the same image. `docker build .` compiles inside. `docker build --target host DIR` takes the
-# program `materialize-s3-parquet` from DIR; that stage stands above the Rust image, because the classic builder
-# runs every stage up to the one it is asked for.
+# Two ways lead to the same image. `docker build .` compiles inside. `docker build --target host DIR` takes the program
+# `materialize-s3-parquet` and the licences from DIR; that stage stands above the Rust image, because the classic
+# builder runs every stage up to the one it is asked for.
 
 FROM debian:bookworm-slim AS base
 # TLS needs root certificates, which this base does not have unless it was made with them.
@@ -21,7 +21,8 @@ USER 65532:65532
 ENTRYPOINT ["/connector/materialize-s3-parquet"]
 
 FROM base AS host
-COPY materialize-s3-parquet /connector/materialize-s3-parquet
+# A pattern, so that this stage passes where nothing was built outside and the one below is to do it.
+COPY LICENSE-* materialize-s3-parque[t] /connector/
 
 FROM rust:1.95.0-bookworm AS build
 # The image's own toolchain is the pinned one; without this, rustup would fetch the components that only developers need.
@@ -31,4 +32,5 @@ COPY . .
 RUN cargo build --release --locked --package materialize-s3-parquet
 
 FROM base
+COPY LICENSE-* /connector/
 COPY --from=build /source/target/release/materialize-s3-parquet /connector/materialize-s3-parquet

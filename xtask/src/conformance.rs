@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cargo::Workspace;
 use crate::sh::{self, Failure, Result};
-use crate::{docker, duckdb, image, minio};
+use crate::{duckdb, image, minio};
 
 /// Tells the tests that they have to do without Docker.
 const NO_DOCKER: &str = "CONFORMANCE_NO_DOCKER";
@@ -13,6 +13,10 @@ const NO_DOCKER: &str = "CONFORMANCE_NO_DOCKER";
 /// Tells the tests the file to which each one that does not run adds a line: its name and why. (What a passing test
 /// prints is not shown, so it cannot tell by itself.)
 const SKIPPED: &str = "CONFORMANCE_SKIPPED";
+
+/// What to do where Docker cannot be had.
+const WITHOUT_DOCKER: &str =
+    "Or run `cargo conformance --no-docker`: what needs Docker is then skipped";
 
 /// Sets up, builds, tests.
 pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
@@ -24,24 +28,13 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
     }
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     if with_docker {
-        set_up_docker(&workspace)?;
+        minio::ensure(&workspace, WITHOUT_DOCKER)?;
     }
     workspace.build()?;
     if with_docker {
         image::from_program(&workspace, &workspace.program(image::PROGRAM))?;
     }
     test(&workspace, with_docker, &args)
-}
-
-/// The engine and MinIO's image; a failure says how to do without.
-fn set_up_docker(workspace: &Workspace) -> Result<()> {
-    let made = docker::ensure_engine(workspace).and_then(|()| minio::ensure_image(workspace));
-    made.map_err(|failure| match failure {
-        Failure::Said(message) => Failure::Said(format!(
-            "{message}\nOr run `cargo conformance --no-docker`: what needs Docker is then skipped"
-        )),
-        child @ Failure::Child(_) => child,
-    })
 }
 
 /// Runs the tests and tells what was skipped.

@@ -57,40 +57,36 @@ const ATTEMPTS: [Attempt; 4] = [
     },
 ];
 
-/// The command line client, ready for arguments. The classic builder: buildx is a plugin that many engines lack.
-pub(crate) fn docker() -> Command {
-    let mut command = Command::new("docker");
-    command.env("DOCKER_BUILDKIT", "0");
-    command
+/// The id of the local engine's image of this name.
+pub(crate) fn image_id(name: &str) -> Option<String> {
+    sh::quiet(Command::new("docker").args(["image", "inspect", "--format={{.Id}}", name])).ok()
 }
 
 /// Whether the local engine has an image of this name.
 pub(crate) fn has_image(name: &str) -> bool {
-    sh::succeeds(docker().args(["image", "inspect", name]))
+    image_id(name).is_some()
 }
 
 /// Whether a public image is here or can be pulled now.
 pub(crate) fn can_have_image(name: &str) -> bool {
     has_image(name) || {
         sh::say(&format!("pulling the image {name}"));
-        sh::succeeds(docker().args(["pull", "--quiet", name]))
+        sh::succeeds(Command::new("docker").args(["pull", "--quiet", name]))
     }
 }
 
 /// Sees to it that an engine answers.
 pub(crate) fn ensure_engine(workspace: &Workspace) -> Result<()> {
-    if answers() {
-        return Ok(());
-    }
-    if !may_install() {
-        return Err(Failure::Said(
-            "no Docker engine answers (`docker version`), and xtask installs one only as root on Debian or Ubuntu. \
-             Install and start Docker and try again"
-                .to_owned(),
-        ));
+    let Err(silence) = ask() else { return Ok(()) };
+    if sh::env("DOCKER_HOST").is_some() || !may_install() {
+        return Err(Failure::Said(format!(
+            "no Docker engine answers: {silence}\nInstall Docker, start it, or point DOCKER_HOST at one. (xtask does \
+             that only as root on Debian or Ubuntu, and where DOCKER_HOST is not set)"
+        )));
     }
     install()?;
-    start(workspace)
+    // Where services are managed, the package has started it.
+    if answers() { Ok(()) } else { start(workspace) }
 }
 
 /// Sees to it that the image which ours is based on is here; where no registry has it, it is made of Debian's packages.
@@ -120,21 +116,38 @@ pub(crate) fn ensure_base_image() -> Result<()> {
         .stdout
         .take()
         .expect("stdout was asked to be a pipe just above");
-    let imported = sh::succeeds_with(docker().args(["import", "-", BASE_IMAGE]), tar.into());
+    let imported = sh::succeeds_with(
+        Command::new("docker").args(["import", "-", BASE_IMAGE]),
+        tar.into(),
+    );
     let made = bootstrap.wait().is_ok_and(|status| status.success());
     if imported && made {
         return Ok(());
     }
     // A half image under the public name would be taken for the real one from now on.
-    sh::succeeds(docker().args(["image", "rm", BASE_IMAGE]));
+    sh::succeeds(Command::new("docker").args(["image", "rm", BASE_IMAGE]));
     Err(Failure::Said(format!(
         "cannot make {BASE_IMAGE}: `mmdebstrap … | docker import` failed (its messages stand above)"
     )))
 }
 
-/// Whether an engine answers; a client on the search path says nothing about that.
+/// Asks the engine for its version; a client on the search path says nothing about that. The error is why there was no
+/// answer, in the client's words.
+fn ask() -> std::result::Result<(), String> {
+    let mut client = Command::new("docker");
+    client
+        .args(["version", "--format={{.Server.Version}}"])
+        .stdin(Stdio::null());
+    match client.output() {
+        Err(error) => Err(error.to_string()),
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(sh::tail(&String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// Whether an engine answers.
 fn answers() -> bool {
-    sh::succeeds(Command::new("docker").arg("version"))
+    ask().is_ok()
 }
 
 /// Whether this is a machine on which we can install: root on a Debian or its child.
@@ -174,12 +187,15 @@ fn install() -> Result<()> {
 /// Installs packages, saying so first.
 fn apt_install(packages: &[&str]) -> Result<()> {
     sh::say(&format!(
-        "installing {} with apt-get, as root (`--no-docker` does without)",
+        "installing {} with apt-get, as root",
         packages.join(", ")
     ));
     let apt = || {
         let mut command = Command::new("apt-get");
-        command.arg("-qq").env("DEBIAN_FRONTEND", "noninteractive");
+        // Another apt may be at work; wait for it.
+        command
+            .args(["-qq", "-o", "DPkg::Lock::Timeout=120"])
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     sh::quiet(apt().arg("update"))?;

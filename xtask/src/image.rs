@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::cargo::Workspace;
 use crate::docker;
@@ -12,6 +13,9 @@ const IMAGE: &str = "materialize-s3-parquet:local";
 
 /// The program inside.
 pub(crate) const PROGRAM: &str = "materialize-s3-parquet";
+
+/// What goes into the image beside it.
+const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 /// The image of the Dockerfile's build stage (a test compares them).
 const RUST_IMAGE: &str = "rust:1.95.0-bookworm";
@@ -38,11 +42,17 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<()> {
 
 /// Puts a program into the image's runtime stage.
 pub(crate) fn from_program(workspace: &Workspace, program: &Path) -> Result<()> {
-    docker::ensure_base_image()?;
-    // A directory with nothing but the program: the engine is sent all of the context.
+    // A directory with nothing but these: the engine is sent all of the context.
     let context = workspace.scratch("image")?;
-    let copy = context.join(PROGRAM);
-    fs::copy(program, &copy).map_err(sh::file_error("copy", program))?;
+    let licences = LICENCES.map(|name| workspace.root.join(name));
+    for (file, name) in licences
+        .iter()
+        .map(PathBuf::as_path)
+        .zip(LICENCES)
+        .chain([(program, PROGRAM)])
+    {
+        fs::copy(file, context.join(name)).map_err(sh::file_error("copy", file))?;
+    }
     sh::say(&format!(
         "making the image {IMAGE} of {}",
         program.display()
@@ -75,14 +85,20 @@ fn release(workspace: &Workspace) -> Result<PathBuf> {
     Ok(target.join("release").join(PROGRAM))
 }
 
-/// Runs `docker build` on the Dockerfile.
+/// Runs `docker build` on the Dockerfile; the image it takes the name from is removed, or they would pile up.
 fn build(workspace: &Workspace, context: &Path, more: &[&str]) -> Result<()> {
+    docker::ensure_base_image()?;
+    let former = docker::image_id(IMAGE);
     let version = concat!("VERSION=", env!("CARGO_PKG_VERSION"));
-    let mut docker = docker::docker();
-    docker
-        .args(["build", "--tag", IMAGE, "--build-arg", version, "--file"])
-        .arg(workspace.root.join("Dockerfile"));
-    sh::quiet(docker.args(more).arg(context)).map(drop)
+    let mut docker = Command::new("docker");
+    docker.args(["build", "--tag", IMAGE, "--build-arg", version, "--file"]);
+    docker.arg(workspace.root.join("Dockerfile"));
+    sh::quiet(docker.args(more).arg(context))?;
+    if let Some(former) = former.filter(|id| docker::image_id(IMAGE).as_ref() != Some(id)) {
+        // One that a container still uses stays, which harms nobody.
+        sh::succeeds(Command::new("docker").args(["image", "rm", &former]));
+    }
+    Ok(())
 }
 
 /// Reads the arguments.

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use crate::cargo::Workspace;
 use crate::sh::{Failure, Result};
 
-/// What `cargo xtask` alone, or with something unknown, says.
-const USAGE: &str = "what is there to do:
+/// The answer to `--help`, and the end of the answer to something unknown.
+const USAGE: &str = "the commands:
   cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
   cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, MinIO's image
@@ -42,7 +42,13 @@ fn main() -> ExitCode {
 
 /// Does what the first argument names.
 fn run(args: &[String]) -> Result<()> {
-    let (command, args) = args.split_first().ok_or_else(|| USAGE.to_owned())?;
+    if asks_for_help(args) {
+        sh::say(USAGE);
+        return Ok(());
+    }
+    let (command, args) = args
+        .split_first()
+        .ok_or_else(|| format!("no command; {USAGE}"))?;
     let workspace = cargo::workspace()?;
     match command.as_str() {
         "sim" => sim(workspace, args),
@@ -53,12 +59,23 @@ fn run(args: &[String]) -> Result<()> {
     }
 }
 
+/// Whether the question is what we can do. The simulator has help of its own.
+fn asks_for_help(args: &[String]) -> bool {
+    let ours = args
+        .iter()
+        .take_while(|arg| !["sim", "--"].contains(&arg.as_str()));
+    ours.into_iter()
+        .any(|arg| ["help", "--help", "-h"].contains(&arg.as_str()))
+}
+
 /// Runs the simulator in our place.
 fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     if wants_minio(args) {
-        docker::ensure_engine(&workspace)?;
-        minio::ensure_image(&workspace)?;
+        minio::ensure(
+            &workspace,
+            "Or leave `--s3 minio` out: the embedded server needs no Docker",
+        )?;
     }
     workspace.build()?;
     let mut simulator = workspace.command(workspace.program("flow-sim"));
@@ -77,10 +94,7 @@ fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--no-docker"] => Ok(()),
-        [] => {
-            docker::ensure_engine(&workspace)?;
-            minio::ensure_image(&workspace)
-        }
+        [] => minio::ensure(&workspace, "Or run `cargo xtask setup --no-docker`"),
         _ => Err(Failure::Said(
             "`cargo xtask setup` takes no argument but --no-docker".to_owned(),
         )),
@@ -107,6 +121,16 @@ mod tests {
         assert!(wants_minio(&words("run --s3=minio flow.yaml")));
         assert!(!wants_minio(&words("run --s3 embedded minio")));
         assert!(!wants_minio(&[]));
+    }
+
+    #[test]
+    fn help_is_ours_but_for_the_simulator_and_the_tests() {
+        for line in ["help", "--help", "conformance -h", "image --help"] {
+            assert!(asks_for_help(&words(line)), "{line}");
+        }
+        for line in ["", "sim --help", "sim run --help", "conformance -- --help"] {
+            assert!(!asks_for_help(&words(line)), "{line}");
+        }
     }
 
     #[test]
