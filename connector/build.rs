@@ -13,7 +13,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(["materialize.proto"], ["proto"])?;
 
     let mut config = prost_build::Config::new();
-    config.bytes(["."]).btree_map(["."]).include_file("messages.rs");
+    config
+        .bytes(["."])
+        .btree_map(["."])
+        .include_file("messages.rs");
     config.message_attribute(
         ".",
         "#[derive(serde::Serialize, serde::Deserialize)] #[serde(default, rename_all = \"camelCase\")]",
@@ -41,7 +44,11 @@ fn annotate(config: &mut prost_build::Config, parent: &str, message: &Descriptor
         config.field_attribute(format!("{path}.{}", field.name()), attribute);
     }
     for nested in &message.nested_type {
-        if !nested.options.as_ref().is_some_and(|options| options.map_entry()) {
+        if !nested
+            .options
+            .as_ref()
+            .is_some_and(|options| options.map_entry())
+        {
             annotate(config, &path, nested);
         }
     }
@@ -76,7 +83,9 @@ fn mapping(message: &DescriptorProto, field: &FieldDescriptorProto) -> String {
                  deserialize_with = \"{PROTOJSON}::enumeration::deserialize::<{kind}, _>\""
             )
         }
-        (Type::Message, _) if field.type_name() == ".google.protobuf.Timestamp" => with("timestamp"),
+        (Type::Message, _) if field.type_name() == ".google.protobuf.Timestamp" => {
+            with("timestamp")
+        }
         (Type::Message, _) if field.type_name() == ".google.protobuf.Duration" => with("duration"),
         (Type::Message, Label::Repeated) if map_value(message, field) == Some(Type::Bytes) => {
             bytes("base64_map", field.name())
@@ -87,11 +96,15 @@ fn mapping(message: &DescriptorProto, field: &FieldDescriptorProto) -> String {
 
 /// The type of a map's values, or none where `field` is not a map.
 fn map_value(message: &DescriptorProto, field: &FieldDescriptorProto) -> Option<Type> {
-    let entry = message
-        .nested_type
-        .iter()
-        .find(|nested| field.type_name().ends_with(&format!(".{}.{}", message.name(), nested.name())))?;
-    let is_map = entry.options.as_ref().is_some_and(|options| options.map_entry());
+    let entry = message.nested_type.iter().find(|nested| {
+        field
+            .type_name()
+            .ends_with(&format!(".{}.{}", message.name(), nested.name()))
+    })?;
+    let is_map = entry
+        .options
+        .as_ref()
+        .is_some_and(|options| options.map_entry());
     is_map.then(|| entry.field[1].r#type())
 }
 

@@ -53,7 +53,11 @@ pub struct Error {
 impl Error {
     /// An error of `kind` with a message that names what was wrong and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// An error of [`ErrorKind::Config`].

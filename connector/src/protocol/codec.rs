@@ -60,6 +60,18 @@ impl Codec {
         }
     }
 
+    /// Errors where a frame of `length` bytes is over [`MAX_FRAME_BYTES`].
+    pub fn check_frame_bytes(self, length: usize) -> Result<()> {
+        if length <= MAX_FRAME_BYTES {
+            return Ok(());
+        }
+        Err(Error::protocol(format!(
+            "a message of {length} bytes from the runtime, read by the {} codec, is over the limit of {MAX_FRAME_BYTES} \
+             bytes; if the runtime speaks the other codec, set FLOW_RUNTIME_CODEC to `proto` or `json`",
+            self.name()
+        )))
+    }
+
     /// Reads one message from a frame of [`Codec::split_frame`].
     pub fn decode<M: Message + Default + DeserializeOwned>(self, frame: bytes::Bytes) -> Result<M> {
         match self {
@@ -109,25 +121,15 @@ fn split_proto(bytes: &[u8]) -> Result<Option<(&[u8], usize)>> {
     let Some(length) = proto_length(bytes) else {
         return Ok(None);
     };
-    check_length(length)?;
+    Codec::Proto.check_frame_bytes(length)?;
     let end = HEADER_BYTES + length;
     Ok(bytes.get(HEADER_BYTES..end).map(|frame| (frame, end)))
 }
 
 fn split_json(bytes: &[u8]) -> Result<Option<(&[u8], usize)>> {
     let newline = memchr::memchr(b'\n', bytes);
-    check_length(newline.unwrap_or(bytes.len()))?;
+    Codec::Json.check_frame_bytes(newline.unwrap_or(bytes.len()))?;
     Ok(newline.map(|end| (&bytes[..end], end + 1)))
-}
-
-fn check_length(length: usize) -> Result<()> {
-    if length <= MAX_FRAME_BYTES {
-        return Ok(());
-    }
-    Err(Error::protocol(format!(
-        "a message of {length} bytes from the runtime is over the limit of {MAX_FRAME_BYTES} bytes; \
-         if the runtime speaks the other codec, set FLOW_RUNTIME_CODEC to `proto` or `json`"
-    )))
 }
 
 #[cfg(test)]
@@ -136,7 +138,10 @@ mod tests {
     use crate::protocol::materialize::{Request, request};
 
     fn flush() -> Request {
-        Request { flush: Some(request::Flush::default()), ..Request::default() }
+        Request {
+            flush: Some(request::Flush::default()),
+            ..Request::default()
+        }
     }
 
     #[test]
@@ -175,6 +180,11 @@ mod tests {
     fn the_codec_is_proto_where_nothing_is_said_and_else_must_be_known() {
         assert_eq!(Codec::from_name(None).unwrap(), Codec::Proto);
         assert_eq!(Codec::from_name(Some("json")).unwrap(), Codec::Json);
-        assert!(Codec::from_name(Some("yaml")).unwrap_err().to_string().contains("`yaml`"));
+        assert!(
+            Codec::from_name(Some("yaml"))
+                .unwrap_err()
+                .to_string()
+                .contains("`yaml`")
+        );
     }
 }

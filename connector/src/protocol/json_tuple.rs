@@ -18,7 +18,10 @@ pub struct Elements<'a> {
 impl<'a> Elements<'a> {
     /// The elements of `text`, the whole of a JSON array.
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, started: false }
+        Self {
+            rest: text,
+            started: false,
+        }
     }
 
     /// The next element; none at the end of the array.
@@ -108,18 +111,18 @@ fn parse(element: &[u8]) -> Result<Value<'_>> {
         b"true" => Value::Boolean(true),
         b"false" => Value::Boolean(false),
         [b'{' | b'[', ..] => Value::Json(Cow::Borrowed(element)),
-        [b'"', content @ .., b'"'] => Value::String(string(element, content)?),
+        [b'"', content @ .., b'"'] => string(element, content)?,
         number => self::number(number)?,
     })
 }
 
-fn string<'a>(quoted: &'a [u8], content: &'a [u8]) -> Result<Cow<'a, str>> {
-    if memchr::memchr(b'\\', content).is_some() {
-        return serde_json::from_slice(quoted)
-            .map(Cow::Owned)
-            .map_err(|error| malformed().with_source(error));
+/// A string; one with a lone surrogate is no Unicode text and stays the JSON text that it is.
+fn string<'a>(quoted: &'a [u8], content: &'a [u8]) -> Result<Value<'a>> {
+    if memchr::memchr(b'\\', content).is_none() {
+        return Ok(Value::String(Cow::Borrowed(utf8(content)?)));
     }
-    utf8(content).map(Cow::Borrowed)
+    let text = serde_json::from_slice(quoted).map(|text: String| Value::String(Cow::Owned(text)));
+    Ok(text.unwrap_or(Value::Json(Cow::Borrowed(quoted))))
 }
 
 fn number(text: &[u8]) -> Result<Value<'_>> {
@@ -163,6 +166,14 @@ mod tests {
                 Value::Json(br#"{"k]":["}"]}"#.into()),
                 Value::Json(b"[1,[2]]".into()),
             ]
+        );
+    }
+
+    #[test]
+    fn a_string_with_a_lone_surrogate_stays_json_text() {
+        assert_eq!(
+            elements(r#"["\ud800"]"#),
+            [Value::Json(br#""\ud800""#.into())]
         );
     }
 

@@ -5,6 +5,7 @@
 
 mod codec;
 mod json_tuple;
+mod linked;
 pub mod packed;
 mod protojson;
 pub mod request;
@@ -24,6 +25,7 @@ mod generated {
 
 pub use codec::{Codec, MAX_FRAME_BYTES};
 pub use generated::{consumer, flow, gazette, materialize};
+pub use linked::collection;
 pub use request::Request;
 pub use store::Store;
 pub use value::{Tuple, Value, Values};

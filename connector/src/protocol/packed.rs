@@ -33,7 +33,10 @@ pub fn next<'a>(input: &mut &'a [u8]) -> Result<Option<Value<'a>>> {
         STRING => Value::String(utf8(take_terminated(input)?)?),
         ZERO => Value::Integer(0),
         0x15..=0x1c => positive(take_big_endian(input, usize::from(code - ZERO))?),
-        0x0c..=0x13 => negative(take_big_endian(input, usize::from(ZERO - code))?, u32::from(ZERO - code)),
+        0x0c..=0x13 => negative(
+            take_big_endian(input, usize::from(ZERO - code))?,
+            u32::from(ZERO - code),
+        ),
         BIG_POSITIVE | BIG_NEGATIVE => big(input, code == BIG_NEGATIVE)?,
         FLOAT => Value::Double(f64::from(f32::from_bits(unordered32(take(input)?)))),
         DOUBLE => Value::Double(f64::from_bits(unordered64(take(input)?))),
@@ -45,7 +48,9 @@ pub fn next<'a>(input: &mut &'a [u8]) -> Result<Option<Value<'a>>> {
 }
 
 fn malformed(what: &str) -> Error {
-    Error::protocol(format!("a packed tuple from the runtime is malformed: {what}"))
+    Error::protocol(format!(
+        "a packed tuple from the runtime is malformed: {what}"
+    ))
 }
 
 fn truncated() -> Error {
@@ -72,7 +77,11 @@ fn take_terminated<'a>(input: &mut &'a [u8]) -> Result<Cow<'a, [u8]>> {
     };
     let content = &input[..end];
     *input = &input[end + 1..];
-    Ok(if escaped { Cow::Owned(unescape(content)) } else { Cow::Borrowed(content) })
+    Ok(if escaped {
+        Cow::Owned(unescape(content))
+    } else {
+        Cow::Borrowed(content)
+    })
 }
 
 fn unescape(content: &[u8]) -> Vec<u8> {
@@ -89,7 +98,9 @@ fn unescape(content: &[u8]) -> Vec<u8> {
 fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>> {
     let valid = match bytes {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map(Cow::Owned)
+            .map_err(|error| error.utf8_error()),
     };
     valid.map_err(|error| malformed("a string is not UTF-8").with_source(error))
 }
@@ -97,7 +108,9 @@ fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>> {
 fn take_big_endian(input: &mut &[u8], length: usize) -> Result<u64> {
     let (head, rest) = input.split_at_checked(length).ok_or_else(truncated)?;
     *input = rest;
-    Ok(head.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    Ok(head
+        .iter()
+        .fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
 fn positive(magnitude: u64) -> Value<'static> {
@@ -120,20 +133,34 @@ fn big<'a>(input: &mut &[u8], is_negative: bool) -> Result<Value<'a>> {
     }
     let (head, rest) = input.split_at_checked(length).ok_or_else(truncated)?;
     *input = rest;
-    let stored = head.iter().fold(0, |value, &byte| value << 8 | i128::from(byte));
-    let value = if is_negative { stored - ((1_i128 << (8 * length)) - 1) } else { stored };
+    let stored = head
+        .iter()
+        .fold(0, |value, &byte| value << 8 | i128::from(byte));
+    let value = if is_negative {
+        stored - ((1_i128 << (8 * length)) - 1)
+    } else {
+        stored
+    };
     Ok(Value::Number(value.to_string().into()))
 }
 
 /// Undoes the flips that make the bytes of a double sort like its value.
 fn unordered64(bytes: [u8; 8]) -> u64 {
     let bits = u64::from_be_bytes(bytes);
-    if bits >> 63 == 1 { bits ^ (1 << 63) } else { !bits }
+    if bits >> 63 == 1 {
+        bits ^ (1 << 63)
+    } else {
+        !bits
+    }
 }
 
 fn unordered32(bytes: [u8; 4]) -> u32 {
     let bits = u32::from_be_bytes(bytes);
-    if bits >> 31 == 1 { bits ^ (1 << 31) } else { !bits }
+    if bits >> 31 == 1 {
+        bits ^ (1 << 31)
+    } else {
+        !bits
+    }
 }
 
 /// Appends elements to a packed tuple.
@@ -171,15 +198,24 @@ impl Writer {
 
     fn push_integer(&mut self, is_negative: bool, magnitude: u64) {
         let length = 8 - magnitude.leading_zeros() as usize / 8;
-        let code = if is_negative { ZERO - length as u8 } else { ZERO + length as u8 };
+        let code = if is_negative {
+            ZERO - length as u8
+        } else {
+            ZERO + length as u8
+        };
         let stored = if is_negative { !magnitude } else { magnitude };
         self.bytes.push(code);
-        self.bytes.extend_from_slice(&stored.to_be_bytes()[8 - length..]);
+        self.bytes
+            .extend_from_slice(&stored.to_be_bytes()[8 - length..]);
     }
 
     fn push_double(&mut self, double: f64) {
         let bits = double.to_bits();
-        let ordered = if bits >> 63 == 1 { !bits } else { bits ^ (1 << 63) };
+        let ordered = if bits >> 63 == 1 {
+            !bits
+        } else {
+            bits ^ (1 << 63)
+        };
         self.bytes.push(DOUBLE);
         self.bytes.extend_from_slice(&ordered.to_be_bytes());
     }
@@ -193,5 +229,114 @@ impl Writer {
             }
         }
         self.bytes.push(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(value: &Value<'_>) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.push(value);
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn every_value_is_read_as_it_was_written() {
+        let integers = [
+            0,
+            1,
+            -1,
+            255,
+            256,
+            -255,
+            -256,
+            i64::MAX,
+            i64::MIN + 1,
+            i64::MIN,
+        ]
+        .map(Value::Integer);
+        let doubles = [
+            0.0,
+            -0.0,
+            1.3,
+            -2.5,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            f64::INFINITY,
+        ]
+        .map(Value::Double);
+        let strings =
+            ["", "hi", "a\0b", "\0", "\0\0ÿ", "😀"].map(|text| Value::String(text.into()));
+        let others = [
+            Value::Null,
+            Value::Boolean(true),
+            Value::Boolean(false),
+            Value::Unsigned(u64::MAX),
+            Value::Unsigned(1 << 63),
+            Value::Json(b"{\"a\":[1]}".into()),
+        ];
+        for value in integers
+            .into_iter()
+            .chain(doubles)
+            .chain(strings)
+            .chain(others)
+        {
+            let bytes = pack(&value);
+            let mut rest = &bytes[..];
+            assert_eq!(next(&mut rest).unwrap(), Some(value));
+            assert_eq!(next(&mut rest).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn packed_keys_sort_like_their_values() {
+        let numbers = [i64::MIN, -256, -255, -1, 0, 1, 255, 256, i64::MAX];
+        let packed = numbers.map(|number| pack(&Value::Integer(number)));
+        assert!(packed.is_sorted());
+        let doubles = [f64::MIN, -1.5, -0.0, 0.0, 1e-9, 1.5, f64::MAX];
+        assert!(
+            doubles
+                .map(|double| pack(&Value::Double(double)))
+                .is_sorted()
+        );
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_read_to_the_last_digit() {
+        for (bytes, expected) in [
+            (
+                vec![0x1d, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+                "18446744073709551616",
+            ),
+            (
+                vec![0x0b, 0xff ^ 9, 0xfe, 255, 255, 255, 255, 255, 255, 255, 255],
+                "-18446744073709551616",
+            ),
+            (vec![0x0c, 0, 0, 0, 0, 0, 0, 0, 0], "-18446744073709551615"),
+        ] {
+            let value = next(&mut &bytes[..]).unwrap();
+            assert_eq!(value, Some(Value::Number(expected.into())));
+        }
+    }
+
+    #[test]
+    fn malformed_tuples_are_errors() {
+        for bytes in [
+            &b"\x02hi"[..],
+            b"\x02\xc3\x28\x00",
+            b"\x01a\x00\xff",
+            b"\x16\x01",
+            b"\x21\x00",
+            b"\x05",
+            b"\xff",
+            b"\x1d",
+            b"\x1d\x10",
+            b"\x1d\x03\x00",
+        ] {
+            let mut rest = bytes;
+            assert!(next(&mut rest).is_err(), "{bytes:02x?}");
+        }
     }
 }

@@ -23,11 +23,18 @@ pub(super) mod raw {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
     use serde_json::value::RawValue;
 
-    pub(in super::super) fn serialize<S: Serializer>(value: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        embed(value).map_err(ser::Error::custom)?.serialize(serializer)
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        embed(value)
+            .map_err(ser::Error::custom)?
+            .serialize(serializer)
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
         let value = Option::<Box<RawValue>>::deserialize(deserializer)?;
         Ok(value.map(owned).unwrap_or_default())
     }
@@ -51,12 +58,20 @@ pub(super) mod raw_list {
 
     use super::raw;
 
-    pub(in super::super) fn serialize<S: Serializer>(values: &[Bytes], serializer: S) -> Result<S::Ok, S::Error> {
-        let embedded = values.iter().map(|value| raw::embed(value)).collect::<Result<Vec<_>, _>>();
+    pub(in super::super) fn serialize<S: Serializer>(
+        values: &[Bytes],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let embedded = values
+            .iter()
+            .map(|value| raw::embed(value))
+            .collect::<Result<Vec<_>, _>>();
         serializer.collect_seq(embedded.map_err(ser::Error::custom)?)
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Bytes>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Bytes>, D::Error> {
         let values = Option::<Vec<Box<RawValue>>>::deserialize(deserializer)?.unwrap_or_default();
         Ok(values.into_iter().map(raw::owned).collect())
     }
@@ -86,8 +101,12 @@ pub(super) mod raw_map {
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<String, Bytes>, D::Error> {
-        let values = Option::<BTreeMap<String, Box<RawValue>>>::deserialize(deserializer)?.unwrap_or_default();
-        Ok(values.into_iter().map(|(name, value)| (name, raw::owned(value))).collect())
+        let values = Option::<BTreeMap<String, Box<RawValue>>>::deserialize(deserializer)?
+            .unwrap_or_default();
+        Ok(values
+            .into_iter()
+            .map(|(name, value)| (name, raw::owned(value)))
+            .collect())
     }
 }
 
@@ -98,13 +117,21 @@ pub(super) mod base64 {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(in super::super) fn serialize<S: Serializer>(value: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&BASE64_STANDARD.encode(value))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
-        BASE64_STANDARD.decode(text).map(Bytes::from).map_err(de::Error::custom)
+        BASE64_STANDARD
+            .decode(text)
+            .map(Bytes::from)
+            .map_err(de::Error::custom)
     }
 }
 
@@ -121,16 +148,29 @@ pub(super) mod base64_map {
         values: &BTreeMap<String, Bytes>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(values.iter().map(|(name, value)| (name, BASE64_STANDARD.encode(value))))
+        serializer.collect_map(
+            values
+                .iter()
+                .map(|(name, value)| (name, BASE64_STANDARD.encode(value))),
+        )
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<String, Bytes>, D::Error> {
-        let values = Option::<BTreeMap<String, String>>::deserialize(deserializer)?.unwrap_or_default();
+        let values =
+            Option::<BTreeMap<String, String>>::deserialize(deserializer)?.unwrap_or_default();
         values
             .into_iter()
-            .map(|(name, text)| Ok((name, BASE64_STANDARD.decode(text).map_err(de::Error::custom)?.into())))
+            .map(|(name, text)| {
+                Ok((
+                    name,
+                    BASE64_STANDARD
+                        .decode(text)
+                        .map_err(de::Error::custom)?
+                        .into(),
+                ))
+            })
             .collect()
     }
 }
@@ -149,7 +189,10 @@ pub(super) mod integer64 {
         Number(T),
     }
 
-    pub(in super::super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
@@ -212,7 +255,8 @@ pub(super) mod enumeration {
         number: &i32,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let name = E::name(*number).ok_or_else(|| ser::Error::custom(format!("unknown enum value {number}")))?;
+        let name = E::name(*number)
+            .ok_or_else(|| ser::Error::custom(format!("unknown enum value {number}")))?;
         serializer.serialize_str(name)
     }
 
@@ -222,9 +266,8 @@ pub(super) mod enumeration {
         match Option::deserialize(deserializer)? {
             None => Ok(0),
             Some(NameOrNumber::Number(number)) => Ok(number),
-            Some(NameOrNumber::Name(name)) => {
-                E::number(&name).ok_or_else(|| de::Error::custom(format!("unknown enum value `{name}`")))
-            }
+            Some(NameOrNumber::Name(name)) => E::number(&name)
+                .ok_or_else(|| de::Error::custom(format!("unknown enum value `{name}`"))),
         }
     }
 }
@@ -241,7 +284,8 @@ pub(super) mod timestamp {
         let Some(value) = value else {
             return serializer.serialize_none();
         };
-        let instant = jiff::Timestamp::new(value.seconds, value.nanos).map_err(ser::Error::custom)?;
+        let instant =
+            jiff::Timestamp::new(value.seconds, value.nanos).map_err(ser::Error::custom)?;
         serializer.collect_str(&instant.display_with_offset(jiff::tz::Offset::UTC))
     }
 
@@ -278,6 +322,7 @@ pub(super) mod duration {
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+        text.map(|text| text.parse().map_err(de::Error::custom))
+            .transpose()
     }
 }

@@ -59,7 +59,11 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for one stream.
     pub fn new(codec: Codec) -> Self {
-        Self { codec, scratch: Scratch::default(), unusual: request::Store::default() }
+        Self {
+            codec,
+            scratch: Scratch::default(),
+            unusual: request::Store::default(),
+        }
     }
 
     /// Reads one request. Errors where the frame is malformed, or holds no request or more than one.
@@ -100,7 +104,11 @@ fn only_variant(message: materialize::Request) -> Result<Variant> {
         message.acknowledge.map(Acknowledge),
     ];
     let store = message.store.map(Variant::Store);
-    let mut present = variants.into_iter().flatten().map(Variant::Request).chain(store);
+    let mut present = variants
+        .into_iter()
+        .flatten()
+        .map(Variant::Request)
+        .chain(store);
     let first = present.next().ok_or_else(|| {
         Error::protocol(
             "an unknown message from the runtime: it holds none of spec, validate, apply, open, load, flush, \
@@ -109,13 +117,19 @@ fn only_variant(message: materialize::Request) -> Result<Variant> {
     })?;
     match present.next() {
         None => Ok(first),
-        Some(_) => Err(Error::protocol("a message from the runtime holds more than one request")),
+        Some(_) => Err(Error::protocol(
+            "a message from the runtime holds more than one request",
+        )),
     }
 }
 
 fn borrow(store: &request::Store) -> Store<'_> {
     let tuple = |json, packed| {
-        if Bytes::is_empty(json) { Tuple::Packed(packed) } else { Tuple::Json(json) }
+        if Bytes::is_empty(json) {
+            Tuple::Packed(packed)
+        } else {
+            Tuple::Json(json)
+        }
     };
     Store {
         binding: store.binding,

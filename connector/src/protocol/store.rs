@@ -93,7 +93,11 @@ impl<'a> Fields<'a> {
 
 /// The runtime fills one of the two; neither means a tuple without elements.
 fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
-    if json.is_empty() { Tuple::Packed(packed) } else { Tuple::Json(json) }
+    if json.is_empty() {
+        Tuple::Packed(packed)
+    } else {
+        Tuple::Json(json)
+    }
 }
 
 fn malformed() -> Error {
@@ -161,14 +165,20 @@ struct StoreLine<'a> {
 }
 
 /// Reads `frame` where it is a line of the JSON codec that begins with a Store; none where it is another one.
-pub(super) fn from_json<'a>(frame: &'a [u8], scratch: &'a mut Scratch) -> Result<Option<Store<'a>>> {
+pub(super) fn from_json<'a>(
+    frame: &'a [u8],
+    scratch: &'a mut Scratch,
+) -> Result<Option<Store<'a>>> {
     if !frame.starts_with(b"{\"store\":{") {
         return Ok(None);
     }
     let line: Line<'a> = serde_json::from_slice(frame).map_err(|error| {
-        Error::protocol("a Store from the runtime is not JSON of the materialize protocol").with_source(error)
+        Error::protocol("a Store from the runtime is not JSON of the materialize protocol")
+            .with_source(error)
     })?;
-    line.store.map(|store| store.into_store(scratch)).transpose()
+    line.store
+        .map(|store| store.into_store(scratch))
+        .transpose()
 }
 
 impl<'a> StoreLine<'a> {

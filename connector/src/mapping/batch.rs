@@ -1,0 +1,404 @@
+//! Stores into record batches.
+
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch};
+
+use super::column::Schema;
+use super::convert::ColumnBuilder;
+use super::rescue::{Misfit, Rescued, RescuedRow, Unconvertible};
+use crate::error::{Error, Result};
+use crate::protocol::{Store, Tuple, Value, Values};
+
+/// Rows as columns, and what of them did not fit.
+#[derive(Debug)]
+pub struct Batch {
+    /// The rows, by the file's schema.
+    pub records: RecordBatch,
+    /// How many values were rescued.
+    pub rescued: Rescued,
+}
+
+/// Builds the columns of one binding from its Stores, a batch at a time.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    schema: Arc<Schema>,
+    columns: Vec<ColumnBuilder>,
+    rescue_column: StringBuilder,
+    rescued_row: RescuedRow,
+    rescued: Rescued,
+    rows: usize,
+    bytes: usize,
+}
+
+impl BatchBuilder {
+    /// An empty builder for the columns of `schema`.
+    pub fn new(schema: Arc<Schema>) -> Self {
+        let columns = schema
+            .columns()
+            .iter()
+            .map(|column| ColumnBuilder::new(column.column_type))
+            .collect();
+        Self {
+            schema,
+            columns,
+            rescue_column: StringBuilder::new(),
+            rescued_row: RescuedRow::default(),
+            rescued: Rescued::new(),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The rows that the next batch has so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The bytes of their keys, values and documents as the runtime sent them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends one row.
+    ///
+    /// Errors where the Store does not have a value for each column (the session cannot go on then), and, if misfits are not
+    /// rescued, where a value does not fit its column.
+    pub fn append(&mut self, store: &Store<'_>) -> Result<()> {
+        let key_columns = self.schema.key_columns();
+        let document_columns = usize::from(self.schema.has_document());
+        let value_columns = self.columns.len() - key_columns - document_columns;
+        self.append_tuple(store, store.key, 0, key_columns)?;
+        self.append_tuple(store, store.values, key_columns, value_columns)?;
+        if self.schema.has_document() {
+            let document = store.doc.map_or(Value::Null, |doc| Value::Json(doc.into()));
+            self.append_value(store, self.columns.len() - 1, &document)?;
+        }
+        if self.schema.rescues() {
+            self.append_rescued_row();
+        }
+        self.rows += 1;
+        self.bytes += store_bytes(store);
+        Ok(())
+    }
+
+    /// Takes the rows out and begins the next batch.
+    pub fn finish(&mut self) -> Result<Batch> {
+        let mut arrays: Vec<ArrayRef> =
+            self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        if self.schema.rescues() {
+            arrays.push(Arc::new(self.rescue_column.finish()));
+        }
+        self.rows = 0;
+        self.bytes = 0;
+        let records =
+            RecordBatch::try_new(Arc::clone(self.schema.arrow()), arrays).map_err(|error| {
+                Error::internal("a batch does not fit its schema").with_source(error)
+            })?;
+        Ok(Batch {
+            records,
+            rescued: std::mem::take(&mut self.rescued),
+        })
+    }
+
+    fn append_tuple(
+        &mut self,
+        store: &Store<'_>,
+        tuple: Tuple<'_>,
+        first: usize,
+        count: usize,
+    ) -> Result<()> {
+        let mut values = tuple.values();
+        for index in first..first + count {
+            let value = values
+                .take()?
+                .ok_or_else(|| wrong_length(first == 0, count, tuple))?;
+            self.append_value(store, index, &value)?;
+        }
+        match values.take()? {
+            None => Ok(()),
+            Some(_) => Err(wrong_length(first == 0, count, tuple)),
+        }
+    }
+
+    #[inline]
+    fn append_value(&mut self, store: &Store<'_>, index: usize, value: &Value<'_>) -> Result<()> {
+        match self.columns[index].append(value) {
+            Ok(()) => Ok(()),
+            Err(misfit) => self.rescue(store, index, value, misfit),
+        }
+    }
+
+    #[cold]
+    fn rescue(
+        &mut self,
+        store: &Store<'_>,
+        index: usize,
+        value: &Value<'_>,
+        misfit: Misfit,
+    ) -> Result<()> {
+        let column = &self.schema.columns()[index];
+        if !self.schema.rescues() {
+            return Err(Error::data(format!(
+                "field `{}` with key {}: the value {}, and its column is {}; correct the document or the schema, or set \
+                 `unconvertible` to `rescue`, which keeps such values in a column of their own",
+                column.field,
+                key_text(store.key),
+                misfit.reason(),
+                column.column_type
+            )));
+        }
+        self.rescued_row.add(&column.field, value);
+        *self.rescued.entry((index, misfit)).or_default() += 1;
+        Ok(())
+    }
+
+    fn append_rescued_row(&mut self) {
+        let row = self
+            .rescued_row
+            .finish()
+            .and_then(|row| std::str::from_utf8(row).ok());
+        self.rescue_column.append_option(row);
+        self.rescued_row.clear();
+    }
+}
+
+impl Unconvertible {
+    /// Whether files have the rescue column.
+    pub fn rescues(self) -> bool {
+        self == Self::Rescue
+    }
+}
+
+fn wrong_length(is_key: bool, expected: usize, tuple: Tuple<'_>) -> Error {
+    let what = if is_key { "key" } else { "values" };
+    let found = count(tuple.values());
+    Error::protocol(format!(
+        "a Store's {what} should have {expected} elements and has {found}"
+    ))
+}
+
+fn count(mut values: Values<'_>) -> usize {
+    std::iter::from_fn(|| values.take().ok().flatten()).count()
+}
+
+fn store_bytes(store: &Store<'_>) -> usize {
+    let bytes = |tuple| match tuple {
+        Tuple::Packed(bytes) | Tuple::Json(bytes) => bytes.len(),
+    };
+    bytes(store.key) + bytes(store.values) + store.doc.map_or(0, <[u8]>::len)
+}
+
+/// A key as a JSON array, for errors.
+pub(super) fn key_text(key: Tuple<'_>) -> String {
+    let mut values = key.values();
+    let mut text = vec![b'['];
+    while let Ok(Some(value)) = values.take() {
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        super::json_text::write_exact(&mut text, &value);
+    }
+    text.push(b']');
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
+
+    use super::*;
+    use crate::mapping::JsonColumns;
+    use crate::protocol::{flow, packed};
+
+    fn projection(field: &str, types: &[&str], format: &str) -> flow::Projection {
+        let string = flow::inference::String {
+            format: format.to_owned(),
+            ..Default::default()
+        };
+        let inference = flow::Inference {
+            types: types.iter().map(|&name| name.to_owned()).collect(),
+            string: Some(string),
+            ..Default::default()
+        };
+        let is_primary_key = field == "key";
+        let (ptr, field) = (format!("/{field}"), field.to_owned());
+        flow::Projection {
+            ptr,
+            field,
+            is_primary_key,
+            inference: Some(inference),
+            ..Default::default()
+        }
+    }
+
+    fn schema(rescues: bool) -> Arc<Schema> {
+        let projections = vec![
+            projection("at", &["string"], "date-time"),
+            projection("flag", &["boolean"], ""),
+            projection("integer", &["integer", "null"], ""),
+            projection("json", &["integer", "object", "string"], ""),
+            projection("key", &["string"], ""),
+            projection("number", &["number", "string"], "number"),
+        ];
+        let selection = flow::FieldSelection {
+            keys: vec!["key".to_owned()],
+            values: ["at", "flag", "integer", "json", "number"]
+                .map(str::to_owned)
+                .to_vec(),
+            ..Default::default()
+        };
+        let collection = flow::CollectionSpec {
+            projections,
+            ..Default::default()
+        };
+        Arc::new(Schema::new(&collection, &selection, JsonColumns::String, rescues).unwrap())
+    }
+
+    fn packed(values: &[Value<'_>]) -> Vec<u8> {
+        let mut writer = packed::Writer::new();
+        values.iter().for_each(|value| writer.push(value));
+        writer.into_bytes()
+    }
+
+    fn store<'a>(key: Tuple<'a>, values: Tuple<'a>) -> Store<'a> {
+        Store {
+            binding: 0,
+            key,
+            values,
+            doc: None,
+            delete: false,
+        }
+    }
+
+    fn fitting() -> [Value<'static>; 5] {
+        [
+            Value::String("1970-01-01T00:00:01Z".into()),
+            Value::Boolean(true),
+            Value::Double(7.0),
+            Value::Json(br#"{"b":1,"a":"<"}"#.into()),
+            Value::String("-Infinity".into()),
+        ]
+    }
+
+    #[test]
+    fn both_codecs_give_the_same_columns() {
+        let key = packed(&[Value::String("k\0é".into())]);
+        let values = packed(&fitting());
+        let json_key = r#"["k\u0000é"]"#;
+        let json_values = r#"["1970-01-01T00:00:01Z",true,7.0,{"b":1,"a":"<"},"-Infinity"]"#;
+        let forms = [
+            (Tuple::Packed(&key), Tuple::Packed(&values)),
+            (
+                Tuple::Json(json_key.as_bytes()),
+                Tuple::Json(json_values.as_bytes()),
+            ),
+        ];
+        for (key, values) in forms {
+            let mut builder = BatchBuilder::new(schema(true));
+            builder.append(&store(key, values)).unwrap();
+            let batch = builder.finish().unwrap();
+            let column = |name| batch.records.column_by_name(name).unwrap();
+            assert_eq!(column("key").as_string::<i32>().value(0), "k\0é");
+            assert_eq!(
+                column("at")
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .value(0),
+                1_000_000
+            );
+            assert!(column("flag").as_boolean().value(0));
+            assert_eq!(column("integer").as_primitive::<Int64Type>().value(0), 7);
+            assert_eq!(
+                column("json").as_string::<i32>().value(0),
+                r#"{"b":1,"a":"<"}"#
+            );
+            assert!(
+                column("number")
+                    .as_primitive::<Float64Type>()
+                    .value(0)
+                    .is_infinite()
+            );
+            assert!(column(crate::mapping::RESCUED_FIELD).is_null(0));
+            assert!(batch.rescued.is_empty());
+        }
+    }
+
+    fn misfits() -> (&'static str, &'static str) {
+        (
+            r#"["k"]"#,
+            r#"["yesterday",null,18446744073709551616,"x",1e400]"#,
+        )
+    }
+
+    #[test]
+    fn what_does_not_fit_is_rescued_with_every_digit() {
+        let (key, values) = misfits();
+        let mut builder = BatchBuilder::new(schema(true));
+        builder
+            .append(&store(
+                Tuple::Json(key.as_bytes()),
+                Tuple::Json(values.as_bytes()),
+            ))
+            .unwrap();
+        let batch = builder.finish().unwrap();
+        let rescued = batch
+            .records
+            .column_by_name(crate::mapping::RESCUED_FIELD)
+            .unwrap();
+        assert_eq!(
+            rescued.as_string::<i32>().value(0),
+            r#"{"at":"yesterday","integer":18446744073709551616,"number":1e400}"#
+        );
+        let expected = [
+            (1, Misfit::NotADateTime),
+            (3, Misfit::IntegerOutOfRange),
+            (5, Misfit::NumberOutOfRange),
+        ];
+        assert_eq!(
+            batch.rescued,
+            Rescued::from(expected.map(|misfit| (misfit, 1)))
+        );
+        for name in ["at", "integer", "number"] {
+            assert!(
+                batch.records.column_by_name(name).unwrap().is_null(0),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            batch
+                .records
+                .column_by_name("json")
+                .unwrap()
+                .as_string::<i32>()
+                .value(0),
+            r#""x""#
+        );
+    }
+
+    #[test]
+    fn where_misfits_are_errors_they_name_field_key_and_kind_but_not_the_value() {
+        let (key, values) = misfits();
+        let mut builder = BatchBuilder::new(schema(false));
+        let store = store(Tuple::Json(key.as_bytes()), Tuple::Json(values.as_bytes()));
+        let error = builder.append(&store).unwrap_err().to_string();
+        for part in ["field `at`", r#"key ["k"]"#, "RFC 3339", "TIMESTAMP"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains("yesterday"), "{error}");
+    }
+
+    #[test]
+    fn a_store_with_too_few_or_too_many_values_is_an_error_that_counts_them() {
+        for (values, found) in [("[]", 0), ("[1,2,3,4,5,6]", 6)] {
+            let mut builder = BatchBuilder::new(schema(true));
+            let store = store(Tuple::Json(b"[\"k\"]"), Tuple::Json(values.as_bytes()));
+            let error = builder.append(&store).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("5 elements and has {found}")),
+                "{error}"
+            );
+        }
+    }
+}

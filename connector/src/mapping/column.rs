@@ -1,0 +1,331 @@
+//! Columns: from a projection's inferred JSON types to the type that its values have in a Parquet file.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_schema::extension::Json;
+use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::protocol::flow;
+
+/// The column that holds what did not fit a column of its own.
+pub const RESCUED_FIELD: &str = "flow_rescued";
+
+/// The Parquet type of columns that hold JSON text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JsonColumns {
+    /// STRING, which every reader knows.
+    #[default]
+    String,
+    /// The JSON logical type.
+    Json,
+}
+
+/// What the values of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// BOOLEAN.
+    Boolean,
+    /// INT64; `strings` says whether strings of digits are integers too.
+    Integer {
+        /// The projection's format is `integer`.
+        strings: bool,
+    },
+    /// DOUBLE; `strings` says whether strings that hold a number are numbers too.
+    Number {
+        /// The projection's format is `number`.
+        strings: bool,
+    },
+    /// STRING.
+    String,
+    /// BYTE_ARRAY, decoded from base64.
+    Binary,
+    /// DATE.
+    Date,
+    /// TIMESTAMP in microseconds, UTC.
+    Timestamp,
+    /// STRING, where every value that is not a string stands as its JSON text.
+    CastToString,
+    /// JSON text.
+    Json,
+}
+
+impl ColumnType {
+    /// The column type of a projection, by `design.md` §4; none where its schema allows no value but null.
+    pub fn of(projection: &flow::Projection) -> Option<Self> {
+        let types = JsonTypes::of(projection);
+        let string = projection
+            .inference
+            .as_ref()
+            .and_then(|inference| inference.string.as_ref());
+        let format = string.map_or("", |string| string.format.as_str());
+        let may_parse = !projection.is_primary_key;
+        Some(match types {
+            JsonTypes::NONE => return None,
+            JsonTypes::BOOLEAN => Self::Boolean,
+            JsonTypes::INTEGER => Self::Integer { strings: false },
+            _ if types.is_number() => Self::Number { strings: false },
+            JsonTypes::STRING if string.is_some_and(|string| is_base64(string)) => Self::Binary,
+            _ if may_parse
+                && format == "integer"
+                && types.is_within(JsonTypes::INTEGER | JsonTypes::STRING) =>
+            {
+                Self::Integer { strings: true }
+            }
+            _ if may_parse
+                && format == "number"
+                && types.is_within(JsonTypes::NUMERIC | JsonTypes::STRING) =>
+            {
+                Self::Number { strings: true }
+            }
+            JsonTypes::STRING => match format {
+                "date" => Self::Date,
+                "date-time" => Self::Timestamp,
+                _ => Self::String,
+            },
+            _ => Self::Json,
+        })
+    }
+
+    /// Whether a value stands in a file just as it would in a column of type `other`.
+    pub fn has_form_of(self, other: Self) -> bool {
+        let is_json = |column_type| column_type == Self::Json;
+        self.data_type() == other.data_type() && is_json(self) == is_json(other)
+    }
+
+    /// Its Arrow type, which decides the Parquet type.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Integer { .. } => DataType::Int64,
+            Self::Number { .. } => DataType::Float64,
+            Self::String | Self::CastToString | Self::Json => DataType::Utf8,
+            Self::Binary => DataType::Binary,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+
+    fn field(self, name: &str, json_columns: JsonColumns) -> Field {
+        let field = Field::new(name, self.data_type(), true);
+        match (self, json_columns) {
+            (Self::Json, JsonColumns::Json) => field.with_extension_type(Json::default()),
+            _ => field,
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    /// The type in Parquet's words.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Boolean => "BOOLEAN",
+            Self::Integer { .. } => "INT64",
+            Self::Number { .. } => "DOUBLE",
+            Self::String | Self::CastToString => "STRING",
+            Self::Binary => "BYTE_ARRAY",
+            Self::Date => "DATE",
+            Self::Timestamp => "TIMESTAMP(MICROS, UTC)",
+            Self::Json => "JSON text",
+        })
+    }
+}
+
+fn is_base64(string: &flow::inference::String) -> bool {
+    string.content_encoding.eq_ignore_ascii_case("base64")
+}
+
+/// A set of JSON types, without null: every column may be null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonTypes(u8);
+
+impl JsonTypes {
+    /// No type but null.
+    pub const NONE: Self = Self(0);
+    /// `array`.
+    pub const ARRAY: Self = Self(1);
+    /// `boolean`.
+    pub const BOOLEAN: Self = Self(2);
+    /// `integer`.
+    pub const INTEGER: Self = Self(4);
+    /// `number`.
+    pub const NUMBER: Self = Self(8);
+    /// `integer` and `number`.
+    pub const NUMERIC: Self = Self(4 | 8);
+    /// `object`.
+    pub const OBJECT: Self = Self(16);
+    /// `string`.
+    pub const STRING: Self = Self(32);
+
+    /// The types that a projection's values may have.
+    pub fn of(projection: &flow::Projection) -> Self {
+        let types = projection
+            .inference
+            .iter()
+            .flat_map(|inference| &inference.types);
+        types.fold(Self::NONE, |set, name| set | Self::named(name))
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "array" => Self::ARRAY,
+            "boolean" => Self::BOOLEAN,
+            "integer" => Self::INTEGER,
+            "number" => Self::NUMBER,
+            "object" => Self::OBJECT,
+            "string" => Self::STRING,
+            _ => Self::NONE,
+        }
+    }
+
+    /// Whether it holds a type, and none outside `other`.
+    fn is_within(self, other: Self) -> bool {
+        self != Self::NONE && self.0 & !other.0 == 0
+    }
+
+    fn is_number(self) -> bool {
+        self.is_within(Self::NUMERIC) && self != Self::INTEGER
+    }
+}
+
+impl std::ops::BitOr for JsonTypes {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A column of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name: the field's, verbatim.
+    pub field: String,
+    /// The type of its values.
+    pub column_type: ColumnType,
+}
+
+/// The columns of a binding's files, in the order that a Store gives their values: keys, values, document.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    columns: Vec<Column>,
+    key_columns: usize,
+    has_document: bool,
+    arrow: SchemaRef,
+    rescues: bool,
+}
+
+impl Schema {
+    /// The columns of a binding as the runtime has selected them. `rescues` adds the column for what does not fit.
+    ///
+    /// Errors where the selection names a field that the collection does not project, or that has no column.
+    pub fn new(
+        collection: &flow::CollectionSpec,
+        selection: &flow::FieldSelection,
+        json_columns: JsonColumns,
+        rescues: bool,
+    ) -> Result<Self> {
+        let document = Some(&selection.document).filter(|document| !document.is_empty());
+        let fields = selection
+            .keys
+            .iter()
+            .chain(&selection.values)
+            .chain(document);
+        let columns = fields
+            .map(|field| column(collection, selection, field))
+            .collect::<Result<Vec<_>>>()?;
+        let rescued = rescues.then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
+        let arrow = columns
+            .iter()
+            .map(|column| column.column_type.field(&column.field, json_columns))
+            .chain(rescued)
+            .collect::<Vec<_>>();
+        Ok(Self {
+            columns,
+            key_columns: selection.keys.len(),
+            has_document: document.is_some(),
+            arrow: Arc::new(arrow_schema::Schema::new(arrow)),
+            rescues,
+        })
+    }
+
+    /// The columns that hold the fields of a Store.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// How many of them, from the first on, are the key.
+    pub fn key_columns(&self) -> usize {
+        self.key_columns
+    }
+
+    /// Whether the last of them is the root document.
+    pub fn has_document(&self) -> bool {
+        self.has_document
+    }
+
+    /// The schema of the file, with the rescue column where there is one.
+    pub fn arrow(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    /// Whether the last column of the file holds what did not fit.
+    pub fn rescues(&self) -> bool {
+        self.rescues
+    }
+}
+
+fn column(
+    collection: &flow::CollectionSpec,
+    selection: &flow::FieldSelection,
+    field: &str,
+) -> Result<Column> {
+    let projection = collection
+        .projections
+        .iter()
+        .find(|projection| projection.field == field);
+    let projection = projection.ok_or_else(|| {
+        Error::protocol(format!(
+            "field `{field}` is selected, but collection `{}` does not project it",
+            collection.name
+        ))
+    })?;
+    let column_type = if casts_to_string(selection.field_config_json_map.get(field))? {
+        Some(ColumnType::CastToString)
+    } else {
+        ColumnType::of(projection)
+    };
+    let column_type = column_type.ok_or_else(|| {
+        Error::protocol(format!(
+            "field `{field}` of collection `{}` is selected, but its schema allows no value but null",
+            collection.name
+        ))
+    })?;
+    Ok(Column {
+        field: field.to_owned(),
+        column_type,
+    })
+}
+
+/// What a user may say of one field, under `fields.include`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct FieldConfig {
+    cast_to_string: bool,
+}
+
+/// Whether the user wants a field as a string, by its field configuration.
+pub fn casts_to_string(field_config: Option<&bytes::Bytes>) -> Result<bool> {
+    let Some(config) = field_config.filter(|config| !config.is_empty() && &config[..] != b"null")
+    else {
+        return Ok(false);
+    };
+    let config: FieldConfig = serde_json::from_slice(config).map_err(|error| {
+        Error::config("the configuration of a field under `fields` may hold `castToString: true` and nothing else")
+            .with_source(error)
+    })?;
+    Ok(config.cast_to_string)
+}

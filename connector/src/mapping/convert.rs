@@ -1,0 +1,229 @@
+//! One value into one column.
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::{
+    ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder,
+    StringBuilder, TimestampMicrosecondBuilder,
+};
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::column::ColumnType;
+use super::number::{self, NotAnInteger};
+use super::rescue::Misfit;
+use super::{format, json_text};
+use crate::protocol::Value;
+
+/// Base64 with or without its padding: JSON schema's `contentEncoding` does not ask for it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The values of one column of a batch.
+#[derive(Debug)]
+pub(super) enum ColumnBuilder {
+    Boolean(BooleanBuilder),
+    Integer {
+        builder: Int64Builder,
+        strings: bool,
+    },
+    Number {
+        builder: Float64Builder,
+        strings: bool,
+    },
+    String(StringBuilder),
+    Binary {
+        builder: BinaryBuilder,
+        decoded: Vec<u8>,
+    },
+    Date(Date32Builder),
+    Timestamp(TimestampMicrosecondBuilder),
+    CastToString {
+        builder: StringBuilder,
+        text: Vec<u8>,
+    },
+    Json {
+        builder: StringBuilder,
+        text: Vec<u8>,
+    },
+}
+
+impl ColumnBuilder {
+    /// An empty column.
+    pub(super) fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            ColumnType::Integer { strings } => Self::Integer {
+                builder: Int64Builder::new(),
+                strings,
+            },
+            ColumnType::Number { strings } => Self::Number {
+                builder: Float64Builder::new(),
+                strings,
+            },
+            ColumnType::String => Self::String(StringBuilder::new()),
+            ColumnType::Binary => Self::Binary {
+                builder: BinaryBuilder::new(),
+                decoded: Vec::new(),
+            },
+            ColumnType::Date => Self::Date(Date32Builder::new()),
+            ColumnType::Timestamp => Self::Timestamp(timestamps()),
+            ColumnType::CastToString => Self::CastToString {
+                builder: StringBuilder::new(),
+                text: Vec::new(),
+            },
+            ColumnType::Json => Self::Json {
+                builder: StringBuilder::new(),
+                text: Vec::new(),
+            },
+        }
+    }
+
+    /// Appends `value`; where it does not fit, appends null and says why.
+    pub(super) fn append(&mut self, value: &Value<'_>) -> Result<(), Misfit> {
+        if *value == Value::Null {
+            self.append_null();
+            return Ok(());
+        }
+        let appended = match self {
+            Self::Boolean(builder) => boolean(value).map(|boolean| builder.append_value(boolean)),
+            Self::Integer { builder, strings } => {
+                integer(value, *strings).map(|integer| builder.append_value(integer))
+            }
+            Self::Number { builder, strings } => {
+                number(value, *strings).map(|number| builder.append_value(number))
+            }
+            Self::String(builder) => string(value).map(|text| builder.append_value(text)),
+            Self::Binary { builder, decoded } => {
+                binary(value, decoded).map(|()| builder.append_value(decoded))
+            }
+            Self::Date(builder) => date(value).map(|days| builder.append_value(days)),
+            Self::Timestamp(builder) => timestamp(value).map(|micros| builder.append_value(micros)),
+            Self::CastToString { builder, text } => match value {
+                Value::String(text) => {
+                    builder.append_value(text);
+                    Ok(())
+                }
+                other => append_json(builder, text, other),
+            },
+            Self::Json { builder, text } => append_json(builder, text, value),
+        };
+        if appended.is_err() {
+            self.append_null();
+        }
+        appended
+    }
+
+    fn append_null(&mut self) {
+        match self {
+            Self::Boolean(builder) => builder.append_null(),
+            Self::Integer { builder, .. } => builder.append_null(),
+            Self::Number { builder, .. } => builder.append_null(),
+            Self::Binary { builder, .. } => builder.append_null(),
+            Self::Date(builder) => builder.append_null(),
+            Self::Timestamp(builder) => builder.append_null(),
+            Self::String(builder)
+            | Self::CastToString { builder, .. }
+            | Self::Json { builder, .. } => {
+                builder.append_null();
+            }
+        }
+    }
+
+    /// Takes the values out as an array and begins anew.
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        let builder: &mut dyn ArrayBuilder = match self {
+            Self::Boolean(builder) => builder,
+            Self::Integer { builder, .. } => builder,
+            Self::Number { builder, .. } => builder,
+            Self::Binary { builder, .. } => builder,
+            Self::Date(builder) => builder,
+            Self::Timestamp(builder) => builder,
+            Self::String(builder)
+            | Self::CastToString { builder, .. }
+            | Self::Json { builder, .. } => builder,
+        };
+        builder.finish()
+    }
+}
+
+fn timestamps() -> TimestampMicrosecondBuilder {
+    TimestampMicrosecondBuilder::new().with_data_type(ColumnType::Timestamp.data_type())
+}
+
+fn boolean(value: &Value<'_>) -> Result<bool, Misfit> {
+    match value {
+        Value::Boolean(boolean) => Ok(*boolean),
+        _ => Err(Misfit::UnexpectedType),
+    }
+}
+
+fn integer(value: &Value<'_>, strings: bool) -> Result<i64, Misfit> {
+    let integer = match value {
+        Value::Integer(integer) => return Ok(*integer),
+        Value::Unsigned(_) => Err(NotAnInteger::OutOfRange),
+        Value::Double(double) => number::integer_of_double(*double),
+        Value::Number(text) => number::integer_of_text(text),
+        Value::String(text) if strings => number::integer_of_text(text),
+        _ => return Err(Misfit::UnexpectedType),
+    };
+    integer.map_err(|reason| match reason {
+        NotAnInteger::NotANumber => Misfit::NotANumber,
+        NotAnInteger::Fraction => Misfit::Fraction,
+        NotAnInteger::OutOfRange => Misfit::IntegerOutOfRange,
+    })
+}
+
+fn number(value: &Value<'_>, strings: bool) -> Result<f64, Misfit> {
+    match value {
+        Value::Integer(integer) => Ok(*integer as f64),
+        Value::Unsigned(integer) => Ok(*integer as f64),
+        Value::Double(double) => Ok(*double),
+        Value::Number(text) => number::double_of_text(text).ok_or(Misfit::NumberOutOfRange),
+        Value::String(text) if strings => number::double_of_string(text).ok_or(Misfit::NotANumber),
+        _ => Err(Misfit::UnexpectedType),
+    }
+}
+
+fn string<'a>(value: &'a Value<'_>) -> Result<&'a str, Misfit> {
+    match value {
+        Value::String(text) => Ok(text),
+        // A string of the JSON codec that no Unicode text is equal to.
+        Value::Json(json) if json.starts_with(b"\"") => Err(Misfit::NotUnicode),
+        _ => Err(Misfit::UnexpectedType),
+    }
+}
+
+fn binary(value: &Value<'_>, decoded: &mut Vec<u8>) -> Result<(), Misfit> {
+    decoded.clear();
+    BASE64
+        .decode_vec(string(value)?, decoded)
+        .map_err(|_| Misfit::NotBase64)
+}
+
+fn date(value: &Value<'_>) -> Result<i32, Misfit> {
+    format::parse_date(string(value)?).ok_or(Misfit::NotADate)
+}
+
+fn timestamp(value: &Value<'_>) -> Result<i64, Misfit> {
+    format::parse_date_time(string(value)?).ok_or(Misfit::NotADateTime)
+}
+
+fn append_json(
+    builder: &mut StringBuilder,
+    text: &mut Vec<u8>,
+    value: &Value<'_>,
+) -> Result<(), Misfit> {
+    let json = if let Value::Json(json) = value {
+        json
+    } else {
+        text.clear();
+        json_text::write(text, value);
+        &text[..]
+    };
+    let json = std::str::from_utf8(json).map_err(|_| Misfit::NotUnicode)?;
+    builder.append_value(json);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What happens to a value that does not fit its column.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::json_text;
+use crate::protocol::Value;
+
+/// What to do with a value that does not fit its column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unconvertible {
+    /// Leave its column null and keep it in the column `flow_rescued`.
+    #[default]
+    Rescue,
+    /// End the session with an error that names it.
+    Fail,
+}
+
+/// Why a value does not fit its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Misfit {
+    /// A number outside of -2^63 … 2^63 - 1 in an INT64 column.
+    IntegerOutOfRange,
+    /// A number with a fraction in an INT64 column.
+    Fraction,
+    /// A number that no double is near, such as 1e400.
+    NumberOutOfRange,
+    /// A string that is not a number where a number is wanted.
+    NotANumber,
+    /// A string that is not base64.
+    NotBase64,
+    /// A string that is not a date of the years 0000 to 9999.
+    NotADate,
+    /// A string that is not a date-time of the years 0000 to 9999.
+    NotADateTime,
+    /// A string that is not Unicode, such as a lone surrogate.
+    NotUnicode,
+    /// A value of a JSON type that the schema did not announce.
+    UnexpectedType,
+}
+
+impl Misfit {
+    /// The reason, as the end of "the value …".
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::IntegerOutOfRange => "is an integer beyond 64 bits",
+            Self::Fraction => "is a number with a fraction in an integer field",
+            Self::NumberOutOfRange => "is a number beyond the range of a double",
+            Self::NotANumber => "is a string that is not a number",
+            Self::NotBase64 => "is a string that is not base64",
+            Self::NotADate => "is a string that is not a date (YYYY-MM-DD, years 0000 to 9999)",
+            Self::NotADateTime => "is a string that is not an RFC 3339 date-time",
+            Self::NotUnicode => "is a string that is not valid Unicode",
+            Self::UnexpectedType => "is of a JSON type that the schema does not announce",
+        }
+    }
+}
+
+/// How many values were rescued, by column index and reason.
+pub type Rescued = BTreeMap<(usize, Misfit), u64>;
+
+/// Collects the misfits of one row as the JSON object that goes into the rescue column.
+#[derive(Debug, Default)]
+pub(super) struct RescuedRow {
+    object: Vec<u8>,
+}
+
+impl RescuedRow {
+    /// Adds a field with its value.
+    pub(super) fn add(&mut self, field: &str, value: &Value<'_>) {
+        self.object
+            .push(if self.object.is_empty() { b'{' } else { b',' });
+        json_text::write_string(&mut self.object, field);
+        self.object.push(b':');
+        json_text::write_exact(&mut self.object, value);
+    }
+
+    /// The row's object; none where everything fitted. Call [`RescuedRow::clear`] before the next row.
+    pub(super) fn finish(&mut self) -> Option<&[u8]> {
+        if self.object.is_empty() {
+            return None;
+        }
+        self.object.push(b'}');
+        Some(&self.object)
+    }
+
+    /// Begins the next row.
+    pub(super) fn clear(&mut self) {
+        self.object.clear();
+    }
+}

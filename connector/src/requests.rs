@@ -1,0 +1,322 @@
+//! Requests as they come in: a thread reads whole frames from the runtime's pipe, the session takes them one by one.
+//!
+//! The thread and the session hand two buffers back and forth, so that reading goes on while the session works and nothing is
+//! allocated per message. A request borrows from the buffer that it lies in, so it cannot outlive it.
+
+use std::io::{ErrorKind as IoErrorKind, Read};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::request::Decoder;
+use crate::protocol::{Codec, Request};
+
+/// The bytes that are read at once: what a pipe holds.
+const READ_BYTES: usize = 64 << 10;
+/// The buffers that are on their way between the thread and the session.
+const BUFFERS: usize = 2;
+
+/// What the session is told next.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A request of the runtime.
+    Request(Request<'a>),
+    /// The runtime has closed the pipe.
+    End,
+    /// The process is asked to stop.
+    Terminated,
+}
+
+/// Bytes of the stream. What lies beyond `filled` is room to read into, which is zeroed only once.
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Buffer {
+    fn filled(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// At least `count` bytes of room.
+    fn room(&mut self, count: usize) -> &mut [u8] {
+        if self.bytes.len() < self.filled + count {
+            self.bytes.resize(self.filled + count, 0);
+        }
+        &mut self.bytes[self.filled..]
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+}
+
+/// What comes out of the reading thread, and from whoever asks the process to stop.
+#[derive(Debug)]
+enum Input {
+    /// Whole frames, one after the other.
+    Frames(Buffer),
+    /// The pipe is closed, in good order or not.
+    End(Result<()>),
+    Terminated,
+}
+
+/// Asks a session to stop.
+#[derive(Clone, Debug)]
+pub struct Terminator(mpsc::Sender<Input>);
+
+impl Terminator {
+    /// Lets the session end as soon as it can do so in good order.
+    pub async fn terminate(&self) {
+        // A session that has ended already needs no telling.
+        let _ = self.0.send(Input::Terminated).await;
+    }
+}
+
+/// The requests of one stream.
+#[derive(Debug)]
+pub struct Requests {
+    codec: Codec,
+    decoder: Decoder,
+    inputs: mpsc::Receiver<Input>,
+    empty: mpsc::Sender<Buffer>,
+    frames: Buffer,
+    at: usize,
+    /// How the stream ended, once it has.
+    end: Option<Input>,
+}
+
+impl Requests {
+    /// Begins to read `input` on a thread of its own.
+    pub fn read(codec: Codec, input: impl Read + Send + 'static) -> (Self, Terminator) {
+        let (sender, inputs) = mpsc::channel(BUFFERS);
+        let (empty, mut recycled) = mpsc::channel(BUFFERS + 1);
+        let terminator = Terminator(sender.clone());
+        thread::spawn(move || {
+            let end = read_frames(codec, input, &sender, &mut recycled);
+            // A session that has ended needs no telling.
+            let _ = sender.blocking_send(Input::End(end));
+        });
+        let requests = Self {
+            codec,
+            decoder: Decoder::new(codec),
+            inputs,
+            empty,
+            frames: Buffer::default(),
+            at: 0,
+            end: None,
+        };
+        (requests, terminator)
+    }
+
+    /// The next request, or how the stream ended.
+    ///
+    /// Errors where the stream ends within a message, cannot be read, or holds what is not a request.
+    pub async fn next(&mut self) -> Result<Event<'_>> {
+        if self.at == self.frames.filled && !self.receive().await {
+            return match self.end.take() {
+                Some(Input::End(Err(error))) => Err(error),
+                Some(Input::Terminated) => Ok(Event::Terminated),
+                _ => Ok(Event::End),
+            };
+        }
+        let (frame, length) = self
+            .codec
+            .split_frame(&self.frames.filled()[self.at..])?
+            .ok_or_else(|| Error::internal("a frame that was whole is not"))?;
+        self.at += length;
+        self.decoder.decode(frame).map(Event::Request)
+    }
+
+    /// Waits until nothing more will come; for ever, where something does come first.
+    pub async fn ended(&mut self) {
+        if self.at < self.frames.filled || self.receive().await {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for more frames; false once there are none any more.
+    async fn receive(&mut self) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        match self.inputs.recv().await {
+            Some(Input::Frames(frames)) => {
+                let empty = std::mem::replace(&mut self.frames, frames);
+                // The thread may have ended; then the buffer is of no use to anyone.
+                let _ = self.empty.try_send(empty);
+                self.at = 0;
+                true
+            }
+            end => {
+                self.end = Some(end.unwrap_or(Input::End(Ok(()))));
+                false
+            }
+        }
+    }
+}
+
+/// Reads until the end, and sends what is whole.
+fn read_frames(
+    codec: Codec,
+    mut input: impl Read,
+    sender: &mpsc::Sender<Input>,
+    recycled: &mut mpsc::Receiver<Buffer>,
+) -> Result<()> {
+    let mut buffer = Buffer::default();
+    loop {
+        let before = buffer.filled;
+        let ended = read_some(codec, &mut input, &mut buffer)? == 0;
+        let whole = whole_frames(codec, buffer.filled(), before)?;
+        if whole > 0 {
+            let mut next = recycled.try_recv().unwrap_or_default();
+            next.filled = 0;
+            next.append(&buffer.filled()[whole..]);
+            buffer.filled = whole;
+            if sender
+                .blocking_send(Input::Frames(std::mem::replace(&mut buffer, next)))
+                .is_err()
+            {
+                return Ok(());
+            }
+        }
+        if ended {
+            return if buffer.filled == 0 {
+                Ok(())
+            } else {
+                Err(truncated(buffer.filled))
+            };
+        }
+    }
+}
+
+/// Reads what the pipe has; 0 at its end.
+fn read_some(codec: Codec, input: &mut impl Read, buffer: &mut Buffer) -> Result<usize> {
+    let frame_bytes = codec.frame_bytes(buffer.filled()).unwrap_or_default();
+    // A frame's length may be nonsense, so no more room is made for it than has been read of it already.
+    let room = READ_BYTES.max(frame_bytes.saturating_sub(buffer.filled).min(buffer.filled));
+    let read = loop {
+        match input.read(buffer.room(room)) {
+            Err(error) if error.kind() == IoErrorKind::Interrupted => {}
+            outcome => break outcome,
+        }
+    };
+    let read = read.map_err(|error| {
+        Error::new(
+            ErrorKind::Unavailable,
+            "the runtime's requests cannot be read",
+        )
+        .with_source(error)
+    })?;
+    buffer.filled += read;
+    Ok(read)
+}
+
+/// The bytes of the whole frames at the start of `buffer`, of which nothing was whole when it had `before` bytes.
+fn whole_frames(codec: Codec, buffer: &[u8], before: usize) -> Result<usize> {
+    if codec == Codec::Json {
+        return match memchr::memrchr(b'\n', &buffer[before..]) {
+            Some(newline) => Ok(before + newline + 1),
+            None => codec.check_frame_bytes(buffer.len()).map(|()| 0),
+        };
+    }
+    let mut whole = 0;
+    while let Some((_, length)) = codec.split_frame(&buffer[whole..])? {
+        whole += length;
+    }
+    Ok(whole)
+}
+
+fn truncated(bytes: usize) -> Error {
+    Error::protocol(format!(
+        "the runtime closed its pipe in the middle of a message, after {bytes} bytes of it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::protocol::materialize::{self, request};
+
+    /// A pipe that gives its bytes in pieces of one size.
+    struct Pieces(Cursor<Vec<u8>>, usize);
+
+    impl Read for Pieces {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let length = self.1.min(out.len());
+            self.0.read(&mut out[..length])
+        }
+    }
+
+    fn stream(codec: Codec, count: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for binding in 0..count {
+            let doc_json = vec![b'1'; binding as usize * 1000].into();
+            let store = request::Store {
+                binding,
+                doc_json,
+                ..request::Store::default()
+            };
+            let message = materialize::Request {
+                store: Some(store),
+                ..Default::default()
+            };
+            codec.encode(&message, &mut bytes).unwrap();
+        }
+        bytes
+    }
+
+    async fn bindings(codec: Codec, bytes: Vec<u8>, piece: usize) -> Result<Vec<(u32, usize)>> {
+        let (mut requests, _) = Requests::read(codec, Pieces(Cursor::new(bytes), piece));
+        let mut bindings = Vec::new();
+        loop {
+            match requests.next().await? {
+                Event::Request(Request::Store(store)) => {
+                    bindings.push((store.binding, store.doc.map_or(0, <[u8]>::len)));
+                }
+                Event::End => return Ok(bindings),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_arrive_whole_whatever_pieces_the_pipe_gives() {
+        for codec in [Codec::Proto, Codec::Json] {
+            let expected: Vec<_> = (0..20)
+                .map(|index| (index, index as usize * 1000))
+                .collect();
+            for piece in [1, 3, 1000, 1 << 20] {
+                assert_eq!(
+                    bindings(codec, stream(codec, 20), piece).await.unwrap(),
+                    expected,
+                    "{codec:?} {piece}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_within_a_message_is_an_error() {
+        for codec in [Codec::Proto, Codec::Json] {
+            let mut bytes = stream(codec, 3);
+            bytes.pop();
+            let error = bindings(codec, bytes, 100).await.unwrap_err();
+            assert!(error.to_string().contains("middle of a message"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_terminated_stream_says_so() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (mut requests, terminator) = Requests::read(Codec::Proto, reader);
+        terminator.terminate().await;
+        assert!(matches!(requests.next().await.unwrap(), Event::Terminated));
+        drop(writer);
+    }
+}
