@@ -1,0 +1,124 @@
+//! DuckDB as the reader of Parquet files, inside this process.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use duckdb::Connection;
+use duckdb::types::Value;
+
+use super::cell::Cell;
+use super::error::{Error, Result};
+
+/// A DuckDB of our own, in memory.
+pub struct Duck {
+    connection: Connection,
+}
+
+/// A few rows as DuckDB shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The cells as text; none for null.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+impl Duck {
+    /// Starts it. Rows come in the order in which they stand in a file, and times in UTC.
+    pub fn start() -> Result<Self> {
+        let failed = |source| Error::DuckDb {
+            name: "its own settings".to_owned(),
+            source,
+        };
+        let connection = Connection::open_in_memory().map_err(failed)?;
+        connection
+            .execute_batch("SET preserve_insertion_order = true; SET TimeZone = 'UTC'")
+            .map_err(failed)?;
+        Ok(Self { connection })
+    }
+
+    /// The columns of a file: their names as the file has them, and the types as DuckDB has them.
+    pub fn describe(&self, path: &Path) -> Result<Vec<(String, String)>> {
+        let file = quoted(path);
+        // DuckDB renames columns whose names differ only in case; the file's schema has them as they are. Its first row
+        // is the schema itself.
+        let names = self.texts(path, &format!("SELECT name FROM parquet_schema({file})"))?;
+        let types = self.texts(
+            path,
+            &format!("SELECT column_type FROM (DESCRIBE SELECT * FROM read_parquet({file}))"),
+        )?;
+        Ok(names.into_iter().skip(1).zip(types).collect())
+    }
+
+    /// Every row of a file in order, as long as `visit` wants more.
+    pub fn rows(
+        &self,
+        path: &Path,
+        mut visit: impl FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let width = self.describe(path)?.len();
+        let failed = |source| Error::DuckDb {
+            name: path.display().to_string(),
+            source,
+        };
+        let query = format!("SELECT * FROM read_parquet({})", quoted(path));
+        let mut statement = self.connection.prepare(&query).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let cells = (0..width).map(|column| row.get::<_, Value>(column).map(Cell::found));
+            if visit(cells.collect::<Result<_, _>>().map_err(failed)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first rows of files that are read as one table, with every column as text.
+    pub fn preview(&self, paths: &[PathBuf], rows: usize) -> Result<Preview> {
+        let Some(first) = paths.first() else {
+            return Ok(Preview::default());
+        };
+        let files: Vec<String> = paths.iter().map(|path| quoted(path)).collect();
+        let table = format!("read_parquet([{}], union_by_name = true)", files.join(", "));
+        let columns = self.texts(
+            first,
+            &format!("SELECT column_name FROM (DESCRIBE SELECT * FROM {table})"),
+        )?;
+        let failed = |source| Error::DuckDb {
+            name: "the files as one table".to_owned(),
+            source,
+        };
+        let query = format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} LIMIT {rows}");
+        let mut statement = self.connection.prepare(&query).map_err(failed)?;
+        let cells =
+            |row: &duckdb::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
+        let found = statement
+            .query_map([], cells)
+            .map_err(failed)?
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        Ok(Preview {
+            columns,
+            rows: found,
+        })
+    }
+
+    /// The first column of a query about `path`, as text.
+    fn texts(&self, path: &Path, query: &str) -> Result<Vec<String>> {
+        let failed = |source| Error::DuckDb {
+            name: path.display().to_string(),
+            source,
+        };
+        let mut statement = self.connection.prepare(query).map_err(failed)?;
+        statement
+            .query_map([], |row| row.get(0))
+            .map_err(failed)?
+            .collect::<Result<_, _>>()
+            .map_err(failed)
+    }
+}
+
+/// A path as a literal of SQL. DuckDB takes `*`, `?` and `[` for patterns; a key that holds them finds itself all the same.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "''"))
+}

@@ -1,0 +1,204 @@
+//! One session of one shard: Open, and then transactions until the input ends. What the protocol does not allow is an error.
+//!
+//! ```text
+//! in : Open   ( Acknowledge   Flush   Store*   StartCommit   )*  Acknowledge?  EOF
+//! out: Opened ( Acknowledged  Flushed          StartedCommit )*  Acknowledged? EOF
+//! ```
+
+use bytes::Bytes;
+use materialize_s3_parquet::protocol::consumer::Checkpoint;
+use materialize_s3_parquet::protocol::flow::ConnectorState;
+use materialize_s3_parquet::protocol::materialize::{Request, request, response};
+
+use super::connector::Connector;
+use super::error::{Error, Result};
+use super::row::{Row, Tuples};
+use super::step::{Observer, Step};
+
+/// Where a session stands between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Opened; the first Acknowledge comes next.
+    Opened,
+    /// Acknowledge is sent; Acknowledged is due.
+    Acknowledging,
+    /// Acknowledged; Flush or the end comes next.
+    Idle,
+    /// Flushed; rows are sent.
+    Storing,
+    /// `StartedCommit` has come; the runtime commits, then sends Acknowledge.
+    Committing,
+}
+
+/// One session of one shard.
+pub struct Session {
+    connector: Connector,
+    tuples: Tuples,
+    phase: Phase,
+}
+
+impl Session {
+    /// Opens a session on a connector that has answered its first Spec. Returns what Opened said besides.
+    pub async fn open(
+        mut connector: Connector,
+        open: request::Open,
+        tuples: Tuples,
+        observer: &mut dyn Observer,
+    ) -> Result<(Self, response::Opened)> {
+        connector
+            .send(&Request {
+                open: Some(open),
+                ..Request::default()
+            })
+            .await?;
+        let opened = connector.expect("Opened", |response| response.opened).await;
+        connector.tell_logs(observer);
+        let opened = opened?;
+        connector.reach(Step::Opened, observer).await?;
+        Ok((
+            Self {
+                connector,
+                tuples,
+                phase: Phase::Opened,
+            },
+            opened,
+        ))
+    }
+
+    /// Sends Acknowledge: what is committed shall become visible. `patches` as in `StartCommit`.
+    pub async fn acknowledge(&mut self, patches: Bytes, observer: &mut dyn Observer) -> Result<()> {
+        self.connector
+            .expect_silence("before Acknowledge was sent")?;
+        let acknowledge = request::Acknowledge {
+            state_patches_json: patches,
+        };
+        self.send(Request {
+            acknowledge: Some(acknowledge),
+            ..Request::default()
+        })
+        .await?;
+        self.phase = Phase::Acknowledging;
+        self.reach(Step::AcknowledgeSent, observer).await
+    }
+
+    /// Whether Acknowledged is still due.
+    pub fn is_acknowledging(&self) -> bool {
+        self.phase == Phase::Acknowledging
+    }
+
+    /// Waits for Acknowledged. Returns its state, which is for the caller to persist.
+    pub async fn acknowledged(
+        &mut self,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<ConnectorState>> {
+        let acknowledged = self
+            .connector
+            .expect("Acknowledged", |response| response.acknowledged)
+            .await;
+        self.connector.tell_logs(observer);
+        let acknowledged = acknowledged?;
+        self.phase = Phase::Idle;
+        self.reach(Step::Acknowledged, observer).await?;
+        Ok(acknowledged.state)
+    }
+
+    /// Sends Flush and waits for Flushed. Returns its state.
+    pub async fn flush(
+        &mut self,
+        patches: Bytes,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<ConnectorState>> {
+        self.connector.expect_silence("before Flush was sent")?;
+        let flush = request::Flush {
+            state_patches_json: patches,
+            ..request::Flush::default()
+        };
+        self.send(Request {
+            flush: Some(flush),
+            ..Request::default()
+        })
+        .await?;
+        self.reach(Step::FlushSent, observer).await?;
+        let flushed = self
+            .connector
+            .expect("Flushed", |response| response.flushed)
+            .await;
+        self.connector.tell_logs(observer);
+        let flushed = flushed?;
+        self.phase = Phase::Storing;
+        self.reach(Step::Flushed, observer).await?;
+        Ok(flushed.state)
+    }
+
+    /// Sends rows.
+    pub async fn store(&mut self, rows: &[Row], observer: &mut dyn Observer) -> Result<()> {
+        for (row, count) in rows.iter().zip(1..) {
+            self.connector.feed(&row.request(self.tuples)).await?;
+            self.reach(Step::StoreSent { count }, observer).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends `StartCommit` and waits for `StartedCommit`. Returns its state, which commits with the checkpoint.
+    pub async fn start_commit(
+        &mut self,
+        checkpoint: Checkpoint,
+        patches: Bytes,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<ConnectorState>> {
+        self.connector.expect_silence("while rows were stored")?;
+        let start = request::StartCommit {
+            runtime_checkpoint: Some(checkpoint),
+            state_patches_json: patches,
+        };
+        self.send(Request {
+            start_commit: Some(start),
+            ..Request::default()
+        })
+        .await?;
+        self.reach(Step::StartCommitSent, observer).await?;
+        let started = self
+            .connector
+            .expect("StartedCommit", |response| response.started_commit)
+            .await;
+        self.connector.tell_logs(observer);
+        let started = started?;
+        self.phase = Phase::Committing;
+        self.reach(Step::StartedCommit, observer).await?;
+        Ok(started.state)
+    }
+
+    /// Ends the session in good order: closes the input and requires the end of the output and exit status 0. Where
+    /// Acknowledged is still due, the connector may send it first, and its state is returned.
+    pub async fn end(mut self, observer: &mut dyn Observer) -> Result<Option<ConnectorState>> {
+        self.connector.close_input().await;
+        self.reach(Step::InputClosed, observer).await?;
+        let mut state = None;
+        if self.is_acknowledging()
+            && let Some(response) = self
+                .connector
+                .receive("Acknowledged, or the end of its output")
+                .await?
+        {
+            let Some(acknowledged) = response.acknowledged else {
+                return Err(Error::violation(
+                    "it answered the end of its input with something other than Acknowledged",
+                ));
+            };
+            self.reach(Step::Acknowledged, observer).await?;
+            state = acknowledged.state;
+        }
+        self.connector.expect_end(observer).await?;
+        self.reach(Step::Ended, observer).await?;
+        Ok(state)
+    }
+
+    /// Tells the observer of a step that the caller has taken for this session.
+    pub async fn reach(&mut self, step: Step, observer: &mut dyn Observer) -> Result<()> {
+        self.connector.reach(step, observer).await
+    }
+
+    async fn send(&mut self, request: Request) -> Result<()> {
+        self.connector.send(&request).await
+    }
+}
