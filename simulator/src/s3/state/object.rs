@@ -1,0 +1,137 @@
+//! Objects: what they hold, and the operations on one of them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use s3s::crypto::{Checksum as _, Md5};
+
+use super::{Bucket, Checksum, Payload, Store, StoreError};
+
+/// What a client sends beside the bytes, and gets back from HEAD and GET.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// The MIME type.
+    pub content_type: Option<String>,
+    /// User metadata: `x-amz-meta-<name>`, names in lower case.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The body of one `PutObject` or `UploadPart`, received and verified.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// Its bytes.
+    pub payload: Payload,
+    /// Their MD5; all zero if the server discards bodies.
+    pub md5: [u8; 16],
+    /// The checksum the client sent, verified.
+    pub checksum: Option<Checksum>,
+}
+
+impl Content {
+    /// Content as a client would send it, without a checksum.
+    pub fn of(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            md5: Md5::checksum(&bytes),
+            payload: bytes.into(),
+            checksum: None,
+        }
+    }
+}
+
+/// A visible object. Cheap to clone: the bytes are shared.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its bytes.
+    pub payload: Payload,
+    /// Its `ETag`, without quotes.
+    pub etag: String,
+    /// What the client sent beside the bytes.
+    pub attributes: Attributes,
+    /// Its checksum, if the client gave one.
+    pub checksum: Option<Checksum>,
+    /// When it became visible.
+    pub modified: Timestamp,
+    /// The multipart upload it came from; `None` if it was put in one request.
+    pub upload_id: Option<String>,
+}
+
+impl Store {
+    /// Writes an object in one request and returns it. With `must_be_new` an existing key is `Exists`.
+    pub fn put_object(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        content: Content,
+        attributes: Attributes,
+        must_be_new: bool,
+        now: Timestamp,
+    ) -> Result<Object, StoreError> {
+        let bucket = self.bucket_mut(bucket)?;
+        bucket.check_new(key, must_be_new)?;
+        let object = Object {
+            etag: hex(&content.md5),
+            payload: content.payload,
+            attributes,
+            checksum: content.checksum,
+            modified: now,
+            upload_id: None,
+        };
+        bucket.write(key, object.clone());
+        Ok(object)
+    }
+
+    /// The object under a key.
+    pub fn object(&self, bucket: &str, key: &str) -> Result<&Object, StoreError> {
+        let missing = || StoreError::NoSuchKey {
+            key: key.to_owned(),
+        };
+        self.bucket(bucket)?.objects.get(key).ok_or_else(missing)
+    }
+
+    /// Every object of a bucket, sorted by key.
+    pub fn objects(
+        &self,
+        bucket: &str,
+    ) -> Result<impl Iterator<Item = (&str, &Object)>, StoreError> {
+        let objects = &self.bucket(bucket)?.objects;
+        Ok(objects.iter().map(|(key, object)| (key.as_str(), object)))
+    }
+
+    /// Removes an object and says whether there was one.
+    pub fn remove_object(&mut self, bucket: &str, key: &str) -> Result<bool, StoreError> {
+        Ok(self.bucket_mut(bucket)?.objects.remove(key).is_some())
+    }
+
+    /// How many times each key was ever written, deleted or not. More than once means that something was overwritten,
+    /// or written again after it was taken away.
+    pub fn writes(&self, bucket: &str) -> Result<&BTreeMap<String, u64>, StoreError> {
+        self.bucket(bucket).map(|bucket| &bucket.writes)
+    }
+}
+
+impl Bucket {
+    pub(super) fn check_new(&self, key: &str, must_be_new: bool) -> Result<(), StoreError> {
+        if must_be_new && self.objects.contains_key(key) {
+            return Err(StoreError::Exists {
+                key: key.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, key: &str, object: Object) {
+        *self.writes.entry(key.to_owned()).or_default() += 1;
+        self.objects.insert(key.to_owned(), object);
+    }
+}
+
+/// Lower-case hexadecimal digits of a digest.
+pub(super) fn hex(digest: &[u8]) -> String {
+    use std::fmt::Write as _;
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
