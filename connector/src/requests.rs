@@ -5,8 +5,10 @@
 
 use std::io::{ErrorKind as IoErrorKind, Read};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::request::Decoder;
@@ -87,6 +89,7 @@ pub struct Requests {
     at: usize,
     /// How the stream ended, once it has.
     end: Option<Input>,
+    waited: Duration,
 }
 
 impl Requests {
@@ -108,6 +111,7 @@ impl Requests {
             frames: Buffer::default(),
             at: 0,
             end: None,
+            waited: Duration::ZERO,
         };
         (requests, terminator)
     }
@@ -138,12 +142,20 @@ impl Requests {
         }
     }
 
+    /// How long [`Requests::next`] has waited so far.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// Waits for more frames; false once there are none any more.
     async fn receive(&mut self) -> bool {
         if self.end.is_some() {
             return false;
         }
-        match self.inputs.recv().await {
+        let began = Instant::now();
+        let input = self.inputs.recv().await;
+        self.waited += began.elapsed();
+        match input {
             Some(Input::Frames(frames)) => {
                 let empty = std::mem::replace(&mut self.frames, frames);
                 // The thread may have ended; then the buffer is of no use to anyone.

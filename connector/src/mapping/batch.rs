@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 
 use super::column::Schema;
 use super::convert::ColumnBuilder;
-use super::rescue::{Misfit, Rescued, RescuedRow, Unconvertible};
+use super::rescue::{Misfit, Rescued, RescuedRow};
 use crate::error::{Error, Result};
 use crate::protocol::{Store, Tuple, Value, Values};
 
@@ -164,13 +164,6 @@ impl BatchBuilder {
     }
 }
 
-impl Unconvertible {
-    /// Whether files have the rescue column.
-    pub fn rescues(self) -> bool {
-        self == Self::Rescue
-    }
-}
-
 fn wrong_length(is_key: bool, expected: usize, tuple: Tuple<'_>) -> Error {
     let what = if is_key { "key" } else { "values" };
     let found = count(tuple.values());
@@ -210,7 +203,7 @@ mod tests {
     use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 
     use super::*;
-    use crate::mapping::JsonColumns;
+    use crate::config::JsonColumns;
     use crate::protocol::{flow, packed};
 
     fn projection(field: &str, types: &[&str], format: &str) -> flow::Projection {

@@ -5,24 +5,14 @@ use std::sync::Arc;
 
 use arrow_schema::extension::Json;
 use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use crate::config::JsonColumns;
 use crate::error::{Error, Result};
 use crate::protocol::flow;
 
 /// The column that holds what did not fit a column of its own.
 pub const RESCUED_FIELD: &str = "flow_rescued";
-
-/// The Parquet type of columns that hold JSON text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum JsonColumns {
-    /// STRING, which every reader knows.
-    #[default]
-    String,
-    /// The JSON logical type.
-    Json,
-}
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

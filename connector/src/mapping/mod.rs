@@ -13,5 +13,5 @@ mod rescue;
 
 pub use batch::{Batch, BatchBuilder};
 pub use column::casts_to_string;
-pub use column::{Column, ColumnType, JsonColumns, JsonTypes, RESCUED_FIELD, Schema};
-pub use rescue::{Misfit, Rescued, Unconvertible};
+pub use column::{Column, ColumnType, JsonTypes, RESCUED_FIELD, Schema};
+pub use rescue::{Misfit, Rescued};

@@ -2,21 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::json_text;
 use crate::protocol::Value;
-
-/// What to do with a value that does not fit its column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Unconvertible {
-    /// Leave its column null and keep it in the column `flow_rescued`.
-    #[default]
-    Rescue,
-    /// End the session with an error that names it.
-    Fail,
-}
 
 /// Why a value does not fit its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Validate: from the projections of a collection to the constraints that steer Flow's field selection.
+//! From the projections of a collection to the constraints that steer Flow's field selection.
 //!
 //! The table is `design.md` §4. Two runtimes read it: the old one selects only what is recommended by default, the new one
 //! every leaf that is not forbidden. What is to be skipped by default under both is therefore forbidden, until the user
@@ -8,20 +8,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::config::TypeChanges;
 use crate::error::Result;
 use crate::mapping::{ColumnType, JsonTypes, RESCUED_FIELD, casts_to_string};
 use crate::protocol::flow;
 use crate::protocol::materialize::response::validated::constraint::Type;
 use crate::protocol::materialize::response::validated::{Constraint, ProjectionConstraint};
-
-/// What Validate does about a field whose column changes its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TypeChange {
-    /// The next file has the new type.
-    Continue,
-    /// The field is incompatible, so that Flow backfills the binding.
-    Backfill,
-}
 
 /// A binding as it is validated.
 #[derive(Debug)]
@@ -35,7 +27,7 @@ pub struct Candidate<'a> {
     /// Whether misfits are rescued, into a column whose name is then taken.
     pub rescues: bool,
     /// What becomes of a field whose column changes its type.
-    pub type_change: TypeChange,
+    pub type_changes: TypeChanges,
 }
 
 impl Candidate<'_> {
@@ -152,14 +144,14 @@ impl Candidate<'_> {
             return Ok(None);
         }
         let (kind, reason) = self.kind_and_reason(projection)?;
-        Ok(Some(match self.type_change {
-            TypeChange::Backfill => (
+        Ok(Some(match self.type_changes {
+            TypeChanges::Backfill => (
                 Type::Incompatible,
                 format!(
                     "The column changes from {from} to {to}, and `typeChanges` asks for a backfill then."
                 ),
             ),
-            TypeChange::Continue => (
+            TypeChanges::Continue => (
                 kind,
                 format!("{reason} The column changes from {from} to {to} with the next file."),
             ),

@@ -1,0 +1,282 @@
+use super::*;
+
+fn upload(token: &str) -> StagedUpload {
+    StagedUpload {
+        location: Location {
+            bucket: "lake".into(),
+            region: "eu-west-1".into(),
+            endpoint: None,
+            path_style: false,
+        },
+        key: format!("orders/v0000000000/00000000-000000000000-5eed5eed-{token}.parquet"),
+        upload_id: format!("upload-{token}"),
+        token: token.into(),
+        parts: vec![
+            Part {
+                etag: "\"e1\"".into(),
+                crc32: Some("AAAAAA==".into()),
+            },
+            Part {
+                etag: "\"e2\"".into(),
+                crc32: None,
+            },
+        ],
+        bytes: 8_388_609,
+        rows: 12,
+        staged_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+    }
+}
+
+fn read(state: &Value) -> State {
+    State::from_json(&serde_json::to_vec(state).unwrap()).unwrap()
+}
+
+fn id(state_key: &str, key_begin: u32, token: &str) -> EntryId {
+    EntryId {
+        state_key: state_key.into(),
+        key_begin,
+        token: token.into(),
+    }
+}
+
+fn ids(state: &State, range: RangeInclusive<u32>) -> Vec<EntryId> {
+    state.staged_in(range).map(|(id, _)| id).collect()
+}
+
+#[test]
+fn absent_null_and_empty_state_are_a_new_task() {
+    for text in ["", " \n", "null", "{}", r#"{"bindings": null}"#] {
+        let mut state = State::from_json(text.as_bytes()).unwrap();
+        assert_eq!(ids(&state, 0..=u32::MAX), []);
+        assert_eq!(state.take_patch(), None);
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_by_name() {
+    let error = State::from_json(br#"{"version": 2, "bindings": {}}"#).unwrap_err();
+    assert_eq!(error.kind(), crate::error::ErrorKind::Config);
+    let text = error.to_string();
+    assert!(
+        text.contains("version 2") && text.contains("up to 1") && text.contains("newer"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_no_state_of_ours_is_refused() {
+    for text in [
+        "[]",
+        "7",
+        "{",
+        r#"{"version": 0}"#,
+        r#"{"other": 1}"#,
+        r#"{"version": 1, "bindings": {"a": {"xyz": {}}}}"#,
+    ] {
+        assert!(State::from_json(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn older_versions_are_led_through_every_step_that_is_ahead_of_them() {
+    let steps: [Migration; 2] = [
+        |mut state| {
+            state["one"] = json!(true);
+            state
+        },
+        |mut state| {
+            state["two"] = json!(true);
+            state
+        },
+    ];
+    assert_eq!(
+        migrate(json!({}), 1, &steps).unwrap(),
+        json!({"one": true, "two": true})
+    );
+    assert_eq!(migrate(json!({}), 2, &steps).unwrap(), json!({"two": true}));
+    assert_eq!(migrate(json!({}), 3, &steps).unwrap(), json!({}));
+    assert!(migrate(json!({}), 4, &steps).is_err());
+    assert!(migrate(json!({}), 0, &steps).is_err());
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_left_alone() {
+    let stored = json!({"version": 1, "note": "x", "bindings": {"a": {"00000000": {"counter": 1, "future": [1]}}}});
+    let mut state = read(&stored);
+    assert_eq!(state.take_patch(), None);
+    assert_eq!(state.next_counter("a", 0), 1);
+    let patch = state.take_patch().unwrap();
+    assert_eq!(
+        patch,
+        json!({"version": 1, "bindings": {"a": {"00000000": {"counter": 2}}}})
+    );
+}
+
+#[test]
+fn the_patch_of_a_commit_names_counters_and_uploads_and_nothing_else() {
+    let stored = json!({"version": 1, "bindings": {
+        "a": {"00000000": {"counter": 4}, "80000000": {"counter": 9, "staged": {"77": upload("77")}}},
+        "b": {"00000000": {"counter": 2}},
+    }});
+    let mut state = read(&stored);
+    assert_eq!(state.next_counter("a", 0), 4);
+    assert_eq!(state.next_counter("a", 0), 5);
+    state.stage("a", 0, upload("11"));
+    state.stage("a", 0, upload("22"));
+    let expected = json!({"version": 1, "bindings": {"a": {"00000000": {
+        "counter": 6,
+        "staged": {"11": upload("11"), "22": upload("22")},
+    }}}});
+    assert_eq!(state.take_patch(), Some(expected));
+    assert_eq!(state.take_patch(), None);
+}
+
+#[test]
+fn the_patch_of_an_acknowledge_clears_entry_by_entry_and_keeps_the_counter() {
+    let mut state = State::default();
+    state.next_counter("a", 0);
+    state.stage("a", 0, upload("11"));
+    state.stage("a", 0, upload("22"));
+    let mut stored = json!({});
+    merge(&mut stored, &state.take_patch().unwrap());
+
+    state.clear(&id("a", 0, "11"));
+    let patch = state.take_patch().unwrap();
+    assert_eq!(
+        patch,
+        json!({"version": 1, "bindings": {"a": {"00000000": {"staged": {"11": null}}}}})
+    );
+    merge(&mut stored, &patch);
+    state.clear(&id("a", 0, "22"));
+    merge(&mut stored, &state.take_patch().unwrap());
+
+    let mut again = read(&stored);
+    assert_eq!(ids(&again, 0..=u32::MAX), []);
+    assert_eq!(again.next_counter("a", 0), 1);
+}
+
+#[test]
+fn clearing_what_is_not_there_changes_nothing() {
+    let mut state = State::default();
+    state.clear(&id("a", 0, "11"));
+    assert_eq!(state.take_patch(), None);
+}
+
+#[test]
+fn entries_come_in_order_and_only_from_shards_in_the_range() {
+    let mut state = State::default();
+    for (state_key, key_begin, token) in [
+        ("b", 0, "1"),
+        ("a", 0x8000_0000, "3"),
+        ("a", 0, "2"),
+        ("a", 0, "1"),
+        ("a", 0x4000_0000, "9"),
+    ] {
+        state.stage(state_key, key_begin, upload(token));
+    }
+    let expected = [
+        id("a", 0, "1"),
+        id("a", 0, "2"),
+        id("a", 0x4000_0000, "9"),
+        id("b", 0, "1"),
+    ];
+    assert_eq!(ids(&state, 0..=0x7fff_ffff), expected);
+    assert_eq!(
+        ids(&state, 0x8000_0000..=u32::MAX),
+        [id("a", 0x8000_0000, "3")]
+    );
+}
+
+#[test]
+fn the_shape_of_the_state_is_fixed() {
+    let mut state = State::default();
+    state.next_counter("acme/orders.v1", 0x4000_0000);
+    let mut staged = upload("00000000000000aa");
+    staged.location.endpoint = Some("http://localhost:9000".into());
+    staged.location.path_style = true;
+    state.stage("acme/orders.v1", 0x4000_0000, staged);
+    insta::assert_json_snapshot!(state.take_patch(), @r#"
+    {
+      "bindings": {
+        "acme/orders.v1": {
+          "40000000": {
+            "counter": 1,
+            "staged": {
+              "00000000000000aa": {
+                "bucket": "lake",
+                "bytes": 8388609,
+                "endpoint": "http://localhost:9000",
+                "key": "orders/v0000000000/00000000-000000000000-5eed5eed-00000000000000aa.parquet",
+                "parts": [
+                  {
+                    "crc32": "AAAAAA==",
+                    "etag": "\"e1\""
+                  },
+                  {
+                    "etag": "\"e2\""
+                  }
+                ],
+                "pathStyle": true,
+                "region": "eu-west-1",
+                "rows": 12,
+                "stagedAt": "2026-01-02T03:04:05Z",
+                "token": "00000000000000aa",
+                "uploadId": "upload-00000000000000aa"
+              }
+            }
+          }
+        }
+      },
+      "version": 1
+    }
+    "#);
+}
+
+#[test]
+fn another_shards_patch_is_seen_and_not_repeated() {
+    let mut ours = State::default();
+    let mut theirs = State::default();
+    theirs.stage("a", 0x8000_0000, upload("11"));
+    ours.apply(&theirs.take_patch().unwrap()).unwrap();
+    assert_eq!(ids(&ours, 0..=u32::MAX), [id("a", 0x8000_0000, "11")]);
+    assert_eq!(ours.take_patch(), None);
+}
+
+/// Two shards share one document, restart at random, and stage and clear at random: the document always equals what both have
+/// done, and neither ever touches the other's entries.
+#[test]
+fn patches_of_two_shards_add_up_to_what_both_did() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut stored = json!({});
+        let mut shards = [(0, State::default()), (0x8000_0000, State::default())];
+        let mut expected = std::collections::BTreeSet::new();
+        for step in 0..30 {
+            let (key_begin, state) = &mut shards[rng.usize(0..2)];
+            let own = *key_begin..=*key_begin + 0x7fff_ffff;
+            if rng.u8(0..5) == 0 {
+                *state = read(&stored);
+            }
+            let state_key = rng.choice(["a", "b"]).unwrap();
+            let staged: Vec<_> = ids(state, own).into_iter().collect();
+            match rng.choice(&staged) {
+                Some(entry) if rng.bool() => {
+                    state.clear(entry);
+                    expected.remove(entry);
+                }
+                _ => {
+                    let token = format!("{step:016x}");
+                    state.next_counter(state_key, *key_begin);
+                    state.stage(state_key, *key_begin, upload(&token));
+                    expected.insert(id(state_key, *key_begin, &token));
+                }
+            }
+            merge(&mut stored, &state.take_patch().unwrap());
+            assert_eq!(
+                ids(&read(&stored), 0..=u32::MAX),
+                expected.iter().cloned().collect::<Vec<_>>(),
+                "seed {seed}"
+            );
+        }
+    }
+}

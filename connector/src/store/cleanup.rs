@@ -1,0 +1,138 @@
+//! Throwing away uploads that no checkpoint can name, so that their parts do not cost money for ever. Best effort: a store
+//! that cannot list, or credentials that may not, are no error.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::{ObjectStore, PendingUpload};
+
+/// How long the clean-up may hold up the opening of a session.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Aborts `uploads`; what fails is logged, and left to the bucket's lifecycle rule.
+pub async fn abort_all<S: ObjectStore>(
+    store: &S,
+    uploads: impl IntoIterator<Item = PendingUpload>,
+) {
+    for upload in uploads {
+        if let Err(error) = store.abort(&upload).await {
+            warn!(key = upload.key, %error, "an upload could not be aborted; a lifecycle rule for incomplete uploads will remove it");
+        }
+    }
+}
+
+/// Aborts the uploads below `prefixes` that are `stale`. It is for the caller to say yes only to keys that parse wholly, carry this task
+/// and a keyBegin in this shard's range, and stand in no checkpoint. Returns how many were aborted. Takes at most half a minute.
+pub async fn abort_stale<S: ObjectStore>(
+    store: &S,
+    prefixes: &[String],
+    stale: impl Fn(&PendingUpload) -> bool,
+) -> usize {
+    let mut aborted = 0;
+    let work = async {
+        for prefix in outermost(prefixes) {
+            aborted += abort_stale_below(store, prefix, &stale).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, work).await.is_err() {
+        info!("listing and aborting stale uploads took too long and was left off");
+    }
+    aborted
+}
+
+async fn abort_stale_below<S: ObjectStore>(
+    store: &S,
+    prefix: &str,
+    stale: &impl Fn(&PendingUpload) -> bool,
+) -> usize {
+    let pending = match store.list_uploads(prefix).await {
+        Ok(pending) => pending,
+        Err(error) => {
+            debug!(prefix, %error, "stale uploads cannot be listed and are left to a lifecycle rule");
+            return 0;
+        }
+    };
+    let mut aborted = 0;
+    for upload in pending
+        .into_iter()
+        .filter(|upload| upload.key.starts_with(prefix) && stale(upload))
+    {
+        match store.abort(&upload).await {
+            Ok(()) => aborted += 1,
+            Err(error) => debug!(key = upload.key, %error, "a stale upload cannot be aborted"),
+        }
+    }
+    if aborted > 0 {
+        info!(prefix, aborted, "aborted stale uploads of earlier sessions");
+    }
+    aborted
+}
+
+/// The prefixes that no other one covers.
+fn outermost(prefixes: &[String]) -> Vec<&str> {
+    let mut sorted: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    let mut outermost: Vec<&str> = Vec::new();
+    for prefix in sorted {
+        if !outermost
+            .last()
+            .is_some_and(|last| prefix.starts_with(last))
+        {
+            outermost.push(prefix);
+        }
+    }
+    outermost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Fake, Operation};
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    fn prefixes(prefixes: &[&str]) -> Vec<String> {
+        prefixes.iter().map(ToString::to_string).collect()
+    }
+
+    #[tokio::test]
+    async fn only_stale_uploads_below_the_prefixes_are_aborted() {
+        let store = Fake::new();
+        for key in ["a/stale", "a/live", "b/stale", "ab/stale"] {
+            store.create_upload(key, "t").await.unwrap();
+        }
+        let aborted = abort_stale(&store, &prefixes(&["a/"]), |upload| {
+            upload.key.ends_with("stale")
+        })
+        .await;
+        assert_eq!(aborted, 1);
+        assert_eq!(store.pending(), ["a/live", "ab/stale", "b/stale"]);
+    }
+
+    #[tokio::test]
+    async fn prefixes_that_another_covers_are_listed_once() {
+        let store = Fake::new();
+        abort_stale(&store, &prefixes(&["a/b/", "a/", "c/", "a/"]), |_| true).await;
+        assert_eq!(store.operations(), [Operation::List, Operation::List]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_list_or_abort_is_no_error() {
+        for operation in [Operation::List, Operation::Abort] {
+            let store = Fake::new();
+            store.create_upload("a/stale", "t").await.unwrap();
+            store.fail(operation, || Error::new(ErrorKind::Auth, "denied"));
+            assert_eq!(abort_stale(&store, &prefixes(&["a/"]), |_| true).await, 0);
+            assert_eq!(store.pending(), ["a/stale"]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_does_not_hold_up_the_session() {
+        let store = Fake::new();
+        store.hang(Operation::List);
+        let began = tokio::time::Instant::now();
+        assert_eq!(abort_stale(&store, &prefixes(&[""]), |_| true).await, 0);
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+}

@@ -1,0 +1,327 @@
+//! Making staged files visible, exactly once, however often it is tried.
+//!
+//! The same upload may be completed again after a crash, and stores differ in what they say then: AWS completes it again, others know no
+//! such upload. So an answer of "no such upload" is no failure yet: the object under the key, with our token and size, proves that
+//! the upload was completed. Where neither is there, a completion may still be running, so we look again for two minutes. After
+//! that:
+//!
+//! * staged less than 24 hours ago: no lifecycle rule can have fired (their unit is a day), so the file was completed, and a loader or a
+//!   clean-up has taken it. A warning.
+//! * older: nobody can tell whether its rows ever were in a file. An error that names the files and the cure.
+//!
+//! A look that is refused (403) proves nothing either way, and AWS also answers so for an object that is not there where
+//! `s3:ListBucket` is not allowed. It is therefore handled as "not there", and the warning names `s3:GetObject`.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tracing::{error, warn};
+
+use super::{Completion, ObjectStore};
+use crate::checkpoint::{Location, StagedUpload};
+use crate::config::MissingUploads;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many completions run at once.
+const AT_ONCE: usize = 16;
+
+/// How long a completion may still be running on the server after it denies the upload.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The shortest age at which a lifecycle rule can have removed an upload.
+const RULE_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many missing files an error names.
+const NAMED: usize = 5;
+
+/// How to complete.
+#[derive(Clone, Copy, Debug)]
+pub struct CompleteOptions {
+    /// The time now.
+    pub now: Timestamp,
+    /// What to do about files that are lost.
+    pub missing: MissingUploads,
+}
+
+/// A file to complete.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What was staged.
+    pub upload: StagedUpload,
+    /// Whether its binding is still part of the task. What stands in the way of a file of another binding is logged, and no error.
+    pub active: bool,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is visible now.
+    Completed,
+    /// It had been made visible earlier.
+    AlreadyCompleted,
+    /// There is neither upload nor object: somebody has taken the file away, or it is lost and may be skipped. It has been logged.
+    Missing,
+    /// It could not be completed now, and its binding is no longer active. It has been logged, and may succeed another time.
+    Failed,
+}
+
+impl Outcome {
+    /// Whether nothing remains to be done, so that the entry can be cleared from the state.
+    pub fn is_settled(self) -> bool {
+        self != Outcome::Failed
+    }
+}
+
+/// Completes `entries`, up to 16 at once, each where `store` is first and then where it was staged. Returns their outcomes, in
+/// order.
+///
+/// The first error of an active binding's file ends it: no further completion is begun, but those that are on their way are
+/// waited for. Nothing is ever aborted.
+pub async fn complete_all<S: ObjectStore>(
+    store: &S,
+    entries: Vec<Entry>,
+    options: CompleteOptions,
+) -> Result<Vec<Outcome>> {
+    let mut results: Vec<Option<Result<Verdict>>> = entries.iter().map(|_| None).collect();
+    let mut places = Places {
+        current: store.clone(),
+        known: Vec::new(),
+    };
+    let mut running = JoinSet::new();
+    let mut waiting = entries.iter().enumerate();
+    let mut failed = false;
+    loop {
+        while running.len() < AT_ONCE && !failed {
+            let Some((index, entry)) = waiting.next() else {
+                break;
+            };
+            let (candidates, upload) = (places.of(&entry.upload.location), entry.upload.clone());
+            running.spawn(
+                async move { (index, complete(&candidates, &upload, options.missing).await) },
+            );
+        }
+        let Some(joined) = running.join_next().await else {
+            break;
+        };
+        let (index, result) = joined.map_err(|error| {
+            Error::internal("a completion broke off: please report this").with_source(error)
+        })?;
+        failed |= entries[index].active && result.is_err();
+        results[index] = Some(result);
+    }
+    judge(&entries, results, options)
+}
+
+/// The stores to try an upload at.
+struct Places<S> {
+    current: S,
+    /// One store for each place, so that its connections are shared.
+    known: Vec<S>,
+}
+
+impl<S: ObjectStore> Places<S> {
+    /// The current endpoint with the bucket of old, which is the right one after the server got another name; then where it was staged.
+    fn of(&mut self, staged: &Location) -> Vec<S> {
+        let renamed = Location {
+            bucket: staged.bucket.clone(),
+            ..self.current.location().clone()
+        };
+        let mut candidates = vec![self.store(&renamed)];
+        if renamed != *staged {
+            candidates.push(self.store(staged));
+        }
+        candidates
+    }
+
+    fn store(&mut self, location: &Location) -> S {
+        if self.current.location() == location {
+            return self.current.clone();
+        }
+        if let Some(store) = self.known.iter().find(|store| store.location() == location) {
+            return store.clone();
+        }
+        let store = self.current.at(location);
+        self.known.push(store.clone());
+        store
+    }
+}
+
+/// What is known of an upload in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Completed,
+    AlreadyCompleted,
+    Gone { refused: bool },
+}
+
+/// What a look at the key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Ours,
+    NotOurs,
+    Refused,
+}
+
+/// Completes one upload at the first of `candidates` that knows it. The last one is where it was staged: an error there stands,
+/// unless lost files may be skipped and another candidate has answered.
+async fn complete<S: ObjectStore>(
+    candidates: &[S],
+    upload: &StagedUpload,
+    missing: MissingUploads,
+) -> Result<Verdict> {
+    let mut denied = Vec::new();
+    let mut failure = None;
+    for store in candidates {
+        failure = None;
+        match complete_at(store, upload).await {
+            Ok(Some(verdict)) => return Ok(verdict),
+            Ok(None) => denied.push(store),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if denied.is_empty() || missing == MissingUploads::Fail => {
+            Err(error.context(format!("completing `{}`", upload.key)))
+        }
+        _ => look_again(&denied, upload).await,
+    }
+}
+
+/// Tries to complete an upload at one place; `None` where there is no such upload, and no proof (yet) that it was completed.
+async fn complete_at<S: ObjectStore>(store: &S, upload: &StagedUpload) -> Result<Option<Verdict>> {
+    let failure = match store.complete(upload).await {
+        Ok(Completion::Completed) => return Ok(Some(Verdict::Completed)),
+        Ok(Completion::NoSuchUpload) => None,
+        Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+        Err(error) => Some(error),
+    };
+    match (look(store, upload).await, failure) {
+        (Ok(Look::Ours), _) => Ok(Some(Verdict::AlreadyCompleted)),
+        (_, Some(failure)) => Err(failure),
+        (Ok(_), None) => Ok(None),
+        (Err(error), None) => Err(error),
+    }
+}
+
+async fn look<S: ObjectStore>(store: &S, upload: &StagedUpload) -> Result<Look> {
+    match store.head(&upload.key).await {
+        Ok(Some(object))
+            if object.token.as_ref() == Some(&upload.token) && object.bytes == upload.bytes =>
+        {
+            Ok(Look::Ours)
+        }
+        Ok(_) => Ok(Look::NotOurs),
+        Err(error) if error.kind() == ErrorKind::Auth => Ok(Look::Refused),
+        Err(error) => Err(error),
+    }
+}
+
+/// Looks for the object for two minutes, at ever longer intervals.
+async fn look_again<S: ObjectStore>(stores: &[&S], upload: &StagedUpload) -> Result<Verdict> {
+    let until = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_secs(1);
+    loop {
+        sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+        let mut refused = false;
+        for store in stores {
+            match look(*store, upload).await? {
+                Look::Ours => return Ok(Verdict::AlreadyCompleted),
+                Look::NotOurs => {}
+                Look::Refused => refused = true,
+            }
+        }
+        if Instant::now() >= until {
+            return Ok(Verdict::Gone { refused });
+        }
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+/// Turns what is known into outcomes; the first error of an active binding wins, and lost files come in one error.
+fn judge(
+    entries: &[Entry],
+    results: Vec<Option<Result<Verdict>>>,
+    options: CompleteOptions,
+) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::with_capacity(entries.len());
+    let (mut first_error, mut lost) = (None, Vec::new());
+    for (entry, result) in entries.iter().zip(results) {
+        // One that was never begun stands behind an error.
+        let Some(result) = result else { continue };
+        let outcome = match result {
+            Ok(Verdict::Completed) => Outcome::Completed,
+            Ok(Verdict::AlreadyCompleted) => Outcome::AlreadyCompleted,
+            Ok(Verdict::Gone { refused }) => {
+                if is_lost(entry, refused, options) {
+                    lost.push(&entry.upload);
+                }
+                Outcome::Missing
+            }
+            Err(error) if entry.active => {
+                first_error.get_or_insert(error);
+                continue;
+            }
+            Err(error) => {
+                error!(key = entry.upload.key, %error, "a file of a binding that is no longer active could not be completed");
+                Outcome::Failed
+            }
+        };
+        outcomes.push(outcome);
+    }
+    match (first_error, lost.is_empty()) {
+        (Some(error), _) => Err(error),
+        (None, false) => Err(lost_files(&lost)),
+        (None, true) => Ok(outcomes),
+    }
+}
+
+/// Logs a file that is neither upload nor object, and says whether that is an error.
+fn is_lost(entry: &Entry, refused: bool, options: CompleteOptions) -> bool {
+    let StagedUpload { key, staged_at, .. } = &entry.upload;
+    if refused {
+        warn!(
+            key,
+            "the store refuses to say whether this file exists; allow `s3:GetObject` below the path prefix so that it can be proven"
+        );
+    }
+    if options.now.duration_since(*staged_at) < RULE_AGE {
+        warn!(key, %staged_at, "a completed file is no longer there: something, such as a loader, has taken it away");
+        return false;
+    }
+    match (entry.active, options.missing) {
+        (true, MissingUploads::Fail) => return true,
+        (true, MissingUploads::Skip) => {
+            warn!(key, %staged_at, "a committed file is lost, and skipped as `missingUploads` says")
+        }
+        (false, _) => {
+            error!(key, %staged_at, "a committed file is lost; its binding is no longer active")
+        }
+    }
+    false
+}
+
+fn lost_files(lost: &[&StagedUpload]) -> Error {
+    let mut names: Vec<String> = lost
+        .iter()
+        .take(NAMED)
+        .map(|upload| format!("`{}` (staged at {})", upload.key, upload.staged_at))
+        .collect();
+    if lost.len() > NAMED {
+        names.push(format!("{} more", lost.len() - NAMED));
+    }
+    Error::config(format!(
+        "the rows of {} committed file(s) are lost, because neither the upload nor the object is in the bucket: {}. Most likely a \
+         lifecycle rule removed incomplete uploads while the task was paused, or the files were removed by hand: make the rule outlast the longest \
+         pause, backfill the bindings of these files, and set `missingUploads` to `skip` under `/advanced` until the task has gone on without them",
+        lost.len(),
+        names.join(", "),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,426 @@
+//! What goes over the wire, and what is made of the answers: against a server that answers from a script.
+
+use std::sync::Mutex;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::store::check;
+
+const SECRET: &str = "wJalrXUtnFEMIsecret";
+
+/// A request as it came: its first line and headers in lower case, and its body.
+#[derive(Clone, Debug)]
+struct Request {
+    head: String,
+    body: Vec<u8>,
+}
+
+/// Answers one request after the other from a script, and the last answer for ever.
+struct Server {
+    endpoint: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    async fn start(script: &[(u16, &str, &str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let answers: Vec<String> = script
+            .iter()
+            .map(|(status, headers, body)| {
+                let length = body.len();
+                format!("HTTP/1.1 {status} x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}")
+            })
+            .collect();
+        let seen = Arc::clone(&requests);
+        tokio::spawn(async move {
+            for index in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read(&mut stream).await;
+                seen.lock().unwrap().push(request);
+                let answer = &answers[index.min(answers.len() - 1)];
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        Self { endpoint, requests }
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    fn store(&self, checksums: Checksums) -> S3Store {
+        store(&self.endpoint, checksums)
+    }
+}
+
+async fn read(stream: &mut TcpStream) -> Request {
+    let mut bytes = Vec::new();
+    loop {
+        stream.read_buf(&mut bytes).await.unwrap();
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        if bytes.len() >= end + 4 + length {
+            return Request {
+                head,
+                body: bytes.split_off(end + 4),
+            };
+        }
+    }
+}
+
+fn store(endpoint: &str, checksums: Checksums) -> S3Store {
+    S3Store::new(S3Options {
+        location: Location {
+            bucket: "lake".into(),
+            region: "eu-west-1".into(),
+            endpoint: Some(endpoint.into()),
+            path_style: true,
+        },
+        access_key_id: "AKIAEXAMPLE".into(),
+        secret_access_key: SECRET.into(),
+        checksums,
+        attempts: CHECK_ATTEMPTS,
+    })
+}
+
+fn pending() -> PendingUpload {
+    PendingUpload {
+        key: "a/1.parquet".into(),
+        upload_id: "U1".into(),
+    }
+}
+
+fn staged() -> StagedUpload {
+    StagedUpload {
+        location: store("http://unused", Checksums::None).location().clone(),
+        key: "a/1.parquet".into(),
+        upload_id: "U1".into(),
+        token: "70ce".into(),
+        parts: vec![
+            Part {
+                etag: "\"e1\"".into(),
+                crc32: Some("AAAAAA==".into()),
+            },
+            Part {
+                etag: "\"e2\"".into(),
+                crc32: None,
+            },
+        ],
+        bytes: 4,
+        rows: 1,
+        staged_at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn error_body(code: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as S3 says</Message></Error>"
+    )
+}
+
+const CREATED: &str =
+    "<InitiateMultipartUploadResult><UploadId>U1</UploadId></InitiateMultipartUploadResult>";
+const COMPLETED: &str =
+    "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
+
+#[tokio::test]
+async fn an_upload_is_created_with_type_token_and_checksum_algorithm() {
+    let server = Server::start(&[(200, "", CREATED)]).await;
+    let id = server
+        .store(Checksums::Crc32)
+        .create_upload("a/1.parquet", "70ce")
+        .await
+        .unwrap();
+    assert_eq!(id, "U1");
+    let head = &server.requests()[0].head;
+    for line in [
+        "post /lake/a/1.parquet?uploads",
+        "content-type: application/vnd.apache.parquet",
+        "x-amz-meta-token: 70ce",
+        "x-amz-checksum-algorithm: crc32",
+        "/eu-west-1/s3/aws4_request",
+    ] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_carries_its_checksum_in_a_header_and_no_trailer() {
+    let server = Server::start(&[(200, "etag: \"e7\"\r\n", "")]).await;
+    let store = server.store(Checksums::Crc32);
+    let part = store
+        .upload_part(&pending(), 7, Bytes::from_static(b"123456789"))
+        .await
+        .unwrap();
+    assert_eq!(
+        part,
+        Part {
+            etag: "\"e7\"".into(),
+            crc32: Some("y/Q5Jg==".into())
+        }
+    );
+    let Request { head, body } = &server.requests()[0];
+    assert_eq!(body, b"123456789");
+    for line in [
+        "partnumber=7",
+        "uploadid=u1",
+        "x-amz-checksum-crc32: y/q5jg==",
+        "unsigned-payload",
+    ] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+    assert!(
+        !head.contains("aws-chunked") && !head.contains("trailer"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn without_checksums_over_plain_http_the_payload_is_signed() {
+    let server = Server::start(&[(200, "etag: \"e1\"\r\n", "")]).await;
+    let store = server.store(Checksums::None);
+    let part = store
+        .upload_part(&pending(), 1, Bytes::from_static(b"x"))
+        .await
+        .unwrap();
+    assert_eq!(part.crc32, None);
+    let head = &server.requests()[0].head;
+    assert!(
+        !head.contains("unsigned-payload") && !head.contains("checksum"),
+        "{head}"
+    );
+    assert!(head.contains("x-amz-content-sha256: 2d711642"), "{head}");
+}
+
+#[tokio::test]
+async fn a_completion_gives_the_checksums_again() {
+    let server = Server::start(&[(200, "", COMPLETED)]).await;
+    let completion = server
+        .store(Checksums::None)
+        .complete(&staged())
+        .await
+        .unwrap();
+    assert_eq!(completion, Completion::Completed);
+    let body = String::from_utf8(server.requests()[0].body.clone()).unwrap();
+    assert_eq!(body.matches("<Part>").count(), 2, "{body}");
+    assert_eq!(
+        body.matches("<ChecksumCRC32>AAAAAA==</ChecksumCRC32>")
+            .count(),
+        1,
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn an_error_in_the_body_of_a_completion_with_status_200_is_retried() {
+    let body = error_body("InternalError");
+    let server = Server::start(&[(200, "", &body), (200, "", COMPLETED)]).await;
+    let completion = server
+        .store(Checksums::Crc32)
+        .complete(&staged())
+        .await
+        .unwrap();
+    assert_eq!(completion, Completion::Completed);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_error_that_stays_in_the_body_of_a_completion_is_an_error() {
+    let body = error_body("InternalError");
+    let server = Server::start(&[(200, "", &body)]).await;
+    let error = server
+        .store(Checksums::Crc32)
+        .complete(&staged())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(server.requests().len(), CHECK_ATTEMPTS as usize);
+}
+
+#[tokio::test]
+async fn no_such_upload_is_told_apart() {
+    let body = error_body("NoSuchUpload");
+    let server = Server::start(&[(404, "", &body)]).await;
+    let store = server.store(Checksums::Crc32);
+    assert_eq!(
+        store.complete(&staged()).await.unwrap(),
+        Completion::NoSuchUpload
+    );
+    store.abort(&pending()).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_retried() {
+    let server = Server::start(&[(503, "", ""), (200, "etag: \"e1\"\r\n", "")]).await;
+    let store = server.store(Checksums::Crc32);
+    store
+        .upload_part(&pending(), 1, Bytes::from_static(b"rows"))
+        .await
+        .unwrap();
+    let bodies: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|request| request.body)
+        .collect();
+    assert_eq!(bodies, [b"rows", b"rows"]);
+}
+
+#[tokio::test]
+async fn a_look_finds_size_and_token_or_nothing() {
+    let found = (200, "x-amz-meta-token: 70ce\r\n", "rows");
+    let server = Server::start(&[found, (404, "", "")]).await;
+    let store = server.store(Checksums::Crc32);
+    let info = ObjectInfo {
+        bytes: 4,
+        token: Some("70ce".into()),
+    };
+    assert_eq!(store.head("a/1.parquet").await.unwrap(), Some(info));
+    assert_eq!(store.head("a/1.parquet").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_refused_look_names_the_action() {
+    let server = Server::start(&[(403, "", "")]).await;
+    let error = server
+        .store(Checksums::Crc32)
+        .head("a/1.parquet")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.to_string().contains("s3:GetObject"), "{error}");
+}
+
+#[tokio::test]
+async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
+    let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+                <Upload><Key>a/1</Key><UploadId>U1</UploadId></Upload></ListMultipartUploadsResult>";
+    let server = Server::start(&[(200, "", page)]).await;
+    let uploads = server
+        .store(Checksums::Crc32)
+        .list_uploads("a/")
+        .await
+        .unwrap();
+    assert_eq!(uploads.len(), 2);
+    assert!(server.requests()[1].head.contains("key-marker=k"));
+}
+
+#[tokio::test]
+async fn the_check_tells_what_is_wrong() {
+    let region = "x-amz-bucket-region: us-west-2\r\n";
+    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'eu-west-1' is wrong; \
+                     expecting 'us-west-2'</Message></Error>";
+    let cases = [
+        (404, "", error_body("NoSuchBucket"), "`lake`"),
+        (403, "", error_body("AccessDenied"), "s3:PutObject"),
+        (403, "", error_body("InvalidAccessKeyId"), "/awsAccessKeyId"),
+        (
+            403,
+            "",
+            error_body("SignatureDoesNotMatch"),
+            "/awsSecretAccessKey",
+        ),
+        (
+            301,
+            region,
+            error_body("PermanentRedirect"),
+            "set `/region` to `us-west-2`",
+        ),
+        (
+            400,
+            "",
+            malformed.to_owned(),
+            "set `/region` to `us-west-2`",
+        ),
+        (
+            200,
+            "",
+            "<html>hello</html>".to_owned(),
+            "/advanced/endpoint",
+        ),
+    ];
+    for (status, headers, body, advice) in cases {
+        let server = Server::start(&[(status, headers, &body)]).await;
+        let error = check(&server.store(Checksums::Crc32), "a/check")
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(advice), "{advice} in {text}");
+        assert!(
+            !text.contains(SECRET) && !format!("{error:?}").contains(SECRET),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn endpoints_that_are_not_there_are_told_apart() {
+    let silent = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let server = Server::start(&[(400, "", "")]).await;
+    let tls = server.endpoint.replace("http://", "https://");
+    let cases = [
+        (
+            format!("http://{silent}"),
+            ErrorKind::Unavailable,
+            "refuses connections",
+        ),
+        (
+            "http://no-such-host.invalid".to_owned(),
+            ErrorKind::Config,
+            "is not known",
+        ),
+        (tls, ErrorKind::Config, "TLS"),
+        ("not a url".to_owned(), ErrorKind::Config, "can be made"),
+    ];
+    for (endpoint, kind, advice) in cases {
+        let error = check(&store(&endpoint, Checksums::Crc32), "a/check")
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(advice), "{advice} in {text}");
+        assert_eq!(error.kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let store = store("http://localhost:9000", Checksums::Crc32);
+    for text in [format!("{store:?}"), format!("{:#?}", store.options)] {
+        assert!(
+            text.contains("lake") && !text.contains(SECRET) && !text.contains("AKIA"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_at_another_place_keeps_its_credentials() {
+    let server = Server::start(&[(200, "", CREATED)]).await;
+    let elsewhere = store("http://127.0.0.1:1", Checksums::Crc32);
+    let mut location = elsewhere.location().clone();
+    location.endpoint = Some(server.endpoint.clone());
+    location.region = "us-east-2".into();
+    let store = elsewhere.at(&location);
+    assert_eq!(store.location(), &location);
+    store.create_upload("a/1", "70ce").await.unwrap();
+    let head = &server.requests()[0].head;
+    assert!(
+        head.contains("akiaexample/") && head.contains("/us-east-2/s3/"),
+        "{head}"
+    );
+}
