@@ -42,9 +42,11 @@ impl DocumentClock {
     pub fn next_uuid(&mut self) -> String {
         self.ticks += 1;
         let (time, counter) = (self.ticks >> 4, (self.ticks & 0xf) as u16);
-        let [a, b, c, d, e, f] = FIXTURE_PRODUCER;
+        let node = FIXTURE_PRODUCER
+            .iter()
+            .fold(0_u64, |node, byte| node << 8 | u64::from(*byte));
         format!(
-            "{:08x}-{:04x}-1{:03x}-{:04x}-{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}",
+            "{:08x}-{:04x}-1{:03x}-{:04x}-{node:012x}",
             time & 0xffff_ffff,
             (time >> 32) & 0xffff,
             (time >> 48) & 0xfff,

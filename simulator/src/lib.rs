@@ -11,3 +11,5 @@ pub mod extract;
 pub mod catalog;
 pub mod readback;
 pub mod runtime;
+pub mod fixture;
+pub mod generate;

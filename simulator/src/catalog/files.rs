@@ -14,7 +14,7 @@ use crate::schema::pointer::escape;
 use crate::suggest::did_you_mean;
 
 /// Reads a YAML or JSON file, by its extension.
-pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, CatalogError> {
+pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, CatalogError> {
     let text = std::fs::read_to_string(file).map_err(|source| CatalogError::Unreadable {
         file: file.to_owned(),
         source,

@@ -24,6 +24,7 @@ use crate::schema::Schema;
 use crate::selection::Fields;
 pub use build::{BindingSelection, BuildError, Built, Change, Publication, build, validate};
 pub use error::{CatalogError, Place};
+pub(crate) use files::read as read_file;
 pub use raw::OnIncompatibleSchemaChange;
 pub use spec::{journal_read_suffix, state_key};
 

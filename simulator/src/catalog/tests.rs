@@ -213,7 +213,7 @@ fn files_are_imported_once_and_relative_to_their_importer() {
         ),
         (
             "a/c.json",
-            r##"{"type": "object", "properties": {"k": {"$ref": "b/defs.yaml#/$defs/key"}}}"##,
+            r#"{"type": "object", "properties": {"k": {"$ref": "b/defs.yaml#/$defs/key"}}}"#,
         ),
         (
             "a/b/defs.yaml",

@@ -50,13 +50,11 @@ fn compare_all<T>(
 }
 
 fn compare_numbers(left: &Number, right: &Number) -> Ordering {
-    match (left.as_i128(), right.as_i128()) {
-        (Some(left), Some(right)) => left.cmp(&right),
-        _ => {
-            let float = |number: &Number| number.as_f64().unwrap_or(f64::NAN);
-            float(left).total_cmp(&float(right))
-        }
+    if let Some((left, right)) = left.as_i128().zip(right.as_i128()) {
+        return left.cmp(&right);
     }
+    let float = |number: &Number| number.as_f64().unwrap_or(f64::NAN);
+    float(left).total_cmp(&float(right))
 }
 
 fn rank(value: &Value) -> u8 {

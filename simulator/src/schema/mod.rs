@@ -5,6 +5,7 @@
 
 mod evaluate;
 mod infer;
+mod keywords;
 mod locate;
 mod parse;
 pub mod pointer;

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::keywords::Keywords;
 use super::pointer::escape;
 use super::reduce::{Reduce, parse_reduce};
 use super::types::Types;
-use crate::suggest::nearest;
 
 /// What is wrong with a schema, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -323,137 +323,6 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The keywords of one schema object, and where it stands.
-struct Keywords<'a> {
-    pointer: &'a str,
-    map: &'a Map<String, Value>,
-}
-
-impl Keywords<'_> {
-    fn error(&self, keyword: &str, message: String) -> SchemaError {
-        SchemaError {
-            pointer: format!("{}/{keyword}", self.pointer),
-            message,
-        }
-    }
-
-    fn wrong_kind(&self, keyword: &str, expected: &str, found: &Value) -> SchemaError {
-        self.error(
-            keyword,
-            format!("`{keyword}` must be {expected}, but is {found}"),
-        )
-    }
-
-    fn read<T>(
-        &self,
-        keyword: &str,
-        expected: &str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Option<T>, SchemaError> {
-        let Some(value) = self.map.get(keyword) else {
-            return Ok(None);
-        };
-        read(value)
-            .map(Some)
-            .ok_or_else(|| self.wrong_kind(keyword, expected, value))
-    }
-
-    fn string(&self, keyword: &str) -> Result<Option<String>, SchemaError> {
-        self.read(keyword, "a string", |value| {
-            value.as_str().map(str::to_owned)
-        })
-    }
-
-    fn strings(&self, keyword: &str) -> Result<Vec<String>, SchemaError> {
-        let strings = self.read(keyword, "a list of strings", |value| {
-            value
-                .as_array()?
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-        });
-        Ok(strings?.unwrap_or_default())
-    }
-
-    fn flag(&self, keyword: &str) -> Result<bool, SchemaError> {
-        Ok(self
-            .read(keyword, "a boolean", Value::as_bool)?
-            .unwrap_or_default())
-    }
-
-    fn number(&self, keyword: &str) -> Result<Option<f64>, SchemaError> {
-        self.read(keyword, "a number", Value::as_f64)
-    }
-
-    fn count(&self, keyword: &str) -> Result<Option<u64>, SchemaError> {
-        self.read(keyword, "an integer from 0 on", |value| {
-            match value.as_f64() {
-                Some(float) if float.fract() == 0.0 && float >= 0.0 => Some(float as u64),
-                _ => None,
-            }
-        })
-    }
-
-    fn pattern(&self, keyword: &str) -> Result<Option<Regex>, SchemaError> {
-        let Some(pattern) = self.string(keyword)? else {
-            return Ok(None);
-        };
-        Regex::new(&pattern)
-            .map(Some)
-            .map_err(|error| self.error(keyword, error.to_string()))
-    }
-
-    fn types(&self) -> Result<Option<Types>, SchemaError> {
-        let names = match self.map.get("type") {
-            None => return Ok(None),
-            Some(Value::String(name)) => vec![name.clone()],
-            Some(Value::Array(_)) => self.strings("type")?,
-            Some(other) => {
-                return Err(self.wrong_kind("type", "a type name or a list of them", other));
-            }
-        };
-        let nullable = if self.flag("nullable")? {
-            Types::NULL
-        } else {
-            Types::NONE
-        };
-        names
-            .iter()
-            .try_fold(nullable, |types, name| Ok(types | self.one_type(name)?))
-            .map(Some)
-    }
-
-    fn one_type(&self, name: &str) -> Result<Types, SchemaError> {
-        Types::named(name).ok_or_else(|| {
-            let right = nearest(name, Types::all_names());
-            self.error(
-                "type",
-                format!(
-                    "`{name}` is not a JSON type; did you mean `{}`?",
-                    right.unwrap_or("string")
-                ),
-            )
-        })
-    }
-
-    fn enumeration(&self) -> Result<Option<Vec<Value>>, SchemaError> {
-        let values = self.read("enum", "a list of values", |value| {
-            value.as_array().cloned()
-        })?;
-        let constant = self.map.get("const");
-        Ok(match (values, constant) {
-            (values, None) => values,
-            (None, Some(constant)) => Some(vec![constant.clone()]),
-            (Some(values), Some(constant)) => Some(
-                values
-                    .into_iter()
-                    .filter(|value| value == constant)
-                    .collect(),
-            ),
-        })
-    }
-}
-
 fn collect_names(pointer: &str, value: &Value, named: &mut HashMap<String, String>) {
     match value {
         Value::Object(map) => {
@@ -503,7 +372,7 @@ mod tests {
 
     use super::*;
 
-    fn error_of(schema: Value) -> String {
+    fn error_of(schema: &Value) -> String {
         Schema::parse(&schema)
             .expect_err("must be refused")
             .to_string()
@@ -512,16 +381,16 @@ mod tests {
     #[test]
     fn errors_name_place_and_cure() {
         assert_eq!(
-            error_of(json!({"properties": {"a/b": {"type": "int"}}})),
+            error_of(&json!({"properties": {"a/b": {"type": "int"}}})),
             "schema at `#/properties/a~1b/type`: `int` is not a JSON type; did you mean `integer`?"
         );
         assert_eq!(
-            error_of(json!({"required": "id"})),
+            error_of(&json!({"required": "id"})),
             "schema at `#/required`: `required` must be a list of strings, but is \"id\""
         );
-        assert!(error_of(json!({"$ref": "#/$defs/gone"})).contains("leads nowhere"));
-        assert!(error_of(json!({"pattern": "("})).starts_with("schema at `#/pattern`"));
-        assert!(error_of(json!({"items": 3})).contains("a schema is an object or a boolean"));
+        assert!(error_of(&json!({"$ref": "#/$defs/gone"})).contains("leads nowhere"));
+        assert!(error_of(&json!({"pattern": "("})).starts_with("schema at `#/pattern`"));
+        assert!(error_of(&json!({"items": 3})).contains("a schema is an object or a boolean"));
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Shape {
             description: if_equal(self.description, other.description),
             default: if_equal(self.default, other.default),
             secret: self.secret || other.secret,
-            reduce: self.reduce.union(other.reduce),
+            reduce: self.reduce.union(&other.reduce),
             string: where_possible(
                 Types::STRING,
                 both,
@@ -228,7 +228,7 @@ fn where_possible<T>(
 }
 
 fn if_equal<T: PartialEq>(left: Option<T>, right: Option<T>) -> Option<T> {
-    if left == right { left } else { None }
+    left.filter(|left| right.is_some_and(|right| *left == right))
 }
 
 /// Of two bounds the narrower, as `narrower` picks it; a side without one has no say.
@@ -284,8 +284,8 @@ impl Reduction {
         if self == Self::Unset { other } else { self }
     }
 
-    fn union(self, other: Self) -> Self {
-        if self == other { self } else { Self::Several }
+    fn union(self, other: &Self) -> Self {
+        if self == *other { self } else { Self::Several }
     }
 }
 

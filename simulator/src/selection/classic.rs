@@ -131,12 +131,14 @@ fn unwanted(input: &Input<'_>, field: &str) -> Option<Reject> {
 }
 
 fn verdict(select: Option<Select>, reject: Option<Reject>) -> Verdict {
-    match (select, reject) {
-        (None, _) => Verdict::Rejected,
-        (Some(_), None) => Verdict::Selected,
-        (Some(_), Some(Reject::ConnectorIncompatible)) => Verdict::Incompatible,
-        (Some(Select::ConnectorRecommends), Some(_)) => Verdict::Rejected,
-        (Some(_), Some(_)) => Verdict::Conflict,
+    let Some(select) = select else {
+        return Verdict::Rejected;
+    };
+    match reject {
+        None => Verdict::Selected,
+        Some(Reject::ConnectorIncompatible) => Verdict::Incompatible,
+        Some(_) if select == Select::ConnectorRecommends => Verdict::Rejected,
+        Some(_) => Verdict::Conflict,
     }
 }
 

@@ -323,7 +323,7 @@ mod tests {
         select(Algorithm::Current, &input)
     }
 
-    fn model(fields: Value) -> Fields {
+    fn model(fields: &Value) -> Fields {
         let list = |name: &str| {
             let items = fields[name].as_array().cloned().unwrap_or_default();
             items
@@ -401,7 +401,7 @@ mod tests {
             ),
         ];
         for (fields, expected) in table {
-            let selection = run(&model(fields.clone()), None, &[]);
+            let selection = run(&model(&fields), None, &[]);
             assert_eq!(selection.fields.values, expected, "{fields}");
             assert_eq!(selection.fields.document, "", "{fields}");
             assert_eq!(selection.conflicts().count(), 0, "{fields}");
@@ -410,8 +410,8 @@ mod tests {
 
     #[test]
     fn the_key_is_the_group_by_or_the_collections() {
-        assert_eq!(run(&model(json!({})), None, &[]).fields.keys, ["id"]);
-        let grouped = run(&model(json!({"groupBy": ["Id", "user/name"]})), None, &[]);
+        assert_eq!(run(&model(&json!({})), None, &[]).fields.keys, ["id"]);
+        let grouped = run(&model(&json!({"groupBy": ["Id", "user/name"]})), None, &[]);
         assert_eq!(grouped.fields.keys, ["Id", "user/name"]);
         assert!(grouped.fields.values.contains(&"id".to_owned()));
     }
@@ -424,7 +424,7 @@ mod tests {
             ("tags", Type::FieldForbidden),
             ("Id", Type::Incompatible),
         ];
-        let selection = run(&model(json!({})), None, &others);
+        let selection = run(&model(&json!({})), None, &others);
         assert_eq!(selection.fields.document, "flow_document");
         assert!(selection.fields.values.contains(&"_meta/source".to_owned()));
         let tags = of(&selection, "tags");
@@ -434,9 +434,9 @@ mod tests {
         );
         assert_eq!(of(&selection, "Id").verdict, Verdict::Incompatible);
         assert_eq!(selection.incompatible().count(), 1);
-        let required = run(&model(json!({"require": ["tags"]})), None, &others);
+        let required = run(&model(&json!({"require": ["tags"]})), None, &others);
         assert_eq!(of(&required, "tags").verdict, Verdict::Conflict);
-        let unknown = run(&model(json!({"require": ["gone"]})), None, &[]);
+        let unknown = run(&model(&json!({"require": ["gone"]})), None, &[]);
         let gone = of(&unknown, "gone");
         assert_eq!(
             (gone.verdict, gone.reject),
@@ -451,7 +451,7 @@ mod tests {
             document: "flow_document".to_owned(),
             ..flow::FieldSelection::default()
         };
-        let selection = run(&model(json!({"recommended": false})), Some(&live), &[]);
+        let selection = run(&model(&json!({"recommended": false})), Some(&live), &[]);
         assert_eq!(selection.fields.values, ["_meta/source"]);
         assert_eq!(selection.fields.document, "flow_document");
         let dropped = of(&selection, "dropped");
@@ -466,7 +466,7 @@ mod tests {
         let key = ["/id".to_owned()];
         let projections = projections(&schema(), &key);
         let constraints = constraints(&projections, &[]);
-        let fields = model(json!({}));
+        let fields = model(&json!({}));
         let input = Input {
             key: &key,
             projections: &projections,
@@ -497,7 +497,7 @@ mod tests {
         let mut constraints = constraints(&projections, &[]);
         constraints.retain(|entry| entry.field != "user/name");
         constraints.push(constraint("tags", Type::LocationRequired));
-        let fields = model(json!({}));
+        let fields = model(&json!({}));
         let input = Input {
             key: &key,
             projections: &projections,
@@ -523,7 +523,7 @@ mod tests {
     #[test]
     fn every_outcome_is_explained() {
         let selection = run(
-            &model(json!({"require": ["user"]})),
+            &model(&json!({"require": ["user"]})),
             None,
             &[("tags", Type::FieldForbidden)],
         );
