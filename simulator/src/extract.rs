@@ -237,11 +237,9 @@ mod tests {
             json!(-1),
             json!(u64::MAX),
         ]);
-        let hex: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            hex,
-            "0263000021c025000000000000015b2278225d0013fe1cffffffffffffffff"
-        );
+        let expected =
+            b"\x02c\x00\x00\x21\xc0\x25\x00\x00\x00\x00\x00\x00\x01[\"x\"]\x00\x13\xfe\x1c\xff\xff\xff\xff\xff\xff\xff\xff";
+        assert_eq!(packed, expected);
     }
 
     #[test]

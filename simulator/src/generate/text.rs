@@ -193,7 +193,7 @@ pub(super) fn url_path(title: &str) -> String {
         match byte {
             b' ' => path.push('_'),
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':' | b'/' => {
-                path.push(char::from(byte))
+                path.push(char::from(byte));
             }
             _ => {
                 path.push('%');

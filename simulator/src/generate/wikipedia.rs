@@ -96,9 +96,14 @@ impl Wikipedia {
         let index = self.rng.usize(..self.recent.len());
         let mut event = self.recent[index].clone();
         let operation = if self.rng.u8(..5) == 0 { "d" } else { "u" };
-        let domain = event["meta"]["domain"].clone();
-        let uri = event["meta"]["uri"].clone();
-        event["meta"] = self.meta(domain, uri);
+        let part = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let meta = self.meta(part("/meta/domain"), part("/meta/uri"));
+        event["meta"] = meta;
         event["_meta"] = json!({"op": operation});
         event["patrolled"] = json!(true);
         if self.rng.bool() {
@@ -134,7 +139,7 @@ impl Wikipedia {
 
         let mut event = json!({
             "$schema": "/mediawiki/recentchange/1.0.0",
-            "meta": self.meta(json!(wiki.server), json!(title_url)),
+            "meta": self.meta(wiki.server, &title_url),
             "id": id,
             "type": kind,
             "namespace": namespace,
@@ -164,7 +169,7 @@ impl Wikipedia {
         BUSY[self.rng.usize(..BUSY.len())]
     }
 
-    fn meta(&mut self, domain: Value, uri: Value) -> Value {
+    fn meta(&mut self, domain: &str, uri: &str) -> Value {
         let time = Timestamp::from_millisecond(self.milliseconds).unwrap_or_default();
         json!({
             "uri": uri,
@@ -193,23 +198,20 @@ impl Wikipedia {
             "length".to_owned(),
             json!({"old": old.map(|old| old.1), "new": length}),
         );
-        match old {
-            Some((old, _)) => {
-                event.insert("revision".to_owned(), json!({"old": old, "new": new}));
-                event.insert(
-                    "notify_url".to_owned(),
-                    json!(format!("{server}/w/index.php?diff={new}&oldid={old}")),
-                );
-            }
-            // A new page has no revision before: the part is missing rather than null.
-            None => {
-                event.insert("revision".to_owned(), json!({"new": new}));
-                event.insert(
-                    "notify_url".to_owned(),
-                    json!(format!("{server}/w/index.php?oldid={new}&rcid={new}")),
-                );
-            }
-        }
+        // A new page has no revision before: the part is missing rather than null.
+        let revision = old.map_or_else(
+            || json!({"new": new}),
+            |(old, _)| json!({"old": old, "new": new}),
+        );
+        let address = old.map_or_else(
+            || format!("rcid={new}&oldid={new}"),
+            |(old, _)| format!("diff={new}&oldid={old}"),
+        );
+        event.insert("revision".to_owned(), revision);
+        event.insert(
+            "notify_url".to_owned(),
+            json!(format!("{server}/w/index.php?{address}")),
+        );
         if self.rng.bool() {
             event.insert("patrolled".to_owned(), json!(self.rng.bool()));
         }

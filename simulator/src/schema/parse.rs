@@ -373,7 +373,7 @@ mod tests {
     use super::*;
 
     fn error_of(schema: &Value) -> String {
-        Schema::parse(&schema)
+        Schema::parse(schema)
             .expect_err("must be refused")
             .to_string()
     }
