@@ -93,10 +93,6 @@ impl Failure {
         self.status == Some(404) && self.code.as_deref() != Some("NoSuchBucket")
     }
 
-    fn code(&self) -> &str {
-        self.code.as_deref().unwrap_or_default()
-    }
-
     /// `403 AccessDenied: Access Denied`
     fn answer(&self) -> String {
         let mut answer = self
@@ -149,6 +145,7 @@ impl Failure {
             .map(String::from_utf8_lossy)
             .unwrap_or_default();
         let message = error.message().map(str::to_owned);
+        let is_s3 = !response.status().is_success() || error.code().is_some();
         let region = response
             .headers()
             .get("x-amz-bucket-region")
@@ -160,7 +157,7 @@ impl Failure {
             code: error.code().map(str::to_owned),
             message,
             region,
-            transport: None,
+            transport: (!is_s3).then_some(Transport::Garbled),
         }
     }
 }
@@ -173,6 +170,8 @@ impl Transport {
             Transport::Name
         } else if mentions(&["connection refused"]) {
             Transport::Refused
+        } else if mentions(&["valid uri"]) {
+            Transport::Unbuildable
         } else if mentions(&[
             "certificate",
             "tls",
@@ -217,7 +216,8 @@ pub(super) fn explain(
 ) -> Error {
     let (kind, advice) = match failure.transport {
         Some(transport) => explain_transport(transport, location),
-        None => explain_answer(operation, location, key, failure),
+        None => explain_code(location, key, failure)
+            .unwrap_or_else(|| explain_status(operation, location, failure)),
     };
     let (doing, answer) = (operation.doing(), failure.answer());
     Error::new(
@@ -226,121 +226,138 @@ pub(super) fn explain(
     )
 }
 
-fn explain_transport(transport: Transport, location: &Location) -> (ErrorKind, String) {
+type Advice = (ErrorKind, String);
+
+fn config(advice: impl Into<String>) -> Advice {
+    (ErrorKind::Config, advice.into())
+}
+
+fn auth(advice: impl Into<String>) -> Advice {
+    (ErrorKind::Auth, advice.into())
+}
+
+fn unavailable(advice: impl Into<String>) -> Advice {
+    (ErrorKind::Unavailable, advice.into())
+}
+
+fn explain_transport(transport: Transport, location: &Location) -> Advice {
     let Location {
         bucket,
         region,
         endpoint,
         path_style,
     } = location;
-    let place = endpoint.as_ref().map_or_else(
-        || format!("S3 in region `{region}`"),
-        |endpoint| format!("the endpoint {endpoint}"),
-    );
-    let property = if endpoint.is_some() {
-        "`/advanced/endpoint`"
-    } else {
-        "`/region`"
+    let (place, property) = match endpoint {
+        Some(endpoint) => (format!("the endpoint {endpoint}"), "`/advanced/endpoint`"),
+        None => (format!("S3 in region `{region}`"), "`/region`"),
     };
     match transport {
-        Transport::Name if endpoint.is_some() && !path_style => (
-            ErrorKind::Config,
-            format!(
-                "the host name of bucket `{bucket}` at {place} is not known: check {property}, or set `/advanced/pathStyle` to true"
-            ),
-        ),
-        Transport::Name => (
-            ErrorKind::Config,
-            format!("the host name of {place} is not known: check {property}"),
-        ),
-        Transport::Refused => (
-            ErrorKind::Unavailable,
-            format!("{place} refuses connections: check {property} and that the server runs"),
-        ),
-        Transport::Tls => (
-            ErrorKind::Config,
-            format!(
-                "no trusted TLS connection to {place}: its certificate must be valid for its host name and issued by a known authority, and `https` must be what it speaks"
-            ),
-        ),
-        Transport::Timeout => (
-            ErrorKind::Unavailable,
-            format!(
-                "{place} did not answer in time, and retries did not help: check {property} and the network, or try again later"
-            ),
-        ),
-        Transport::Broken => (
-            ErrorKind::Unavailable,
-            format!("the connection to {place} broke, and retries did not help: try again later"),
-        ),
-        Transport::Garbled => (
-            ErrorKind::Unavailable,
-            format!(
-                "what {place} answered is not S3's protocol: check {property}, or try again later"
-            ),
-        ),
-        Transport::Unbuildable => (
-            ErrorKind::Config,
-            format!("no request to {place} can be made: check {property} and `/bucket`"),
-        ),
+        Transport::Name if endpoint.is_some() && !path_style => config(format!(
+            "the host name of bucket `{bucket}` at {place} is not known: check {property}, or set \
+             `/advanced/pathStyle` to true"
+        )),
+        Transport::Name => config(format!(
+            "the host name of {place} is not known: check {property}"
+        )),
+        Transport::Refused => unavailable(format!(
+            "{place} refuses connections: check {property} and that the server runs"
+        )),
+        Transport::Tls => config(format!(
+            "no trusted TLS connection to {place}: its certificate must be valid for its host name and \
+             issued by a known authority, and `https` must be what it speaks"
+        )),
+        Transport::Timeout => unavailable(format!(
+            "{place} did not answer in time, and retries did not help: check {property} and the network, \
+             or try again later"
+        )),
+        Transport::Broken => unavailable(format!(
+            "the connection to {place} broke, and retries did not help: try again later"
+        )),
+        Transport::Garbled => unavailable(format!(
+            "what {place} answered is not S3's protocol: check {property}, or try again later"
+        )),
+        Transport::Unbuildable => config(format!(
+            "no request to {place} can be made: check {property} and `/bucket`"
+        )),
     }
 }
 
-fn explain_answer(
-    operation: Operation,
-    location: &Location,
-    key: &str,
-    failure: &Failure,
-) -> (ErrorKind, String) {
+/// What S3's error codes mean; `None` where the status says more.
+fn explain_code(location: &Location, key: &str, failure: &Failure) -> Option<Advice> {
     let bucket = &location.bucket;
-    match (failure.code(), failure.status) {
-        ("NoSuchBucket", _) => (ErrorKind::Config, format!("{location} does not exist: create it, or correct `/bucket`{}", or_endpoint(location))),
-        ("InvalidBucketName", _) => (ErrorKind::Config, format!("`{bucket}` is not the name of a bucket: correct `/bucket`")),
-        ("InvalidAccessKeyId", _) => {
-            (ErrorKind::Auth, format!("S3 does not know the access key: check `/awsAccessKeyId`{}", or_endpoint(location)))
-        }
-        ("SignatureDoesNotMatch", _) => {
-            (ErrorKind::Auth, "the secret does not belong to the access key: check `/awsSecretAccessKey`".to_owned())
-        }
-        ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => (
-            ErrorKind::Auth,
-            "the credentials are temporary ones, and no longer (or not by themselves) valid: set `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key".to_owned(),
-        ),
-        ("RequestTimeTooSkewed", _) => {
-            (ErrorKind::Config, "this machine's clock and S3's differ by more than 15 minutes: set the clock, for instance with NTP".to_owned())
-        }
-        ("AuthorizationHeaderMalformed", _) if failure.region.is_none() => {
-            (ErrorKind::Auth, "S3 cannot read what requests are signed with: check `/awsAccessKeyId` and `/region`".to_owned())
-        }
-        ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
-        | (_, Some(301 | 307)) => (ErrorKind::Config, wrong_region(location, failure)),
-        ("NoSuchUpload", _) => (
-            ErrorKind::Unavailable,
-            "the upload has been removed while it was being written, by a lifecycle rule or by a newer session of this task: it is begun anew when the task restarts".to_owned(),
-        ),
-        ("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall", _) => {
-            (ErrorKind::Internal, format!("S3 does not have the parts of `{key}` that were uploaded: please report this"))
-        }
-        ("NotImplemented", _) | (_, Some(501)) => (
-            ErrorKind::Config,
-            "this store does not implement what the connector asks for: if it is about checksums, set `/advanced/checksums` to `none`".to_owned(),
-        ),
-        ("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "BadDigest" | "OperationAborted", _)
-        | (_, Some(429 | 500..)) => (ErrorKind::Unavailable, "S3 is overloaded or in trouble, and retries did not help: try again later".to_owned()),
-        ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | (_, Some(401 | 403)) => {
-            let action = operation.action();
-            (ErrorKind::Auth, format!("access denied: allow `{action}` on `{bucket}` below this key's prefix to the access key, and look for rules that deny it"))
-        }
-        _ => (ErrorKind::Config, "S3 does not accept the request: what it answered says why".to_owned()),
-    }
-}
-
-fn or_endpoint(location: &Location) -> &'static str {
-    if location.endpoint.is_some() {
+    let or_endpoint = if location.endpoint.is_some() {
         " or `/advanced/endpoint`"
     } else {
         ""
+    };
+    Some(match failure.code.as_deref()? {
+        "NoSuchBucket" => config(format!(
+            "{location} does not exist: create it, or correct `/bucket`{or_endpoint}"
+        )),
+        "InvalidBucketName" => config(format!(
+            "`{bucket}` is not the name of a bucket: correct `/bucket`"
+        )),
+        "InvalidAccessKeyId" => auth(format!(
+            "S3 does not know the access key: check `/awsAccessKeyId`{or_endpoint}"
+        )),
+        "SignatureDoesNotMatch" => {
+            auth("the secret does not belong to the access key: check `/awsSecretAccessKey`")
+        }
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => auth(
+            "the credentials are temporary ones, and no longer (or not by themselves) valid: set \
+             `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key",
+        ),
+        "RequestTimeTooSkewed" => config(
+            "this machine's clock and S3's differ by more than 15 minutes: set the clock, for instance \
+             with NTP",
+        ),
+        "AuthorizationHeaderMalformed" if failure.region.is_none() => {
+            auth("S3 cannot read how requests are signed: check `/awsAccessKeyId` and `/region`")
+        }
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => config(wrong_region(location, failure)),
+        "NoSuchUpload" => unavailable(
+            "the upload has been removed while it was being written, by a lifecycle rule or by a newer \
+             session of this task: it is begun anew when the task restarts",
+        ),
+        "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => (
+            ErrorKind::Internal,
+            format!("S3 does not have the parts of `{key}` that were uploaded: please report this"),
+        ),
+        "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "BadDigest"
+        | "OperationAborted" => in_trouble(),
+        _ => return None,
+    })
+}
+
+fn explain_status(operation: Operation, location: &Location, failure: &Failure) -> Advice {
+    let bucket = &location.bucket;
+    match failure.status.unwrap_or_default() {
+        301 | 307 => config(wrong_region(location, failure)),
+        401 | 403 => auth(format!(
+            "access denied: allow `{}` on `{bucket}` below this key's prefix to the access key, and \
+             look for rules that deny it",
+            operation.action()
+        )),
+        501 => config(
+            "this store does not implement what the connector asks for: if it is about checksums, set \
+             `/advanced/checksums` to `none`",
+        ),
+        429 | 500.. => in_trouble(),
+        _ if failure.code.is_some() => {
+            config("S3 does not accept the request: what it answered says why")
+        }
+        _ => config(
+            "what answers is not S3, or does not say why: check `/bucket`, `/region` and \
+             `/advanced/endpoint`",
+        ),
     }
+}
+
+fn in_trouble() -> Advice {
+    unavailable("S3 is overloaded or in trouble, and retries did not help: try again later")
 }
 
 fn wrong_region(location: &Location, failure: &Failure) -> String {

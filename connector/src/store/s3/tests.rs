@@ -62,6 +62,13 @@ async fn read(stream: &mut TcpStream) -> Request {
     let mut bytes = Vec::new();
     loop {
         stream.read_buf(&mut bytes).await.unwrap();
+        let is_tls = bytes.first() == Some(&22);
+        if is_tls {
+            return Request {
+                head: String::new(),
+                body: bytes,
+            };
+        }
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
             continue;
         };
@@ -345,6 +352,12 @@ async fn the_check_tells_what_is_wrong() {
         ),
         (
             200,
+            "",
+            "<html>hello</html>".to_owned(),
+            "/advanced/endpoint",
+        ),
+        (
+            404,
             "",
             "<html>hello</html>".to_owned(),
             "/advanced/endpoint",

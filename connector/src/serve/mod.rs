@@ -270,3 +270,6 @@ fn cut_off(what: &str) -> Error {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,588 @@
+//! Whole sessions through the library, against a store in memory.
+
+use std::io::{Cursor, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::json;
+
+use super::*;
+use crate::protocol::Codec;
+use crate::protocol::materialize::{self, Response};
+use crate::store::fake::{Fake, Operation, location};
+
+/// What the connector has written, while it still writes.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output {
+    fn responses(&self, codec: Codec) -> Vec<Response> {
+        let bytes = self.0.lock().unwrap().clone();
+        let mut rest = &bytes[..];
+        std::iter::from_fn(|| {
+            let (frame, length) = codec.split_frame(rest).unwrap()?;
+            rest = &rest[length..];
+            Some(codec.decode(Bytes::copy_from_slice(frame)).unwrap())
+        })
+        .collect()
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        now: Arc::new(|| "2026-11-23T01:02:03Z".parse().unwrap()),
+        random: fastrand::Rng::with_seed(7),
+    }
+}
+
+/// Sends all of `bytes`, then the end of input.
+async fn play_bytes(store: &Fake, codec: Codec, bytes: Vec<u8>) -> (Vec<Response>, Result<()>) {
+    let output = Output::default();
+    let (requests, _) = Requests::read(codec, Cursor::new(bytes));
+    let store = store.clone();
+    let connect = move |_: &EndpointConfig, _| store.clone();
+    let result = serve(
+        requests,
+        Responses::new(codec, output.clone()),
+        connect,
+        environment(),
+    )
+    .await;
+    (output.responses(codec), result)
+}
+
+async fn play(store: &Fake, requests: &[materialize::Request]) -> (Vec<Response>, Result<()>) {
+    let mut bytes = Vec::new();
+    for request in requests {
+        Codec::Proto.encode(request, &mut bytes).unwrap();
+    }
+    play_bytes(store, Codec::Proto, bytes).await
+}
+
+fn message(json: serde_json::Value) -> materialize::Request {
+    serde_json::from_value(json).unwrap()
+}
+
+fn projection(field: &str, kind: &str, key: bool) -> serde_json::Value {
+    json!({"ptr": format!("/{field}"), "field": field, "isPrimaryKey": key, "inference": {"types": [kind]}})
+}
+
+fn binding(path: &str) -> serde_json::Value {
+    json!({
+        "resourceConfig": {"pathPrefix": path},
+        "resourcePath": [path],
+        "collection": {
+            "name": "acmeCo/orders",
+            "projections": [projection("id", "integer", true), projection("name", "string", false)],
+        },
+        "fieldSelection": {"keys": ["id"], "values": ["name"]},
+        "deltaUpdates": true,
+        "stateKey": path,
+    })
+}
+
+fn materialization(interval: u32, paths: &[&str]) -> serde_json::Value {
+    let config = json!({
+        "awsAccessKeyId": "id", "awsSecretAccessKey": "secret", "bucket": "lake", "region": "nowhere-1",
+        "uploadIntervalInSeconds": interval,
+    });
+    let bindings: Vec<_> = paths.iter().map(|path| binding(path)).collect();
+    json!({"name": "acmeCo/lake", "config": config, "bindings": bindings})
+}
+
+fn open_with(interval: u32, paths: &[&str], state: &serde_json::Value) -> materialize::Request {
+    let range = json!({"keyEnd": u32::MAX, "rClockEnd": u32::MAX});
+    message(json!({"open": {
+        "materialization": materialization(interval, paths), "version": "1", "range": range, "state": state,
+    }}))
+}
+
+fn open() -> materialize::Request {
+    open_with(0, &["orders"], &json!({}))
+}
+
+fn store(id: i64) -> materialize::Request {
+    message(json!({"store": {"key": [id], "values": [format!("name {id}")]}}))
+}
+
+fn flush() -> materialize::Request {
+    message(json!({"flush": {}}))
+}
+
+fn start_commit() -> materialize::Request {
+    message(json!({"startCommit": {"runtimeCheckpoint": {}}}))
+}
+
+fn acknowledge() -> materialize::Request {
+    message(json!({"acknowledge": {}}))
+}
+
+fn transaction(ids: std::ops::Range<i64>) -> Vec<materialize::Request> {
+    let stores = ids.map(store);
+    std::iter::once(flush())
+        .chain(stores)
+        .chain([start_commit(), acknowledge()])
+        .collect()
+}
+
+fn session(transactions: &[std::ops::Range<i64>]) -> Vec<materialize::Request> {
+    let transactions = transactions.iter().cloned().flat_map(transaction);
+    [open(), acknowledge()]
+        .into_iter()
+        .chain(transactions)
+        .collect()
+}
+
+fn ids(file: Vec<u8>) -> Vec<i64> {
+    let reader = SerializedFileReader::new(Bytes::from(file)).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| parquet::record::RowAccessor::get_long(&row.unwrap(), 0).unwrap())
+        .collect()
+}
+
+fn patch(response: &Response) -> serde_json::Value {
+    let started = response
+        .started_commit
+        .as_ref()
+        .and_then(|response| response.state.as_ref());
+    let acknowledged = response
+        .acknowledged
+        .as_ref()
+        .and_then(|response| response.state.as_ref());
+    let state = started.or(acknowledged).unwrap();
+    assert!(state.merge_patch);
+    serde_json::from_slice(&state.updated_json).unwrap()
+}
+
+#[tokio::test]
+async fn two_transactions_become_two_files_with_their_rows_in_order() {
+    let bucket = Fake::new();
+    let (responses, result) = play(&bucket, &session(&[0..3, 3..5])).await;
+    result.unwrap();
+    assert_eq!(responses.len(), 2 + 2 * 3);
+    let keys = bucket.keys();
+    assert_eq!(keys.len(), 2);
+    assert!(
+        keys[0].starts_with("orders/v0000000000/00000000-000000000000-"),
+        "{}",
+        keys[0]
+    );
+    assert!(
+        keys[1].starts_with("orders/v0000000000/00000000-000000000001-"),
+        "{}",
+        keys[1]
+    );
+    assert_eq!(ids(bucket.object(&keys[0])), [0, 1, 2]);
+    assert_eq!(ids(bucket.object(&keys[1])), [3, 4]);
+    assert_eq!(bucket.pending(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_state_names_what_is_staged_until_it_is_complete() {
+    let (responses, _) = play(&Fake::new(), &session(&[0..3])).await;
+    let staged = patch(&responses[3]);
+    let shard = &staged["bindings"]["orders"]["00000000"];
+    assert_eq!(shard["counter"], 1);
+    let (token, upload) = shard["staged"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!(upload["rows"], 3);
+    assert_eq!(upload["bucket"], "lake");
+    assert!(upload["key"].as_str().unwrap().contains(token));
+    let cleared = patch(&responses[4]);
+    assert_eq!(
+        cleared["bindings"]["orders"]["00000000"]["staged"][token],
+        json!(null)
+    );
+}
+
+#[tokio::test]
+async fn both_codecs_and_both_forms_of_tuples_give_the_same_file() {
+    let mut files = Vec::new();
+    for codec in [Codec::Proto, Codec::Json] {
+        let packed = message(json!({"store": {"keyPacked": "FQE=", "valuesPacked": "AmhpAA=="}}));
+        let arrays = message(json!({"store": {"key": [1], "values": ["hi"]}}));
+        for store in [packed, arrays] {
+            let bucket = Fake::new();
+            let mut bytes = Vec::new();
+            for request in [
+                open(),
+                acknowledge(),
+                flush(),
+                store,
+                start_commit(),
+                acknowledge(),
+            ] {
+                codec.encode(&request, &mut bytes).unwrap();
+            }
+            let (_, result) = play_bytes(&bucket, codec, bytes).await;
+            result.unwrap();
+            files.push(bucket.object(&bucket.keys()[0]));
+        }
+    }
+    files.dedup();
+    assert_eq!(files.len(), 1);
+}
+
+#[tokio::test]
+async fn transactions_without_stores_leave_neither_files_nor_state() {
+    let bucket = Fake::new();
+    let (responses, result) = play(&bucket, &session(&[0..0, 0..0])).await;
+    result.unwrap();
+    assert_eq!(bucket.keys(), [""; 0]);
+    let has_state = |response: &Response| {
+        let started = response
+            .started_commit
+            .as_ref()
+            .is_some_and(|response| response.state.is_some());
+        started
+            || response
+                .acknowledged
+                .as_ref()
+                .is_some_and(|response| response.state.is_some())
+    };
+    assert!(!responses.iter().any(has_state));
+}
+
+#[tokio::test]
+async fn the_end_of_input_after_started_commit_aborts_nothing_and_the_next_session_completes() {
+    let bucket = Fake::new();
+    let mut requests = session(&[0..3]);
+    requests.pop();
+    let (responses, result) = play(&bucket, &requests).await;
+    result.unwrap();
+    assert_eq!((bucket.keys().len(), bucket.pending().len()), (0, 1));
+
+    let state = patch(responses.last().unwrap());
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    for _ in 0..2 {
+        let (responses, result) = play(&bucket, &recovery).await;
+        result.unwrap();
+        assert!(patch(&responses[1]).is_object());
+        assert_eq!((bucket.keys().len(), bucket.pending().len()), (1, 0));
+    }
+    assert_eq!(ids(bucket.object(&bucket.keys()[0])), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn files_go_on_counting_where_the_last_session_ended() {
+    let bucket = Fake::new();
+    let (responses, _) = play(&bucket, &session(&[0..1])).await;
+    let mut state = patch(&responses[3]);
+    crate::checkpoint::merge(&mut state, &patch(&responses[4]));
+    let open = open_with(0, &["orders"], &state);
+    let requests: Vec<_> = [open, acknowledge()]
+        .into_iter()
+        .chain(transaction(1..2))
+        .collect();
+    play(&bucket, &requests).await.1.unwrap();
+    assert!(
+        bucket.keys()[1].contains("-000000000001-"),
+        "{:?}",
+        bucket.keys()
+    );
+}
+
+#[tokio::test]
+async fn stores_of_several_bindings_may_interleave() {
+    let bucket = Fake::new();
+    let store = |binding: u32, id: i64| {
+        message(json!({"store": {"binding": binding, "key": [id], "values": [null]}}))
+    };
+    let requests = [
+        open_with(0, &["a", "b"], &json!(null)),
+        acknowledge(),
+        flush(),
+        store(1, 1),
+        store(0, 2),
+        store(1, 3),
+        start_commit(),
+        acknowledge(),
+    ];
+    play(&bucket, &requests).await.1.unwrap();
+    let files: Vec<_> = bucket
+        .keys()
+        .iter()
+        .map(|key| ids(bucket.object(key)))
+        .collect();
+    assert_eq!(files, [vec![2], vec![1, 3]]);
+}
+
+/// Plays `requests`, which must fail with `expected`, and leave nothing behind.
+async fn fails(requests: &[materialize::Request], expected: &str) {
+    let bucket = Fake::new();
+    let error = play(&bucket, requests).await.1.unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(
+        (bucket.keys(), bucket.pending()),
+        (vec![], vec![]),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn requests_out_of_place_are_errors_that_say_what_may_come() {
+    fails(
+        &[store(1)],
+        "sent Store where only Spec, Validate, Apply or Open may come",
+    )
+    .await;
+    fails(
+        &[open(), flush()],
+        "sent Flush where only Acknowledge may come",
+    )
+    .await;
+    fails(
+        &[open(), acknowledge(), store(1)],
+        "sent Store where only Flush may come",
+    )
+    .await;
+    let load = message(json!({"load": {"key": [1]}}));
+    fails(&[open(), acknowledge(), load], "delta updates only").await;
+    fails(
+        &[open(), acknowledge(), flush(), store(1), flush()],
+        "only Store or StartCommit may come",
+    )
+    .await;
+    fails(&[materialize::Request::default()], "unknown message").await;
+    let both = materialize::Request {
+        flush: flush().flush,
+        ..acknowledge()
+    };
+    fails(&[both], "more than one request").await;
+}
+
+#[tokio::test]
+async fn the_end_of_input_within_a_transaction_is_an_error_and_leaves_nothing() {
+    fails(
+        &[open(), acknowledge(), flush()],
+        "in the middle of a transaction",
+    )
+    .await;
+    let stores: Vec<_> = (0..20_000).map(store).collect();
+    let begun: Vec<_> = [open(), acknowledge(), flush()]
+        .into_iter()
+        .chain(stores)
+        .collect();
+    fails(&begun, "in the middle of a transaction").await;
+}
+
+#[tokio::test]
+async fn a_store_for_a_binding_that_is_not_there_is_an_error() {
+    let store = message(json!({"store": {"binding": 1, "key": [1], "values": [null]}}));
+    fails(
+        &[open(), acknowledge(), flush(), store],
+        "binding 1, but there are 1 bindings",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_ends_the_session_with_its_story_and_leaves_nothing() {
+    for operation in [Operation::Create, Operation::Part] {
+        let bucket = Fake::new();
+        bucket.fail(operation, || {
+            Error::new(ErrorKind::Auth, "s3:PutObject is denied")
+        });
+        let (responses, result) = play(&bucket, &session(&[0..3])).await;
+        assert_eq!(result.unwrap_err().to_string(), "s3:PutObject is denied");
+        assert_eq!(responses.len(), 3, "no StartedCommit");
+        assert_eq!((bucket.keys(), bucket.pending()), (vec![], vec![]));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_an_error_at_every_request_that_carries_it() {
+    let mut wrong = materialization(0, &["orders"]);
+    wrong["bindings"][0]["resourceConfig"]["compressionType"] = json!("brotli");
+    let open = json!({"open": {"materialization": wrong, "version": "1"}});
+    let apply = json!({"apply": {"materialization": wrong, "version": "1"}});
+    let validate = json!({"validate": {
+        "name": "acmeCo/lake",
+        "config": wrong["config"],
+        "bindings": [{"resourceConfig": {"pathPrefix": ""}, "collection": {"name": "acmeCo/orders"}}],
+    }});
+    fails(&[message(open)], "/compressionType").await;
+    fails(&[message(apply)], "/compressionType").await;
+    fails(&[message(validate)], "/pathPrefix").await;
+}
+
+#[tokio::test]
+async fn spec_with_an_empty_configuration_describes_the_connector() {
+    let (responses, result) = play(&Fake::new(), &[message(json!({"spec": {"config": {}}}))]).await;
+    result.unwrap();
+    let spec = responses[0].spec.as_ref().unwrap();
+    assert_eq!(spec.protocol, PROTOCOL_VERSION);
+    assert!(!spec.documentation_url.is_empty());
+}
+
+#[tokio::test]
+async fn two_bindings_with_the_same_normalised_prefix_are_refused() {
+    let binding = |path: &str, name: &str| json!({"resourceConfig": {"pathPrefix": path}, "collection": {"name": name}});
+    let validate = json!({"validate": {
+        "name": "acmeCo/lake",
+        "config": materialization(0, &[])["config"],
+        "bindings": [binding("/a", "one"), binding("a/", "two")],
+    }});
+    fails(
+        &[message(validate)],
+        "`one` and `two` have the same `/pathPrefix`, `a`",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn validate_and_apply_check_the_bucket_and_say_what_is_denied() {
+    let validate = json!({"validate": {
+        "name": "acmeCo/lake",
+        "config": materialization(0, &[])["config"],
+        "bindings": [{"resourceConfig": {"pathPrefix": "a"}, "collection": {"name": "acmeCo/orders"}}],
+    }});
+    let apply = json!({"apply": {"materialization": materialization(0, &["a"]), "version": "1"}});
+    for request in [validate, apply] {
+        let bucket = Fake::new();
+        bucket.fail(Operation::Create, || {
+            Error::new(ErrorKind::Auth, "s3:PutObject is denied")
+        });
+        let error = play(&bucket, &[message(request.clone())])
+            .await
+            .1
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+
+        let bucket = Fake::new();
+        play(&bucket, &[message(request)]).await.1.unwrap();
+        assert_eq!((bucket.keys(), bucket.pending()), (vec![], vec![]));
+        assert_eq!(bucket.operations(), [Operation::Create, Operation::Abort]);
+    }
+}
+
+#[tokio::test]
+async fn apply_describes_what_is_new_and_nothing_when_nothing_is() {
+    let (new, old) = (materialization(0, &["a", "b"]), materialization(0, &["a"]));
+    for (last, expected) in [
+        (
+            json!(null),
+            "write files to s3://lake/a/v0000000000/\nwrite files to s3://lake/b/v0000000000/",
+        ),
+        (old, "write files to s3://lake/b/v0000000000/"),
+        (new.clone(), ""),
+    ] {
+        let apply =
+            json!({"apply": {"materialization": new, "version": "2", "lastMaterialization": last}});
+        let (responses, result) = play(&Fake::new(), &[message(apply)]).await;
+        result.unwrap();
+        assert_eq!(
+            responses[0].applied.as_ref().unwrap().action_description,
+            expected
+        );
+    }
+}
+
+/// The virtual time that a session with an interval of 300 s takes.
+async fn paced(transactions: &[std::ops::Range<i64>]) -> Duration {
+    let mut requests = session(transactions);
+    requests[0] = open_with(300, &["orders"], &json!({}));
+    let began = Instant::now();
+    play(&Fake::new(), &requests).await.1.unwrap();
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_that_write_wait_for_the_interval_and_others_do_not() {
+    assert_eq!(paced(&[]).await.as_secs(), 0);
+    assert_eq!(paced(&[0..0, 0..0]).await.as_secs(), 0);
+    // The first round waits while the second one is already there; the last one ends with the input.
+    assert!((300..=301).contains(&paced(&[0..1, 0..0]).await.as_secs()));
+}
+
+#[tokio::test]
+async fn the_end_of_input_ends_the_wait_and_the_files_are_visible() {
+    let bucket = Fake::new();
+    let mut requests = session(&[0..1]);
+    requests[0] = open_with(3600, &["orders"], &json!({}));
+    let (responses, result) = play(&bucket, &requests).await;
+    result.unwrap();
+    assert!(responses.last().unwrap().acknowledged.is_some());
+    assert_eq!(bucket.keys().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_to_stop_ends_the_wait_and_is_an_error_only_within_a_transaction() {
+    for (after, fails) in [(2, false), (3, true), (6, false)] {
+        let mut sent = session(&[0..1]);
+        sent[0] = open_with(3600, &["orders"], &json!({}));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (requests, terminator) = Requests::read(Codec::Proto, reader);
+        let bucket = Fake::new();
+        let connected = bucket.clone();
+        let connect = move |_: &EndpointConfig, _| connected.clone();
+        let output = Output::default();
+        let responses = Responses::new(Codec::Proto, output.clone());
+        let served = tokio::spawn(serve(requests, responses, connect, environment()));
+        let mut bytes = Vec::new();
+        for request in &sent[..after] {
+            Codec::Proto.encode(request, &mut bytes).unwrap();
+        }
+        writer.write_all(&bytes).unwrap();
+        // All that can be answered has been, before the process is asked to stop.
+        let answered = [0, 1, 2, 3, 3, 4, 4][after];
+        while output.responses(Codec::Proto).len() < answered {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        terminator.terminate().await;
+        assert_eq!(
+            served.await.unwrap().is_err(),
+            fails,
+            "after {after} requests"
+        );
+        assert_eq!(bucket.pending(), [""; 0]);
+        drop(writer);
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_an_earlier_session_left_behind_are_aborted_and_no_others() {
+    let bucket = Fake::new();
+    let task = crate::keys::task_hash("acmeCo/lake");
+    let key = |task: u32, token: u64| {
+        crate::keys::FileKey {
+            backfill: 0,
+            key_begin: 0,
+            counter: 0,
+            task,
+            token,
+        }
+        .under("orders")
+    };
+    let (stale, live, foreign) = (key(task, 1), key(task, 2), key(!task, 3));
+    let mut live_id = String::new();
+    for (key, token) in [(&stale, "1"), (&live, "2"), (&foreign, "3")] {
+        let id = bucket.create_upload(key, token).await.unwrap();
+        live_id = if *key == live { id } else { live_id };
+    }
+    let place = serde_json::to_value(location("")).unwrap();
+    let mut upload = json!({
+        "key": live, "uploadId": live_id, "token": "2", "parts": [], "bytes": 0, "rows": 0,
+        "stagedAt": "2026-11-23T00:00:00Z",
+    });
+    crate::checkpoint::merge(&mut upload, &place);
+    let state = json!({"version": 1, "bindings": {"orders": {"00000000": {"counter": 3, "staged": {"2": upload}}}}});
+    play(&bucket, &[open_with(0, &["orders"], &state)])
+        .await
+        .1
+        .unwrap();
+    let mut expected = [live, foreign];
+    expected.sort();
+    assert_eq!(bucket.pending(), expected);
+}
