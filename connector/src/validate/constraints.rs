@@ -189,3 +189,399 @@ fn rescued_name_is_taken() -> String {
          name, or set `unconvertible` to `fail`."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn projection(field: &str, types: &[&str]) -> flow::Projection {
+        let ptr = if field == "flow_document" {
+            String::new()
+        } else {
+            format!("/{field}")
+        };
+        let inference = flow::Inference {
+            types: types.iter().map(|&name| name.to_owned()).collect(),
+            ..Default::default()
+        };
+        flow::Projection {
+            ptr,
+            field: field.to_owned(),
+            inference: Some(inference),
+            ..Default::default()
+        }
+    }
+
+    fn string(field: &str, format: &str, content_encoding: &str) -> flow::Projection {
+        let mut projection = projection(field, &["string", "null"]);
+        let string = flow::inference::String {
+            format: format.to_owned(),
+            content_encoding: content_encoding.to_owned(),
+            ..Default::default()
+        };
+        projection.inference.as_mut().unwrap().string = Some(string);
+        projection
+    }
+
+    fn key(mut projection: flow::Projection) -> flow::Projection {
+        projection.is_primary_key = true;
+        projection
+    }
+
+    fn collection(projections: Vec<flow::Projection>) -> flow::CollectionSpec {
+        flow::CollectionSpec {
+            projections,
+            ..Default::default()
+        }
+    }
+
+    fn config(fields: &[(&str, &'static str)]) -> BTreeMap<String, Bytes> {
+        fields
+            .iter()
+            .map(|&(field, json)| (field.to_owned(), Bytes::from_static(json.as_bytes())))
+            .collect()
+    }
+
+    fn candidate<'a>(
+        collection: &'a flow::CollectionSpec,
+        field_config: &'a BTreeMap<String, Bytes>,
+    ) -> Candidate<'a> {
+        Candidate {
+            collection,
+            field_config,
+            last: None,
+            rescues: true,
+            type_changes: TypeChanges::Continue,
+        }
+    }
+
+    fn only(candidate: &Candidate<'_>, field: &str) -> (Type, String) {
+        let constraints = candidate.constraints().unwrap();
+        let constraint = constraints
+            .into_iter()
+            .find(|constraint| constraint.field == field)
+            .unwrap();
+        let constraint = constraint.constraint.unwrap();
+        (constraint.r#type(), constraint.reason)
+    }
+
+    /// The constraint of one field in a collection of its own.
+    fn constraint(projection: flow::Projection) -> (Type, String) {
+        let field = projection.field.clone();
+        let collection = collection(vec![projection]);
+        only(&candidate(&collection, &BTreeMap::new()), &field)
+    }
+
+    #[test]
+    fn each_row_of_the_table_of_constraints() {
+        use Type::{FieldForbidden, FieldOptional, LocationRecommended, LocationRequired};
+        for (projection, expected, says) in [
+            (
+                key(projection("id", &["integer"])),
+                LocationRequired,
+                "INT64",
+            ),
+            (
+                key(projection("_meta/id", &["string"])),
+                LocationRequired,
+                "STRING",
+            ),
+            (key(string("id", "integer", "")), LocationRequired, "STRING"),
+            (
+                projection("flow_document", &["object"]),
+                FieldOptional,
+                "JSON text",
+            ),
+            (
+                projection("nothing", &[]),
+                FieldForbidden,
+                "no value but null",
+            ),
+            (
+                projection("null", &["null"]),
+                FieldForbidden,
+                "no value but null",
+            ),
+            (
+                projection("_meta/source", &["string"]),
+                FieldOptional,
+                "STRING",
+            ),
+            (
+                projection("_meta/list", &["array"]),
+                FieldOptional,
+                "JSON text",
+            ),
+            (
+                projection("_meta/op", &["string"]),
+                LocationRecommended,
+                "STRING",
+            ),
+            (
+                projection("scalar", &["boolean", "null"]),
+                LocationRecommended,
+                "BOOLEAN",
+            ),
+            (
+                projection("scalars", &["integer", "string"]),
+                LocationRecommended,
+                "JSON text",
+            ),
+            (
+                projection("mixed", &["integer", "object"]),
+                LocationRecommended,
+                "JSON text",
+            ),
+            (
+                projection("mixed", &["array", "string"]),
+                LocationRecommended,
+                "JSON text",
+            ),
+            (
+                projection("object", &["object", "null"]),
+                FieldOptional,
+                "names no fields",
+            ),
+            (
+                projection("array", &["array", "null"]),
+                FieldForbidden,
+                "fields.include",
+            ),
+            (
+                projection("flow_rescued", &["string"]),
+                FieldForbidden,
+                "another name",
+            ),
+        ] {
+            let field = projection.field.clone();
+            let (found, reason) = constraint(projection);
+            assert_eq!(found, expected, "{field}: {reason}");
+            assert!(reason.contains(says), "{field}: {reason}");
+            assert!(reason.ends_with('.'), "{field}: {reason}");
+        }
+    }
+
+    #[test]
+    fn each_row_of_the_table_of_columns() {
+        for (projection, column) in [
+            (projection("f", &["boolean"]), "BOOLEAN"),
+            (projection("f", &["integer", "null"]), "INT64"),
+            (string("f", "integer", ""), "INT64"),
+            (projection("f", &["number"]), "DOUBLE"),
+            (projection("f", &["integer", "number"]), "DOUBLE"),
+            (string("f", "number", ""), "DOUBLE"),
+            (string("f", "", ""), "STRING"),
+            (string("f", "", "base64"), "BYTE_ARRAY"),
+            (string("f", "date", ""), "DATE"),
+            (string("f", "date-time", ""), "TIMESTAMP(MICROS, UTC)"),
+            (
+                string("flow_published_at", "date-time", "uuid"),
+                "TIMESTAMP(MICROS, UTC)",
+            ),
+            (string("f", "time", ""), "STRING"),
+            (string("f", "uuid", ""), "STRING"),
+            (string("f", "duration", ""), "STRING"),
+            (projection("f", &["boolean", "string"]), "JSON text"),
+        ] {
+            let (_, reason) = constraint(projection.clone());
+            assert!(
+                reason.contains(&format!("as {column}.")),
+                "{projection:?}: {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_mixed_with_strings_of_their_format_are_numbers_but_not_in_keys() {
+        for (numeric, format, column) in [
+            ("integer", "integer", "INT64"),
+            ("integer", "number", "DOUBLE"),
+            ("number", "number", "DOUBLE"),
+            ("number", "integer", "JSON text"),
+        ] {
+            let mut mixed = string("f", format, "");
+            mixed.inference.as_mut().unwrap().types = vec![numeric.to_owned(), "string".to_owned()];
+            assert!(
+                constraint(mixed.clone())
+                    .1
+                    .contains(&format!("as {column}.")),
+                "{numeric} {format}"
+            );
+            assert!(
+                constraint(key(mixed)).1.contains("as JSON text."),
+                "{numeric} {format}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_array_is_optional_where_the_user_names_it_or_the_binding_has_it() {
+        let arrays = collection(vec![projection("tags", &["array"])]);
+        let named = config(&[("tags", "{}")]);
+        assert_eq!(
+            only(&candidate(&arrays, &named), "tags").0,
+            Type::FieldOptional
+        );
+
+        let selection = flow::FieldSelection {
+            values: vec!["tags".to_owned()],
+            ..Default::default()
+        };
+        let unnamed = BTreeMap::new();
+        let selected = Candidate {
+            last: Some((&arrays, &selection)),
+            ..candidate(&arrays, &unnamed)
+        };
+        assert_eq!(only(&selected, "tags").0, Type::FieldOptional);
+        let deselected = flow::FieldSelection::default();
+        let dropped = Candidate {
+            last: Some((&arrays, &deselected)),
+            ..candidate(&arrays, &unnamed)
+        };
+        assert_eq!(only(&dropped, "tags").0, Type::FieldForbidden);
+    }
+
+    #[test]
+    fn an_object_says_whether_its_fields_carry_it() {
+        let nested = collection(vec![
+            projection("user", &["object"]),
+            projection("user/id", &["integer"]),
+        ]);
+        assert!(
+            only(&candidate(&nested, &BTreeMap::new()), "user")
+                .1
+                .contains("columns of their own")
+        );
+        let sibling = collection(vec![
+            projection("user", &["object"]),
+            projection("username", &["string"]),
+        ]);
+        assert!(
+            only(&candidate(&sibling, &BTreeMap::new()), "user")
+                .1
+                .contains("names no fields")
+        );
+    }
+
+    #[test]
+    fn cast_to_string_makes_any_field_a_string_and_anything_else_is_an_error() {
+        let fields = collection(vec![
+            key(projection("id", &["integer"])),
+            projection("tags", &["array"]),
+            projection("null", &["null"]),
+        ]);
+        let cast = r#"{"castToString": true}"#;
+        let casts = config(&[("id", cast), ("tags", cast), ("null", cast)]);
+        assert!(
+            only(&candidate(&fields, &casts), "id")
+                .1
+                .contains("as STRING")
+        );
+        assert_eq!(
+            only(&candidate(&fields, &casts), "tags").0,
+            Type::FieldOptional
+        );
+        assert_eq!(
+            only(&candidate(&fields, &casts), "null").0,
+            Type::FieldForbidden
+        );
+
+        let typo = config(&[("id", r#"{"castTostring": true}"#)]);
+        let error = candidate(&fields, &typo)
+            .constraints()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("field `id`") && error.contains("castToString"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_column_that_changes_its_type_says_from_what_to_what_or_is_incompatible() {
+        let before = collection(vec![
+            projection("amount", &["integer"]),
+            projection("other", &["integer"]),
+        ]);
+        let after = collection(vec![
+            projection("amount", &["number"]),
+            projection("other", &["number"]),
+        ]);
+        let selection = flow::FieldSelection {
+            values: vec!["amount".to_owned()],
+            ..Default::default()
+        };
+        let none = BTreeMap::new();
+        let going_on = Candidate {
+            last: Some((&before, &selection)),
+            ..candidate(&after, &none)
+        };
+        let (kind, reason) = only(&going_on, "amount");
+        assert_eq!(kind, Type::LocationRecommended);
+        assert!(reason.contains("from INT64 to DOUBLE"), "{reason}");
+        assert!(
+            !only(&going_on, "other").1.contains("changes"),
+            "was not selected"
+        );
+
+        let backfill = Candidate {
+            type_changes: TypeChanges::Backfill,
+            ..going_on
+        };
+        let (kind, reason) = only(&backfill, "amount");
+        assert_eq!(kind, Type::Incompatible);
+        assert!(reason.contains("from INT64 to DOUBLE"), "{reason}");
+        assert_eq!(only(&backfill, "other").0, Type::LocationRecommended);
+    }
+
+    #[test]
+    fn a_text_that_changes_its_form_is_a_change_and_other_changes_of_the_schema_are_none() {
+        let selection = flow::FieldSelection {
+            values: vec!["f".to_owned()],
+            ..Default::default()
+        };
+        let none = BTreeMap::new();
+        for (before, after, changes) in [
+            (
+                projection("f", &["string"]),
+                projection("f", &["string", "integer"]),
+                true,
+            ),
+            (
+                projection("f", &["integer"]),
+                string("f", "integer", ""),
+                false,
+            ),
+            (string("f", "uuid", ""), string("f", "", ""), false),
+            (
+                projection("f", &["integer"]),
+                projection("f", &["integer", "null"]),
+                false,
+            ),
+            (string("f", "date", ""), string("f", "date-time", ""), true),
+        ] {
+            let (before, after) = (collection(vec![before]), collection(vec![after]));
+            let candidate = Candidate {
+                last: Some((&before, &selection)),
+                type_changes: TypeChanges::Backfill,
+                ..candidate(&after, &none)
+            };
+            assert_eq!(
+                only(&candidate, "f").0 == Type::Incompatible,
+                changes,
+                "{before:?} {after:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_rescue_its_column_name_is_free() {
+        let fields = collection(vec![projection("flow_rescued", &["string"])]);
+        let none = BTreeMap::new();
+        let failing = Candidate {
+            rescues: false,
+            ..candidate(&fields, &none)
+        };
+        assert_eq!(only(&failing, "flow_rescued").0, Type::LocationRecommended);
+    }
+}
