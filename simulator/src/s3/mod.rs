@@ -3,11 +3,11 @@
 //!
 //! A request passes downwards through these rooms, and its answer back up:
 //!
-//! * [`server`]: the socket, start and stop
-//! * [`gate`]: journal, faults, revoked access
+//! * `server`: the socket, start and stop
+//! * `gate`: journal, faults, revoked access
 //! * `s3s` (a crate): HTTP, signatures, XML
-//! * [`service`]: the operations, from S3's shapes to the store's
-//! * [`state`]: buckets, objects and uploads; synchronous and pure
+//! * `service`: the operations, from S3's shapes to the store's
+//! * `state`: buckets, objects and uploads; synchronous and pure
 
 mod fault;
 mod gate;

@@ -42,8 +42,8 @@ pub struct Options {
     pub buckets: Vec<String>,
     /// How strict the store is, and what it answers where real servers differ.
     pub rules: Rules,
-    /// Keep only the sizes of bodies, and neither hash nor verify them: for benchmarks of the client. Reading such an
-    /// object is refused.
+    /// Keep only the sizes of bodies, and verify neither MD5 nor checksum: for benchmarks of the client. Reading such
+    /// an object is refused. (A body that is signed as a whole is hashed all the same; a benchmark signs none.)
     pub discard: bool,
     /// What goes wrong.
     pub faults: FaultPlan,

@@ -168,3 +168,12 @@ async fn what_was_begun_is_brought_to_its_end_without_its_client() {
     assert_eq!(first_entry(&server).await.outcome, answered(200, None));
     assert!(is_stored(&server));
 }
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_sends_all_before_it_reads() {
+    let (server, _) = start(options()).await;
+    server.revoke_access();
+    let large = "x".repeat(16 << 20);
+    let (status, _) = put_by_hand(&server, "UNSIGNED-PAYLOAD", &[], &large, None).await;
+    assert_eq!(status, 403);
+}
