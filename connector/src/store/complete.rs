@@ -296,10 +296,10 @@ fn is_lost(entry: &Entry, refused: bool, options: CompleteOptions) -> bool {
     match (entry.active, options.missing) {
         (true, MissingUploads::Fail) => return true,
         (true, MissingUploads::Skip) => {
-            warn!(key, %staged_at, "a committed file is lost, and skipped as `missingUploads` says")
+            warn!(key, %staged_at, "a committed file is lost, and skipped as `missingUploads` says");
         }
         (false, _) => {
-            error!(key, %staged_at, "a committed file is lost; its binding is no longer active")
+            error!(key, %staged_at, "a committed file is lost; its binding is no longer active");
         }
     }
     false
@@ -315,9 +315,11 @@ fn lost_files(lost: &[&StagedUpload]) -> Error {
         names.push(format!("{} more", lost.len() - NAMED));
     }
     Error::config(format!(
-        "the rows of {} committed file(s) are lost, because neither the upload nor the object is in the bucket: {}. Most likely a \
-         lifecycle rule removed incomplete uploads while the task was paused, or the files were removed by hand: make the rule outlast the longest \
-         pause, backfill the bindings of these files, and set `missingUploads` to `skip` under `/advanced` until the task has gone on without them",
+        "the rows of {} committed file(s) are lost, because neither the upload nor the object is in \
+         the bucket: {}. Most likely a lifecycle rule removed incomplete uploads while the task was \
+         paused, or the files were removed by hand: make the rule outlast the longest pause, backfill \
+         the bindings of these files, and set `/advanced/missingUploads` to `skip` until the task has \
+         gone on without them",
         lost.len(),
         names.join(", "),
     ))
