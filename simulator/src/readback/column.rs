@@ -90,7 +90,7 @@ impl ColumnType {
             (["string"] | ["integer", "string"], "integer") if is_value => {
                 Self::Integer { from_text: true }
             }
-            (["string"] | ["integer", "string"] | ["number", "string"], "number") if is_value => {
+            (["string"] | ["integer" | "number", "string"], "number") if is_value => {
                 Self::Double { from_text: true }
             }
             (["string"], "date") => Self::Date,

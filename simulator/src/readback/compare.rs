@@ -50,8 +50,8 @@ impl fmt::Display for Difference {
 /// What the comparison of a binding's files found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// The rows of each file, in order.
-    pub file_rows: Vec<u64>,
+    /// The keys of the files that were read to their end, with how many rows each has.
+    pub file_rows: Vec<(String, u64)>,
     /// How many rows were compared and found equal.
     pub equal_rows: u64,
     /// The first difference, if there is one.
@@ -116,7 +116,7 @@ fn compare_file(
         ControlFlow::Continue(())
     })?;
     compared.equal_rows += row;
-    compared.file_rows.push(row);
+    compared.file_rows.push((file.key.clone(), row));
     Ok(())
 }
 

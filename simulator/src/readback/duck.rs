@@ -118,7 +118,7 @@ impl Duck {
     }
 }
 
-/// A path as a literal of SQL. DuckDB takes `*`, `?` and `[` for patterns; a key that holds them finds itself all the same.
+/// A path as a literal of SQL.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "''"))
 }

@@ -91,11 +91,7 @@ impl<'a> Expected<'a> {
         Ok(Self {
             columns: columns(&collection, &selection)?,
             collection: collection.name,
-            prefix: format!(
-                "{}/v{:010}/",
-                binding.resource_path.join("/"),
-                binding.backfill
-            ),
+            prefix: prefix(binding),
             knobs,
             shards: BTreeMap::from([(range.begin, Vec::new())]),
         })
@@ -142,6 +138,15 @@ impl<'a> Expected<'a> {
     pub fn rows(&self) -> usize {
         self.shards.values().map(Vec::len).sum()
     }
+}
+
+/// Where a binding's files are: below this prefix, which ends with a slash.
+pub fn prefix(binding: &materialization_spec::Binding) -> String {
+    format!(
+        "{}/v{:010}/",
+        binding.resource_path.join("/"),
+        binding.backfill
+    )
 }
 
 /// Keys, values, document.

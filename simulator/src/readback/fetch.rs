@@ -66,7 +66,7 @@ async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>
 }
 
 /// The part of a prefix before its first date pattern, up to a slash.
-fn literal_part(prefix: &str) -> &str {
+pub(crate) fn literal_part(prefix: &str) -> &str {
     match prefix.split_once('%') {
         None => prefix,
         Some((literal, _)) => &literal[..literal.rfind('/').map_or(0, |slash| slash + 1)],
@@ -93,13 +93,22 @@ async fn fetch_one(client: &Client, bucket: &str, key: String, folder: &Path) ->
         .await
         .map_err(|error| refused("get", &key, &error))?
         .into_bytes();
-    let path = folder.join(&key);
+    let path = folder.join(local_name(&key));
     let bytes = body.len() as u64;
     write(&path, &body).map_err(|source| Error::File {
         path: path.display().to_string(),
         source,
     })?;
     Ok(Fetched { key, bytes, path })
+}
+
+/// A key as a relative path: what DuckDB would take for a pattern, and what would lead out of the folder, is encoded.
+fn local_name(key: &str) -> String {
+    let mut name = key.trim_start_matches('/').replace("..", "%2E%2E");
+    for pattern in ["*", "?", "[", "]"] {
+        name = name.replace(pattern, &format!("%{:02X}", pattern.as_bytes()[0]));
+    }
+    name
 }
 
 fn write(path: &Path, body: &[u8]) -> std::io::Result<()> {

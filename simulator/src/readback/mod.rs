@@ -17,5 +17,6 @@ pub use column::{Column, ColumnType, JsonColumns};
 pub use compare::{Compared, Difference, compare};
 pub use duck::{Duck, Preview};
 pub use error::{Error, Result};
-pub use expected::{Expected, Knobs, RESCUED};
+pub use expected::{Expected, Knobs, RESCUED, prefix};
+pub(crate) use fetch::literal_part;
 pub use fetch::{Fetched, fetch};

@@ -34,9 +34,9 @@ pub enum Step {
         /// How many of this transaction have been, this one included.
         count: u64,
     },
-    /// StartCommit was sent.
+    /// `StartCommit` was sent.
     StartCommitSent,
-    /// StartedCommit was received; nothing is committed yet.
+    /// `StartedCommit` was received; nothing is committed yet.
     StartedCommit,
     /// Checkpoint and state are in the recovery log: the transaction counts.
     Committed {

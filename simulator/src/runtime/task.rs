@@ -1,7 +1,7 @@
 //! A task: sessions one after the other on top of one recovery log, each from Apply to the end of its input.
 
 use bytes::Bytes;
-use materialize_s3_parquet::protocol::consumer::{Checkpoint, checkpoint};
+use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
 use materialize_s3_parquet::protocol::materialize::request;
 use serde_json::Value;
@@ -202,10 +202,7 @@ fn has_update(state: Option<&ConnectorState>) -> bool {
 fn advance(checkpoint: &Checkpoint, transaction: &Transaction) -> Checkpoint {
     let mut next = checkpoint.clone();
     for (source, documents) in &transaction.read {
-        let entry = next
-            .sources
-            .entry(source.clone())
-            .or_insert_with(checkpoint::Source::default);
+        let entry = next.sources.entry(source.clone()).or_default();
         entry.read_through += documents;
     }
     next

@@ -1,0 +1,213 @@
+//! The arguments, and the help that teaches them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flow_sim::runtime::{Level, Runtime};
+use materialize_s3_parquet::protocol::Codec;
+
+const EXAMPLES: &str = "\
+Examples:
+  flow-sim run tests/catalogs/wikipedia/flow.yaml
+      Play a catalog against an S3 server inside this process, read the files back, compare and show them.
+
+  flow-sim run flow.yaml --fixture docs.jsonl --s3 minio --sessions 3,-1
+      Documents of your own, a real MinIO, and a restart of the connector after three transactions.
+
+  flow-sim s3 --port 9000
+      Serve S3 until interrupted, for a connector, DuckDB or the aws command line.
+
+Exit status: 0 all is well; 1 the connector failed, or the files differ from what was sent; 2 the command line, the
+catalog or the documents are wrong; 130 interrupted.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  flow-sim run flow.yaml
+      Everything by default: the connector beside this program, the embedded S3 server, one session.
+
+  flow-sim run flow.yaml --output files
+      Keep the Parquet files in the folder `files`.
+
+  flow-sim run flow.yaml --runtime v2 --codec json --sessions 1,1,-1
+      The new runtime with JSON messages; the connector is started anew after each of the first two transactions.
+
+  AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \\
+  flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
+      A server that is there already, such as that of `flow-sim s3 --port 9000`.
+
+  flow-sim run flow.yaml --connector './my-connector --verbose'
+      Another connector.
+
+Documents (--fixture), one JSON value per line, as in `flowctl preview`:
+  [\"acmeCo/orders\", {\"id\": 1, \"amount\": 10.5}]
+  [\"acmeCo/orders\", {\"id\": 2}]
+  {\"commit\": true}
+Documents between two commits are one transaction.";
+
+/// Plays the Estuary Flow runtime for a materialization connector, on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "flow-sim", version, after_help = EXAMPLES, max_term_width = 120)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Play a catalog from end to end, then read the bucket back, compare and summarise it
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArguments),
+    /// Serve the embedded S3 server on a port until interrupted
+    S3(S3Arguments),
+}
+
+/// The arguments of `run`.
+#[derive(Args, Debug)]
+pub(super) struct RunArguments {
+    /// The catalog: a flow.yaml
+    pub(super) catalog: PathBuf,
+    /// The materialization to play [default: the catalog's only one]
+    #[arg(long, value_name = "TASK")]
+    pub(super) name: Option<String>,
+    /// The documents: a file, `-` for standard input, or a recipe [default: the catalog's fixture.jsonl or fixture.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) fixture: Option<PathBuf>,
+    /// Where the files go: `embedded` (a server inside this process), `minio` (a container), or the URL of any server, with
+    /// credentials from the usual AWS variables
+    #[arg(long, value_name = "STORE", default_value = "embedded")]
+    pub(super) s3: String,
+    /// The bucket; it is made if it is not there
+    #[arg(long, default_value = "flow-sim")]
+    pub(super) bucket: String,
+    /// How messages are written [default: what the catalog says]
+    #[arg(long, value_enum)]
+    pub(super) codec: Option<CodecName>,
+    /// Which of Flow's runtimes to play
+    #[arg(long, value_enum, default_value = "v1")]
+    pub(super) runtime: RuntimeName,
+    /// How many transactions each session has, -1 for all that are left; between sessions the connector starts anew
+    /// [default: what the recipe says, or else -1]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        value_name = "N,…"
+    )]
+    pub(super) sessions: Option<Vec<i64>>,
+    /// Everything random derives from it; the same seed gives the same run. It is added to a recipe's own
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// The connector's command [default: what the catalog says, looked for beside this program first]
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) connector: Option<String>,
+    /// The upload interval in seconds [default: what the catalog says]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) interval: Option<u32>,
+    /// Keep a copy of the files in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) output: Option<PathBuf>,
+    /// The least important of the connector's logs to show
+    #[arg(long, value_enum, default_value = "warn")]
+    pub(super) log_level: LevelName,
+}
+
+/// The arguments of `s3`.
+#[derive(Args, Debug)]
+pub(super) struct S3Arguments {
+    /// The port; 0 for any free one
+    #[arg(long, default_value_t = 9000)]
+    pub(super) port: u16,
+    /// The address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(super) host: IpAddr,
+    /// The buckets that are there from the start
+    #[arg(long, default_value = "flow-sim")]
+    pub(super) bucket: Vec<String>,
+}
+
+/// A codec by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CodecName {
+    /// Protobuf
+    Proto,
+    /// JSON, one message per line
+    Json,
+}
+
+impl From<CodecName> for Codec {
+    fn from(name: CodecName) -> Self {
+        match name {
+            CodecName::Proto => Self::Proto,
+            CodecName::Json => Self::Json,
+        }
+    }
+}
+
+/// A runtime by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RuntimeName {
+    /// The long-standing one
+    V1,
+    /// The new one
+    V2,
+}
+
+impl From<RuntimeName> for Runtime {
+    fn from(name: RuntimeName) -> Self {
+        match name {
+            RuntimeName::V1 => Self::V1,
+            RuntimeName::V2 => Self::V2,
+        }
+    }
+}
+
+/// A level of logs by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LevelName {
+    /// Everything
+    Trace,
+    /// What helps to find a mistake
+    Debug,
+    /// What happens
+    Info,
+    /// What somebody should look at
+    Warn,
+    /// What went wrong
+    Error,
+}
+
+impl From<LevelName> for Level {
+    fn from(name: LevelName) -> Self {
+        match name {
+            LevelName::Trace => Self::Trace,
+            LevelName::Debug => Self::Debug,
+            LevelName::Info => Self::Info,
+            LevelName::Warn => Self::Warn,
+            LevelName::Error => Self::Error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sessions_may_be_negative() {
+        let arguments =
+            Arguments::parse_from(["flow-sim", "run", "flow.yaml", "--sessions", "3,-1"]);
+        let Verb::Run(run) = arguments.verb else {
+            panic!("run")
+        };
+        assert_eq!(run.sessions, Some(vec![3, -1]));
+    }
+}

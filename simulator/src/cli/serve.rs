@@ -1,0 +1,52 @@
+//! `flow-sim s3`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use flow_sim::s3::{Options, Server};
+
+use super::arguments::S3Arguments;
+use super::failure::Failure;
+use super::print;
+
+/// Serves S3 until interrupted.
+pub(super) async fn serve(arguments: &S3Arguments) -> Result<ExitCode, Failure> {
+    let options = Options {
+        address: SocketAddr::new(arguments.host, arguments.port),
+        buckets: arguments.bucket.clone(),
+        ..Options::default()
+    };
+    let (key, secret) = (
+        options.access_key_id.clone(),
+        options.secret_access_key.clone(),
+    );
+    let server = Server::start(options).await?;
+    let bucket = arguments.bucket.first().map_or("flow-sim", String::as_str);
+    print::line(&greeting(&server, &key, &secret, bucket));
+    std::future::pending().await
+}
+
+fn greeting(server: &Server, key: &str, secret: &str, bucket: &str) -> String {
+    let (endpoint, address) = (server.endpoint(), server.address());
+    format!(
+        "S3 at {endpoint}, until interrupted; everything is in memory
+  access key id      {key}
+  secret access key  {secret}
+  region             us-east-1
+  bucket             {bucket}
+
+A run against it, in another terminal:
+  AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} \\
+    flow-sim run flow.yaml --s3 {endpoint} --bucket {bucket}
+
+DuckDB:
+  INSTALL httpfs;
+  CREATE SECRET (TYPE s3, KEY_ID '{key}', SECRET '{secret}', REGION 'us-east-1',
+                 ENDPOINT '{address}', URL_STYLE 'path', USE_SSL false);
+  FROM read_parquet('s3://{bucket}/**/*.parquet', union_by_name = true) LIMIT 10;
+
+The aws command line:
+  AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION=us-east-1 \\
+    aws --endpoint-url {endpoint} s3 ls --recursive s3://{bucket}"
+    )
+}

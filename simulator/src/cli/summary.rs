@@ -1,0 +1,95 @@
+//! The summary of a run: what was sent, what it became, where it is, and whether it is the same.
+
+use std::path::Path;
+
+use flow_sim::run::{BindingReport, Report};
+
+use super::lines::{bytes, grouped, plural};
+use super::table::table;
+
+/// The lines of the summary; the last one is the verdict.
+pub(super) fn summary(report: &Report, output: Option<&Path>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for binding in &report.bindings {
+        lines.push(String::new());
+        lines.extend(of_binding(report, binding));
+    }
+    lines.push(String::new());
+    lines.extend(place(report, output));
+    lines.extend(
+        report
+            .unsupported_requests
+            .iter()
+            .map(|request| format!("the S3 server does not implement: {request}")),
+    );
+    lines.push(verdict(report));
+    lines
+}
+
+fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
+    let (json, parquet) = (binding.json_bytes, binding.file_bytes());
+    let mut lines = vec![
+        format!("{}", binding.collection),
+        format!("  where      s3://{}/{}", report.bucket, binding.prefix),
+        format!("  documents  {}", grouped(binding.documents)),
+        format!(
+            "  rows       {} (documents of one key within a transaction are one row)",
+            grouped(binding.rows)
+        ),
+        format!("  files      {}", grouped(binding.files.len() as u64)),
+        format!("  bytes in   {} (the rows' documents as JSON)", bytes(json)),
+        format!("  bytes out  {}{}", bytes(parquet), ratio(json, parquet)),
+    ];
+    if !binding.preview.rows.is_empty() {
+        lines.push(format!(
+            "  the first {} as DuckDB sees them:",
+            plural(binding.preview.rows.len() as u64, "row")
+        ));
+        lines.extend(
+            table(&binding.preview)
+                .iter()
+                .map(|line| format!("    {line}")),
+        );
+    }
+    lines
+}
+
+fn ratio(json: u64, parquet: u64) -> String {
+    if parquet == 0 {
+        return String::new();
+    }
+    format!(
+        " (Parquet, {:.1} times smaller)",
+        json as f64 / parquet as f64
+    )
+}
+
+fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(folder) = output {
+        lines.push(format!(
+            "The files are in {}: duckdb -c \"FROM '{0}/**/*.parquet' LIMIT 10\"",
+            folder.display()
+        ));
+    }
+    if !report.is_ephemeral {
+        lines.push(format!(
+            "The bucket `{}` at {} stays as it is.",
+            report.bucket, report.endpoint
+        ));
+    } else if output.is_none() {
+        lines.push("The S3 server has ended with this run, and the files with it; --output FOLDER keeps them.".to_owned());
+    }
+    lines
+}
+
+fn verdict(report: &Report) -> String {
+    let differences: Vec<String> = report
+        .differences()
+        .map(|difference| format!("DIFFERENT: {difference}"))
+        .collect();
+    if differences.is_empty() {
+        return format!("{} compared, all equal", plural(report.equal_rows(), "row"));
+    }
+    differences.join("\n")
+}

@@ -1,0 +1,21 @@
+//! One run from end to end: a catalog and its documents through a connector into a bucket, and back out with DuckDB.
+//!
+//! The command line and the conformance suite both call [`run`]. What it does while it does it goes to a [`Progress`]; what
+//! came of it is the [`Report`].
+
+mod bucket;
+mod command;
+mod documents;
+mod error;
+mod narrator;
+mod options;
+mod play;
+mod report;
+mod rows;
+
+pub use bucket::{Bucket, Location};
+pub use error::{Error, Result};
+pub use narrator::{Event, Progress};
+pub use options::{Options, Store};
+pub use play::run;
+pub use report::{BindingReport, FileReport, Report};

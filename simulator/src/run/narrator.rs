@@ -1,0 +1,126 @@
+//! What a run says while it goes on.
+
+use crate::runtime::{Log, Observer, Step, Verdict};
+
+/// Something worth a line.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The catalog was read.
+    Loaded {
+        /// The task.
+        task: String,
+        /// How many bindings it has.
+        bindings: usize,
+    },
+    /// The documents were read.
+    Documents {
+        /// How many.
+        documents: u64,
+        /// In how many transactions.
+        transactions: usize,
+        /// Where they come from.
+        source: String,
+    },
+    /// The bucket is there.
+    Bucket {
+        /// Its name.
+        name: String,
+        /// The URL of its server.
+        endpoint: String,
+    },
+    /// The connector was asked, and fields were selected.
+    Selected {
+        /// The binding's source.
+        collection: String,
+        /// How many fields are materialized.
+        selected: usize,
+        /// How many the collection has.
+        fields: usize,
+    },
+    /// A session begins.
+    Session {
+        /// Its number, from 1.
+        number: u64,
+        /// How many transactions it will have.
+        transactions: usize,
+    },
+    /// A session begins for the sole purpose of acknowledging the last commit of the one before.
+    Completing,
+    /// A transaction was committed.
+    Committed {
+        /// Its number in the run, from 0.
+        transaction: u64,
+        /// The rows it sent.
+        rows: usize,
+    },
+    /// The connector has logged something.
+    Log(Log),
+    /// The files of a binding were fetched and are compared.
+    Comparing {
+        /// The binding's source.
+        collection: String,
+        /// How many files.
+        files: usize,
+        /// How many rows they must have.
+        rows: usize,
+    },
+}
+
+/// Hears what a run says.
+pub trait Progress: Send {
+    /// Something happened.
+    fn event(&mut self, event: Event);
+}
+
+/// Hears nothing.
+impl Progress for () {
+    fn event(&mut self, _event: Event) {}
+}
+
+/// Keeps every event.
+impl Progress for Vec<Event> {
+    fn event(&mut self, event: Event) {
+        self.push(event);
+    }
+}
+
+/// Turns the runtime's steps into events, and keeps the connector's logs.
+pub(super) struct Narrator<'a> {
+    pub(super) progress: &'a mut dyn Progress,
+    pub(super) logs: Vec<Log>,
+    /// The rows of the transaction that is being sent.
+    rows: usize,
+}
+
+impl<'a> Narrator<'a> {
+    pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
+        Self {
+            progress,
+            logs: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+impl Observer for Narrator<'_> {
+    fn step(&mut self, step: Step) -> Verdict {
+        match step {
+            Step::FlushSent => self.rows = 0,
+            Step::StoreSent { .. } => self.rows += 1,
+            Step::Committed { transaction } => {
+                self.progress.event(Event::Committed {
+                    transaction,
+                    rows: self.rows,
+                });
+            }
+            _ => {}
+        }
+        Verdict::Continue
+    }
+
+    fn log(&mut self, log: &Log) {
+        self.logs.push(log.clone());
+        self.progress.event(Event::Log(log.clone()));
+    }
+}

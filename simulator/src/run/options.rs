@@ -1,0 +1,81 @@
+//! What a run is of, and how it is played.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use materialize_s3_parquet::protocol::Codec;
+
+use super::bucket::Location;
+use crate::runtime::{Level, Runtime};
+
+/// What a run is of, and how it is played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The catalog: a `flow.yaml`.
+    pub catalog: PathBuf,
+    /// The materialization to play; none = the only one of the catalog.
+    pub task: Option<String>,
+    /// The documents: a file in a format of `flowctl preview`, `-` for standard input, or a recipe (`.yaml`); none = the
+    /// `fixture.jsonl` or `fixture.yaml` beside the catalog.
+    pub fixture: Option<PathBuf>,
+    /// Where files go.
+    pub store: Store,
+    /// The bucket; none = `flow-sim`.
+    pub bucket: Option<String>,
+    /// The codec; none = what the catalog says.
+    pub codec: Option<Codec>,
+    /// The runtime.
+    pub runtime: Runtime,
+    /// The transactions of each session, negative for all that are left; none = what the recipe says, or else one session.
+    /// Between sessions the connector is started anew.
+    pub sessions: Option<Vec<i64>>,
+    /// Everything random derives from it. It is added to a recipe's own.
+    pub seed: u64,
+    /// The connector's program and arguments; none = what the catalog says, and for an image the one beside this program.
+    pub connector: Option<Vec<String>>,
+    /// The upload interval in seconds; none = what the catalog says.
+    pub interval: Option<u32>,
+    /// A folder that keeps the files; none = they are fetched into a temporary one.
+    pub output: Option<PathBuf>,
+    /// The least important logs that the connector writes.
+    pub log_level: Level,
+    /// How long the connector may take to answer, on top of the upload interval.
+    pub patience: Duration,
+    /// How many rows of each binding the report shows.
+    pub preview_rows: usize,
+}
+
+impl Options {
+    /// The options for a catalog with nothing else said.
+    pub fn new(catalog: impl Into<PathBuf>) -> Self {
+        Self {
+            catalog: catalog.into(),
+            task: None,
+            fixture: None,
+            store: Store::Embedded,
+            bucket: None,
+            codec: None,
+            runtime: Runtime::V1,
+            sessions: None,
+            seed: 0,
+            connector: None,
+            interval: None,
+            output: None,
+            log_level: Level::Info,
+            patience: Duration::from_mins(1),
+            preview_rows: 5,
+        }
+    }
+}
+
+/// Where files go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// An S3 server inside this process, which ends with the run.
+    #[default]
+    Embedded,
+    /// A MinIO in a container, which ends with the run.
+    Minio,
+    /// A server that is there already.
+    At(Location),
+}

@@ -1,0 +1,359 @@
+//! The run itself, step by step.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::materialize::{request, response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::bucket::Bucket;
+use super::command::local_command;
+use super::documents::Documents;
+use super::error::{Error, Result};
+use super::narrator::{Event, Narrator, Progress};
+use super::options::Options;
+use super::report::{BindingReport, FileReport, Report};
+use super::rows::RowMaker;
+use crate::catalog::{Built, Catalog, Materialization, Publication, build, validate};
+use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
+use crate::runtime::{
+    Incarnations, KeyRange, RecoveryLog, Runtime, Task, Transaction, incarnation_seed,
+};
+use crate::selection::Algorithm;
+
+/// Plays a catalog from end to end, then reads the bucket back and compares.
+pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Report> {
+    let catalog = Catalog::load(&options.catalog)?;
+    let (name, mut task) = choose_task(options, &catalog)?;
+    progress.event(Event::Loaded {
+        task: name.clone(),
+        bindings: task.active().count(),
+    });
+    let documents = Documents::read(options, progress)?;
+    let bucket = Bucket::open(&options.store, options.bucket.as_deref(), options.seed).await?;
+    progress.event(Event::Bucket {
+        name: bucket.name.clone(),
+        endpoint: bucket.location.endpoint.clone(),
+    });
+    configure(options, &bucket, &mut task);
+
+    let played = Play {
+        options,
+        catalog: &catalog,
+        name: &name,
+        task: &task,
+        bucket: &bucket,
+    };
+    let report = played.play(&documents, progress).await?;
+    bucket.close().await?;
+    Ok(report)
+}
+
+/// The materialization that the options name, or the only one there is.
+fn choose_task(options: &Options, catalog: &Catalog) -> Result<(String, Materialization)> {
+    let names: Vec<&str> = catalog
+        .materializations
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let name = match (&options.task, names.as_slice()) {
+        (Some(name), _) => name.as_str(),
+        (None, [name]) => name,
+        (None, []) => {
+            return Err(Error::Usage(
+                "the catalog has no materialization to play".to_owned(),
+            ));
+        }
+        (None, _) => {
+            return Err(Error::Usage(format!(
+                "the catalog has several materializations, name one with --name: {}",
+                names.join(", ")
+            )));
+        }
+    };
+    let task = catalog.materializations.get(name).ok_or_else(|| {
+        Error::Usage(format!(
+            "the catalog has no materialization `{name}`, but: {}",
+            names.join(", ")
+        ))
+    })?;
+    Ok((name.to_owned(), task.clone()))
+}
+
+/// Fills the store, and the interval if the options have one, into the endpoint's configuration.
+fn configure(options: &Options, bucket: &Bucket, task: &mut Materialization) {
+    let config = task.endpoint.config_mut();
+    bucket.configure(config);
+    if let (Some(interval), Value::Object(members)) = (options.interval, config) {
+        members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
+    }
+}
+
+/// How long the connector may take to answer: it may hold an Acknowledged back for the upload interval.
+fn patience(options: &Options, config: &Value) -> Duration {
+    let interval = config
+        .get("uploadIntervalInSeconds")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    options
+        .patience
+        .saturating_add(Duration::from_secs(interval))
+}
+
+/// Everything that stands once a run is ready to begin.
+struct Play<'a> {
+    options: &'a Options,
+    catalog: &'a Catalog,
+    name: &'a str,
+    task: &'a Materialization,
+    bucket: &'a Bucket,
+}
+
+/// What the sessions came to.
+struct Sessions {
+    count: u64,
+    log: RecoveryLog,
+}
+
+impl Play<'_> {
+    async fn play(&self, documents: &Documents, progress: &mut dyn Progress) -> Result<Report> {
+        let command = local_command(self.options, &self.task.endpoint);
+        let mut narrator = Narrator::new(progress);
+        let mut incarnations = Incarnations::new(
+            &command,
+            patience(self.options, self.task.endpoint.config()),
+        );
+        let version = format!("{:016x}", incarnation_seed(self.options.seed, u64::MAX - 1));
+
+        let spec = incarnations
+            .spec(self.spec_request(), &mut narrator)
+            .await?;
+        let (validated, built) = self
+            .publish(&version, &mut incarnations, &mut narrator)
+            .await?;
+        let maker = RowMaker::new(self.catalog, &built.spec)?;
+        let numbered = documents.transactions.iter().enumerate();
+        let transactions: Vec<Transaction> = numbered
+            .map(|(number, documents)| maker.transaction(number, documents))
+            .collect::<Result<_>>()?;
+        let sessions = self
+            .sessions(
+                &built.spec,
+                &version,
+                &transactions,
+                &documents.sessions,
+                incarnations,
+                &mut narrator,
+            )
+            .await?;
+
+        let committed = &transactions[..sessions.log.committed as usize];
+        let bindings = self
+            .read_back(&built.spec, &maker, committed, narrator.progress)
+            .await?;
+        Ok(Report {
+            task: self.name.to_owned(),
+            bucket: self.bucket.name.clone(),
+            endpoint: self.bucket.location.endpoint.clone(),
+            is_ephemeral: self.bucket.is_ephemeral(),
+            spec,
+            validated,
+            built: built.spec,
+            selections: built.selections,
+            bindings,
+            sessions: sessions.count,
+            recovery: sessions.log,
+            logs: narrator.logs,
+            unsupported_requests: self.bucket.unsupported_requests(),
+        })
+    }
+
+    fn spec_request(&self) -> request::Spec {
+        request::Spec {
+            config_json: self.task.endpoint.config().to_string().into(),
+            ..request::Spec::default()
+        }
+    }
+
+    /// Asks the connector, selects fields, builds.
+    async fn publish(
+        &self,
+        version: &str,
+        incarnations: &mut Incarnations<'_>,
+        narrator: &mut Narrator<'_>,
+    ) -> Result<(response::Validated, Built)> {
+        let publication = Publication {
+            catalog: self.catalog,
+            name: self.name,
+            task: self.task,
+            last: None,
+            version,
+        };
+        let validated = incarnations
+            .validate(validate(&publication), narrator)
+            .await?;
+        let algorithm = match self.options.runtime {
+            Runtime::V1 => Algorithm::Classic,
+            Runtime::V2 => Algorithm::Current,
+        };
+        let built = build(&publication, &validated, algorithm)?;
+        for (binding, selection) in built.spec.bindings.iter().zip(&built.selections) {
+            let outcomes = &selection.selection.outcomes;
+            narrator.progress.event(Event::Selected {
+                collection: binding.collection.clone().unwrap_or_default().name,
+                selected: outcomes
+                    .iter()
+                    .filter(|outcome| outcome.verdict.is_selected())
+                    .count(),
+                fields: outcomes.len(),
+            });
+            self.bucket.require_empty(&prefix(binding)).await?;
+        }
+        Ok((validated, built))
+    }
+
+    /// Plays the sessions, and under the new runtime one more that completes what the last one has committed.
+    async fn sessions(
+        &self,
+        spec: &MaterializationSpec,
+        version: &str,
+        transactions: &[Transaction],
+        lengths: &[i64],
+        incarnations: Incarnations<'_>,
+        narrator: &mut Narrator<'_>,
+    ) -> Result<Sessions> {
+        let mut task = Task {
+            incarnations,
+            runtime: self.options.runtime,
+            spec,
+            version,
+            range: KeyRange::WHOLE,
+            log: RecoveryLog::default(),
+        };
+        let mut count = 0;
+        for &length in lengths {
+            let left = &transactions[task.log.committed as usize..];
+            let length = usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .min(left.len());
+            count += 1;
+            narrator.progress.event(Event::Session {
+                number: count,
+                transactions: length,
+            });
+            task.session(&left[..length], narrator).await?;
+        }
+        if self.options.runtime == Runtime::V2 {
+            narrator.progress.event(Event::Completing);
+            task.session(&[], narrator).await?;
+        }
+        Ok(Sessions {
+            count,
+            log: task.log,
+        })
+    }
+
+    async fn read_back(
+        &self,
+        spec: &MaterializationSpec,
+        maker: &RowMaker<'_>,
+        committed: &[Transaction],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<BindingReport>> {
+        let folder = Folder::new(self.options.output.as_deref())?;
+        let duck = Duck::start()?;
+        let knobs = Knobs::of(self.task.endpoint.config());
+        let expected = Expected::of(spec, KeyRange::WHOLE, committed, knobs)?;
+        let mut reports = Vec::with_capacity(expected.len());
+        for (index, expected) in expected.iter().enumerate() {
+            let files = fetch(
+                self.bucket.client(),
+                &self.bucket.name,
+                &expected.prefix,
+                folder.path(),
+            )
+            .await?;
+            progress.event(Event::Comparing {
+                collection: expected.collection.clone(),
+                files: files.len(),
+                rows: expected.rows(),
+            });
+            let mut report = self.compare(&duck, expected, &files)?;
+            let source = maker.source(index);
+            let read = committed
+                .iter()
+                .filter_map(|transaction| transaction.read.get(source))
+                .sum::<i64>();
+            report.documents = read.unsigned_abs();
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    fn compare(
+        &self,
+        duck: &Duck,
+        expected: &Expected<'_>,
+        files: &[Fetched],
+    ) -> Result<BindingReport> {
+        let compared = compare(duck, expected, files)?;
+        let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+        let rows_of = |key: &str| {
+            compared
+                .file_rows
+                .iter()
+                .find(|(other, _)| other == key)
+                .map(|(_, rows)| *rows)
+        };
+        let file = |file: &Fetched| FileReport {
+            key: file.key.clone(),
+            bytes: file.bytes,
+            rows: rows_of(&file.key),
+        };
+        Ok(BindingReport {
+            collection: expected.collection.clone(),
+            prefix: expected.prefix.clone(),
+            documents: 0,
+            rows: expected.rows() as u64,
+            json_bytes: expected
+                .shards
+                .values()
+                .flatten()
+                .map(|row| row.document_bytes)
+                .sum(),
+            files: files.iter().map(file).collect(),
+            preview: duck.preview(&paths, self.options.preview_rows)?,
+            equal_rows: compared.equal_rows,
+            difference: compared.difference,
+        })
+    }
+}
+
+/// Where files are fetched to.
+enum Folder {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn new(output: Option<&Path>) -> Result<Self> {
+        match output {
+            Some(path) => {
+                std::fs::create_dir_all(path).map_err(Error::Folder)?;
+                Ok(Self::Kept(path.to_owned()))
+            }
+            None => TempDir::with_prefix("flow-sim-")
+                .map(Self::Temporary)
+                .map_err(Error::Folder),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}

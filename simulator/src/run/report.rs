@@ -1,0 +1,94 @@
+//! What came of a run, as plain data.
+
+use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::materialize::response;
+
+use crate::catalog::BindingSelection;
+use crate::readback::{Difference, Preview};
+use crate::runtime::{Log, RecoveryLog};
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The task's name.
+    pub task: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The URL of the S3 server.
+    pub endpoint: String,
+    /// Whether the files have ended with the run.
+    pub is_ephemeral: bool,
+    /// The connector's answer to Spec.
+    pub spec: response::Spec,
+    /// The connector's answer to Validate.
+    pub validated: response::Validated,
+    /// What was built of it, and run.
+    pub built: MaterializationSpec,
+    /// Each binding's selection, with its reasons.
+    pub selections: Vec<BindingSelection>,
+    /// Every binding's files and rows, in the specification's order.
+    pub bindings: Vec<BindingReport>,
+    /// How many sessions were played.
+    pub sessions: u64,
+    /// The recovery log as it stands at the end.
+    pub recovery: RecoveryLog,
+    /// Every log of the connector, in order.
+    pub logs: Vec<Log>,
+    /// Requests that the embedded S3 server does not implement.
+    pub unsupported_requests: Vec<String>,
+}
+
+impl Report {
+    /// The first difference of each binding that has one.
+    pub fn differences(&self) -> impl Iterator<Item = &Difference> {
+        self.bindings
+            .iter()
+            .filter_map(|binding| binding.difference.as_ref())
+    }
+
+    /// How many rows were compared and found equal.
+    pub fn equal_rows(&self) -> u64 {
+        self.bindings.iter().map(|binding| binding.equal_rows).sum()
+    }
+}
+
+/// One binding's files and rows.
+#[derive(Clone, Debug)]
+pub struct BindingReport {
+    /// The source.
+    pub collection: String,
+    /// The key prefix of its files.
+    pub prefix: String,
+    /// How many documents the source had for it, before they were combined.
+    pub documents: u64,
+    /// How many rows were sent and committed.
+    pub rows: u64,
+    /// The bytes of the combined documents behind those rows, as JSON.
+    pub json_bytes: u64,
+    /// Its files, in the order in which they were written.
+    pub files: Vec<FileReport>,
+    /// How many rows were compared and found equal.
+    pub equal_rows: u64,
+    /// The first difference.
+    pub difference: Option<Difference>,
+    /// Its first rows.
+    pub preview: Preview,
+}
+
+impl BindingReport {
+    /// The bytes of its files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its rows; none where a difference came before.
+    pub rows: Option<u64>,
+}
