@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use materialize_s3_parquet::protocol::flow;
+use jiff::SignedDuration;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::error::{CatalogError, Place};
-use super::{Binding, Catalog, Collection, Endpoint, Materialization, Shards, files, raw, spec};
+use super::{Catalog, Collection, Endpoint, Materialization, Shards, bindings, files, raw, spec};
 use crate::schema::{ExplicitProjection, Schema, Shape, Types};
-use crate::selection::Fields;
-use crate::suggest::did_you_mean;
 
 /// How a read schema refers to the write schema, and to the schema that Flow infers of the documents.
 const WRITE_SCHEMA: &str = "flow://write-schema";
@@ -85,7 +82,7 @@ impl Loader {
     }
 }
 
-fn place<T>(file: &Arc<Path>, spanned: &Spanned<T>) -> Place {
+pub(super) fn place<T>(file: &Arc<Path>, spanned: &Spanned<T>) -> Place {
     Place {
         file: Arc::clone(file),
         line: spanned.referenced.line(),
@@ -191,7 +188,7 @@ fn check_key(
     Ok(())
 }
 
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     if names.is_empty() {
         "nothing".to_owned()
     } else {
@@ -234,7 +231,7 @@ fn materialization(
     let bindings = written
         .bindings
         .into_iter()
-        .map(|binding| self::binding(binding, &file, catalog));
+        .map(|binding| bindings::binding(binding, &file, catalog));
     Ok(Materialization {
         endpoint: endpoint(written.endpoint.value, &file)?,
         bindings: bindings.collect::<Result<_, _>>()?,
@@ -290,138 +287,4 @@ fn shards(written: raw::Shards, file: &Arc<Path>) -> Result<Shards, CatalogError
         ring_buffer_size: written.ring_buffer_size.unwrap_or(65_536),
         read_channel_size: written.read_channel_size.unwrap_or(4_096),
     })
-}
-
-fn binding(
-    written: Spanned<raw::Binding>,
-    file: &Arc<Path>,
-    catalog: &Catalog,
-) -> Result<Binding, CatalogError> {
-    let at = place(file, &written);
-    let written = written.value;
-    let source_place = place(file, &written.source);
-    let source = written.source.value;
-    let collection = catalog.collections.get(&source.name).ok_or_else(|| {
-        let near = did_you_mean(&source.name, catalog.collections.keys().map(String::as_str));
-        source_place.error(format!(
-            "there is no collection `{}` in this catalog{near}",
-            source.name
-        ))
-    })?;
-    if source.partitions.is_some() {
-        return Err(source_place.error("the simulator does not read by `partitions`; leave it out"));
-    }
-    let timestamp = |written: Option<Spanned<String>>| match written {
-        None => Ok(None),
-        Some(text) => text.value.parse::<Timestamp>().map(Some).map_err(|_| {
-            let message = format!(
-                "`{}` is not a time; write it like `2024-01-01T00:00:00Z`",
-                text.value
-            );
-            place(file, &text).error(message)
-        }),
-    };
-    let (resource, _) = files::inline_or_file(
-        written.resource.value.clone(),
-        place(file, &written.resource),
-    )?;
-    Ok(Binding {
-        not_before: timestamp(source.not_before)?,
-        not_after: timestamp(source.not_after)?,
-        source: source.name,
-        resource,
-        fields: fields(written.fields, &collection.spec, file)?,
-        backfill: written.backfill,
-        disable: written.disable,
-        priority: written.priority,
-        on_incompatible_schema_change: written.on_incompatible_schema_change,
-        place: at,
-    })
-}
-
-fn fields(
-    written: Option<raw::Fields>,
-    collection: &flow::CollectionSpec,
-    file: &Arc<Path>,
-) -> Result<Fields, CatalogError> {
-    let Some(written) = written else {
-        return Ok(Fields::default());
-    };
-    let named = written.group_by.iter().chain(&written.exclude);
-    let named = named.map(|field| (&field.value, place(file, field)));
-    let required = written
-        .require
-        .iter()
-        .map(|(field, config)| (field, place(file, config)));
-    for (field, at) in named.chain(required) {
-        known_field(field, collection, &at)?;
-    }
-    for field in &written.group_by {
-        check_group_by(field, collection, file)?;
-    }
-    Ok(Fields {
-        group_by: written
-            .group_by
-            .into_iter()
-            .map(|field| field.value)
-            .collect(),
-        require: written
-            .require
-            .into_iter()
-            .map(|(field, config)| (field, config.value))
-            .collect(),
-        exclude: written
-            .exclude
-            .into_iter()
-            .map(|field| field.value)
-            .collect(),
-        recommended: written.recommended,
-    })
-}
-
-fn known_field<'a>(
-    field: &str,
-    collection: &'a flow::CollectionSpec,
-    at: &Place,
-) -> Result<&'a flow::Projection, CatalogError> {
-    let projections = &collection.projections;
-    projections
-        .iter()
-        .find(|projection| projection.field == field)
-        .ok_or_else(|| {
-            let near = did_you_mean(
-                field,
-                projections
-                    .iter()
-                    .map(|projection| projection.field.as_str()),
-            );
-            at.error(format!(
-                "the collection `{}` has no field `{field}`{near}",
-                collection.name
-            ))
-        })
-}
-
-fn check_group_by(
-    field: &Spanned<String>,
-    collection: &flow::CollectionSpec,
-    file: &Arc<Path>,
-) -> Result<(), CatalogError> {
-    let at = place(file, field);
-    let projection = known_field(&field.value, collection, &at)?;
-    let types = projection
-        .inference
-        .iter()
-        .flat_map(|inference| &inference.types);
-    let types = types
-        .filter_map(|name| Types::named(name))
-        .fold(Types::NONE, |all, one| all | one);
-    if types != Types::NONE && types.is_within(Types::KEYABLE) {
-        return Ok(());
-    }
-    let names = listed(&types.names());
-    Err(at.error(format!(
-        "`{}` cannot be part of a key: it may be {names}; a key is boolean, integer or string",
-        field.value
-    )))
 }

@@ -4,6 +4,8 @@
 //! `raw` is what is written, `load` makes the model of it and checks that it holds together, `build` asks the connector's
 //! questions and puts its answers in.
 
+mod answer;
+mod bindings;
 mod build;
 mod error;
 mod files;

@@ -9,6 +9,9 @@ use super::reduce::{Reduce, Strategy};
 use super::shape::{Reduction, Shape};
 use super::types::Types;
 
+/// How a projection of the user's names the time within a document's UUID.
+const PUBLISHED_AT_LOCATION: &str = "/_meta/uuid/date-time";
+
 /// A projection the user wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExplicitProjection {
@@ -53,11 +56,15 @@ pub fn project(
 }
 
 fn of_user(shape: &Shape, projection: &ExplicitProjection) -> flow::Projection {
+    let inferred = match projection.location.as_str() {
+        PUBLISHED_AT_LOCATION => published_at(),
+        location => of_location(&shape.locate(location)),
+    };
     flow::Projection {
         field: projection.field.clone(),
         explicit: true,
         is_partition_key: projection.partition,
-        ..of_location(&shape.locate(&projection.location))
+        ..inferred
     }
 }
 
@@ -84,7 +91,7 @@ fn implicit(shape: &Shape, explicit: &[ExplicitProjection]) -> Vec<flow::Project
             ..of_location(&shape.locate(""))
         });
     }
-    if !has_explicit("/_meta/uuid/date-time") {
+    if !has_explicit(PUBLISHED_AT_LOCATION) {
         projections.push(published_at());
     }
     projections.push(truncated());
@@ -350,6 +357,32 @@ mod tests {
             fields
                 .iter()
                 .any(|projection| projection.field == "a/new" && projection.ptr == "/_meta/op")
+        );
+    }
+
+    #[test]
+    fn the_publication_time_may_have_another_name() {
+        let fields = projections(
+            &orders(),
+            &["/id"],
+            &[explicit("at", "/_meta/uuid/date-time")],
+        );
+        assert!(
+            !fields
+                .iter()
+                .any(|projection| projection.field == "flow_published_at")
+        );
+        let at = fields
+            .iter()
+            .find(|projection| projection.field == "at")
+            .expect("at");
+        let string = at
+            .inference
+            .as_ref()
+            .and_then(|inference| inference.string.as_ref());
+        assert_eq!(
+            string.map(|string| string.content_encoding.as_str()),
+            Some("uuid")
         );
     }
 
