@@ -3,22 +3,40 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::{ObjectStore, PendingUpload};
 
-/// How long the clean-up may hold up the opening of a session.
+/// How long clean-up may hold up the beginning of a session, or the error at its end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Aborts `uploads`; what fails is logged, and left to the bucket's lifecycle rule.
+/// Aborts `uploads`, all at once and within half a minute; what fails is logged, and left to the bucket's lifecycle rule.
 pub async fn abort_all<S: ObjectStore>(
     store: &S,
     uploads: impl IntoIterator<Item = PendingUpload>,
 ) {
+    let mut running = JoinSet::new();
     for upload in uploads {
-        if let Err(error) = store.abort(&upload).await {
-            warn!(key = upload.key, %error, "an upload could not be aborted; a lifecycle rule for incomplete uploads will remove it");
-        }
+        let store = store.clone();
+        running.spawn(async move { abort_or_warn(&store, &upload).await });
+    }
+    let all = async { while running.join_next().await.is_some() {} };
+    if timeout(PATIENCE, all).await.is_err() {
+        warn!(
+            "aborting uploads took too long; a lifecycle rule for incomplete uploads will remove the rest"
+        );
+    }
+}
+
+async fn abort_or_warn<S: ObjectStore>(store: &S, upload: &PendingUpload) {
+    if let Err(error) = store.abort(upload).await {
+        warn!(
+            key = upload.key,
+            %error,
+            "an upload could not be aborted; a lifecycle rule for incomplete uploads will remove it"
+        );
     }
 }
 
@@ -35,7 +53,7 @@ pub async fn abort_stale<S: ObjectStore>(
             aborted += abort_stale_below(store, prefix, &stale).await;
         }
     };
-    if tokio::time::timeout(PATIENCE, work).await.is_err() {
+    if timeout(PATIENCE, work).await.is_err() {
         info!("listing and aborting stale uploads took too long and was left off");
     }
     aborted
@@ -133,6 +151,19 @@ mod tests {
         store.hang(Operation::List);
         let began = tokio::time::Instant::now();
         assert_eq!(abort_stale(&store, &prefixes(&[""]), |_| true).await, 0);
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_does_not_hide_the_error_at_the_end() {
+        let store = Fake::new();
+        for key in ["a/1", "a/2"] {
+            store.create_upload(key, "t").await.unwrap();
+        }
+        let pending = store.list_uploads("").await.unwrap();
+        store.hang(Operation::Abort);
+        let began = tokio::time::Instant::now();
+        abort_all(&store, pending).await;
         assert_eq!(began.elapsed(), PATIENCE);
     }
 }
