@@ -64,6 +64,20 @@ fn message(error: &YamlError) -> String {
             )
         }
         YamlError::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        YamlError::DuplicateMappingKey { key, .. } => {
+            format!(
+                "the key `{}` stands here twice",
+                key.as_deref().unwrap_or_default()
+            )
+        }
+        YamlError::Unexpected {
+            expected: "mapping start",
+            ..
+        } => "here belong keys with values, such as `key: value`".to_owned(),
+        YamlError::Unexpected {
+            expected: "sequence start",
+            ..
+        } => "here belongs a list, such as `[one, two]`".to_owned(),
         other => DefaultMessageFormatter.format_message(other).into_owned(),
     }
 }

@@ -107,6 +107,21 @@ fn errors_name_file_line_and_the_right_word() {
             "readSchema:",
             "either `schema`, or both `writeSchema` and `readSchema`",
         ),
+        (
+            "key: [/region, /id]",
+            "key: /id",
+            "flow.yaml:4: here belongs a list, such as `[one, two]`",
+        ),
+        (
+            "fields:",
+            "fields: 3 #",
+            "here belong keys with values, such as `key: value`",
+        ),
+        (
+            "    shards:",
+            "    bindings: []\n    shards:",
+            "the key `bindings` stands here twice",
+        ),
     ];
     for (from, to, expected) in table {
         let error = error_of(&[("flow.yaml", &edited(from, to))]);
