@@ -50,9 +50,17 @@ fn a_catalog_as_people_write_it() {
     );
 }
 
+/// What to replace in ORDERS, by what, and the error that follows.
+fn check(table: &[(&str, &str, &str)]) {
+    for (from, to, expected) in table {
+        let error = error_of(&[("flow.yaml", &edited(from, to))]);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
+}
+
 #[test]
 fn errors_name_file_line_and_the_right_word() {
-    let table = [
+    check(&[
         (
             "    bindings:",
             "    bindngs:",
@@ -80,6 +88,16 @@ fn errors_name_file_line_and_the_right_word() {
             "flow.yaml:33: the collection `acmeCo/orders` has no field `_meta/truncated`; did you mean \
              `_meta/flow_truncated`?",
         ),
+    ]);
+    let missing = load_files(&[("other.yaml", "")])
+        .expect_err("no such file")
+        .to_string();
+    assert!(missing.contains("flow.yaml: cannot be read"), "{missing}");
+}
+
+#[test]
+fn values_of_the_wrong_kind_say_what_belongs_there() {
+    check(&[
         (
             "groupBy: [id]",
             "groupBy: [tags]",
@@ -122,15 +140,7 @@ fn errors_name_file_line_and_the_right_word() {
             "    bindings: []\n    shards:",
             "the key `bindings` stands here twice",
         ),
-    ];
-    for (from, to, expected) in table {
-        let error = error_of(&[("flow.yaml", &edited(from, to))]);
-        assert!(error.contains(expected), "{to}: {error}");
-    }
-    let missing = load_files(&[("other.yaml", "")])
-        .expect_err("no such file")
-        .to_string();
-    assert!(missing.contains("flow.yaml: cannot be read"), "{missing}");
+    ]);
 }
 
 #[test]
