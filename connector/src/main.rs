@@ -81,7 +81,7 @@ fn random() -> Result<fastrand::Rng> {
             Error::internal("the system gives no random numbers").with_source(error)
         })?,
         Some(seed) => {
-            tracing::warn!(
+            tracing::info!(
                 "{SEED_VARIABLE} is set: the names of files are repeatable, which is for simulations only"
             );
             seed.parse().map_err(|error| {

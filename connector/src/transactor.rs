@@ -84,6 +84,8 @@ pub struct Transactor<S> {
     store: S,
     environment: Environment,
     state: State,
+    /// Uploads of inactive bindings that could not be completed; the next session tries them again.
+    left: HashSet<EntryId>,
     key_range: RangeInclusive<u32>,
     missing: crate::config::MissingUploads,
     bindings: Vec<Rows>,
@@ -137,6 +139,7 @@ impl<S: ObjectStore> Transactor<S> {
             began_at: (environment.now)(),
             environment,
             state,
+            left: HashSet::new(),
             key_range,
             missing: endpoint.advanced.missing_uploads,
             bindings: bindings
@@ -267,6 +270,7 @@ impl<S: ObjectStore> Transactor<S> {
         let (ids, entries): (Vec<EntryId>, Vec<Entry>) = self
             .state
             .staged_in(self.key_range.clone())
+            .filter(|(id, _)| !self.left.contains(id))
             .map(|(id, upload)| {
                 let active = active.contains(&id.state_key);
                 (
@@ -283,9 +287,11 @@ impl<S: ObjectStore> Transactor<S> {
             missing: self.missing,
         };
         let outcomes = store::complete_all(&self.store, entries, options).await?;
-        for (id, outcome) in ids.iter().zip(outcomes) {
+        for (id, outcome) in ids.into_iter().zip(outcomes) {
             if outcome.is_settled() {
-                self.state.clear(id);
+                self.state.clear(&id);
+            } else {
+                self.left.insert(id);
             }
         }
         Ok(self.state.take_patch())

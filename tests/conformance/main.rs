@@ -4,3 +4,4 @@
 
 mod docker;
 mod minio;
+mod protocol;
