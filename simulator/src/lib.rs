@@ -13,3 +13,4 @@ pub mod readback;
 pub mod runtime;
 pub mod fixture;
 pub mod generate;
+pub mod run;
