@@ -10,40 +10,43 @@ use materialize_s3_parquet::protocol::Codec;
 const EXAMPLES: &str = "\
 Examples:
   flow-sim run tests/catalogs/wikipedia/flow.yaml
-      Play a catalog against an S3 server inside this process, read the files back, compare and show them.
+      Play a catalog against an S3 server inside this process, read the files back, compare.
 
   flow-sim run flow.yaml --fixture docs.jsonl --s3 minio --sessions 3,-1
-      Documents of your own, a real MinIO, and a restart of the connector after three transactions.
+      Documents of your own, a real MinIO, and a new start after three transactions.
 
   flow-sim s3 --port 9000
       Serve S3 until interrupted, for a connector, DuckDB or the aws command line.
 
-Exit status: 0 all is well; 1 the connector failed, or the files differ from what was sent; 2 the command line, the
-catalog or the documents are wrong; 130 interrupted.";
+Exit status:
+  0    all is well
+  1    the connector failed, or the files differ from what was sent
+  2    the command line, the catalog or the documents are wrong
+  130  interrupted";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
   flow-sim run flow.yaml
-      Everything by default: the connector beside this program, the embedded S3 server, one session.
+      Everything by default: the connector beside this program, the embedded S3 server.
 
   flow-sim run flow.yaml --output files
       Keep the Parquet files in the folder `files`.
 
   flow-sim run flow.yaml --runtime v2 --codec json --sessions 1,1,-1
-      The new runtime with JSON messages; the connector is started anew after each of the first two transactions.
+      The new runtime with JSON messages; a new start after each of the first two transactions.
 
   AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \\
-  flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
+    flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
       A server that is there already, such as that of `flow-sim s3 --port 9000`.
 
   flow-sim run flow.yaml --connector './my-connector --verbose'
       Another connector.
 
-Documents (--fixture), one JSON value per line, as in `flowctl preview`:
+Documents (--fixture), one JSON value per line, as in `flowctl preview`; those between two
+commits are one transaction:
   [\"acmeCo/orders\", {\"id\": 1, \"amount\": 10.5}]
   [\"acmeCo/orders\", {\"id\": 2}]
-  {\"commit\": true}
-Documents between two commits are one transaction.";
+  {\"commit\": true}";
 
 /// Plays the Estuary Flow runtime for a materialization connector, on one machine.
 #[derive(Debug, Parser)]

@@ -39,10 +39,11 @@ impl Lines {
             Event::Bucket { name, endpoint } => format!("bucket `{name}` at {endpoint}"),
             Event::Selected {
                 collection,
+                prefix,
                 selected,
                 fields,
             } => {
-                format!("`{collection}`: {selected} of {fields} fields are materialized")
+                format!("`{collection}` → {prefix}: {selected} of {fields} fields")
             }
             Event::Session {
                 number,
@@ -63,12 +64,12 @@ impl Lines {
             }
             Event::Log(log) if log.level >= self.level => self::log(log),
             Event::Comparing {
-                collection,
+                prefix,
                 files,
                 rows,
             } => {
                 let (files, rows) = (plural(*files as u64, "file"), plural(*rows as u64, "row"));
-                format!("reading `{collection}` back: {files}, {rows} sent")
+                format!("comparing {prefix}: {files}, {rows}")
             }
             _ => return None,
         })

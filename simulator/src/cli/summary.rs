@@ -29,7 +29,7 @@ pub(super) fn summary(report: &Report, output: Option<&Path>) -> Vec<String> {
 fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
     let (json, parquet) = (binding.json_bytes, binding.file_bytes());
     let mut lines = vec![
-        format!("{}", binding.collection),
+        binding.collection.clone(),
         format!("  where      s3://{}/{}", report.bucket, binding.prefix),
         format!("  documents  {}", grouped(binding.documents)),
         format!(

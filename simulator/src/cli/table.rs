@@ -9,20 +9,23 @@ const CELL: usize = 24;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-/// The lines of the table. The first columns that fit are shown; those without any value are not.
+/// The lines of the table. Columns whose values differ come before those where all are the same; among them, the first that
+/// fit are shown.
 pub(super) fn table(preview: &Preview) -> Vec<String> {
+    let mut candidates: Vec<usize> = (0..preview.columns.len())
+        .filter(|column| has_values(preview, *column))
+        .collect();
+    candidates.sort_by_key(|column| is_constant(preview, *column));
     let mut widths = Vec::new();
     let mut total = 0;
-    let mut left_out = 0;
-    for column in 0..preview.columns.len() {
+    for column in candidates {
         let width = width(preview, column);
-        let is_shown = has_values(preview, column) && total + width <= WIDTH;
-        left_out += usize::from(!is_shown);
-        if is_shown {
+        if total + width <= WIDTH {
             total += width + GAP.len();
             widths.push((column, width));
         }
     }
+    widths.sort_unstable();
     let mut lines = vec![line(&widths, |column| preview.columns[column].clone())];
     lines.push(line(&widths, |_| "-".repeat(CELL)));
     lines.extend(
@@ -31,10 +34,18 @@ pub(super) fn table(preview: &Preview) -> Vec<String> {
             .iter()
             .map(|row| line(&widths, |column| row[column].clone().unwrap_or_default())),
     );
+    let left_out = preview.columns.len() - widths.len();
     if left_out > 0 {
         lines.push(format!("… and {left_out} more columns"));
     }
     lines
+}
+
+fn is_constant(preview: &Preview, column: usize) -> bool {
+    preview
+        .rows
+        .windows(2)
+        .all(|pair| pair[0][column] == pair[1][column])
 }
 
 fn has_values(preview: &Preview, column: usize) -> bool {

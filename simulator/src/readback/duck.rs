@@ -103,6 +103,12 @@ impl Duck {
         })
     }
 
+    /// Runs a statement, for tests that write files.
+    #[cfg(test)]
+    pub(super) fn execute(&self, statement: &str) {
+        self.connection.execute_batch(statement).unwrap();
+    }
+
     /// The first column of a query about `path`, as text.
     fn texts(&self, path: &Path, query: &str) -> Result<Vec<String>> {
         let failed = |source| Error::DuckDb {

@@ -10,6 +10,8 @@ mod duck;
 mod error;
 mod expected;
 mod fetch;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use cell::Cell;

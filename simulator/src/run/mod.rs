@@ -7,6 +7,7 @@ mod bucket;
 mod command;
 mod documents;
 mod error;
+mod folder;
 mod narrator;
 mod options;
 mod play;

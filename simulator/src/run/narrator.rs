@@ -33,6 +33,8 @@ pub enum Event {
     Selected {
         /// The binding's source.
         collection: String,
+        /// Where its files will be.
+        prefix: String,
         /// How many fields are materialized.
         selected: usize,
         /// How many the collection has.
@@ -58,8 +60,8 @@ pub enum Event {
     Log(Log),
     /// The files of a binding were fetched and are compared.
     Comparing {
-        /// The binding's source.
-        collection: String,
+        /// Where the files are.
+        prefix: String,
         /// How many files.
         files: usize,
         /// How many rows they must have.

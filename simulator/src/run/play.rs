@@ -1,17 +1,17 @@
 //! The run itself, step by step.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::{request, response};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::bucket::Bucket;
 use super::command::local_command;
 use super::documents::Documents;
 use super::error::{Error, Result};
+use super::folder::Folder;
 use super::narrator::{Event, Narrator, Progress};
 use super::options::Options;
 use super::report::{BindingReport, FileReport, Report};
@@ -32,6 +32,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
         bindings: task.active().count(),
     });
     let documents = Documents::read(options, progress)?;
+    let folder = Folder::new(options.output.as_deref())?;
     let bucket = Bucket::open(&options.store, options.bucket.as_deref(), options.seed).await?;
     progress.event(Event::Bucket {
         name: bucket.name.clone(),
@@ -45,6 +46,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
         name: &name,
         task: &task,
         bucket: &bucket,
+        folder: &folder,
     };
     let report = played.play(&documents, progress).await?;
     bucket.close().await?;
@@ -109,6 +111,7 @@ struct Play<'a> {
     name: &'a str,
     task: &'a Materialization,
     bucket: &'a Bucket,
+    folder: &'a Folder,
 }
 
 /// What the sessions came to.
@@ -203,6 +206,7 @@ impl Play<'_> {
             let outcomes = &selection.selection.outcomes;
             narrator.progress.event(Event::Selected {
                 collection: binding.collection.clone().unwrap_or_default().name,
+                prefix: prefix(binding),
                 selected: outcomes
                     .iter()
                     .filter(|outcome| outcome.verdict.is_selected())
@@ -262,7 +266,6 @@ impl Play<'_> {
         committed: &[Transaction],
         progress: &mut dyn Progress,
     ) -> Result<Vec<BindingReport>> {
-        let folder = Folder::new(self.options.output.as_deref())?;
         let duck = Duck::start()?;
         let knobs = Knobs::of(self.task.endpoint.config());
         let expected = Expected::of(spec, KeyRange::WHOLE, committed, knobs)?;
@@ -272,11 +275,11 @@ impl Play<'_> {
                 self.bucket.client(),
                 &self.bucket.name,
                 &expected.prefix,
-                folder.path(),
+                self.folder.path(),
             )
             .await?;
             progress.event(Event::Comparing {
-                collection: expected.collection.clone(),
+                prefix: expected.prefix.clone(),
                 files: files.len(),
                 rows: expected.rows(),
             });
@@ -328,32 +331,5 @@ impl Play<'_> {
             equal_rows: compared.equal_rows,
             difference: compared.difference,
         })
-    }
-}
-
-/// Where files are fetched to.
-enum Folder {
-    Kept(PathBuf),
-    Temporary(TempDir),
-}
-
-impl Folder {
-    fn new(output: Option<&Path>) -> Result<Self> {
-        match output {
-            Some(path) => {
-                std::fs::create_dir_all(path).map_err(Error::Folder)?;
-                Ok(Self::Kept(path.to_owned()))
-            }
-            None => TempDir::with_prefix("flow-sim-")
-                .map(Self::Temporary)
-                .map_err(Error::Folder),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Temporary(folder) => folder.path(),
-        }
     }
 }

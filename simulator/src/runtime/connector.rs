@@ -170,6 +170,8 @@ impl Connector {
     async fn wait(&mut self) -> Result<Exit> {
         let exit = timeout(self.patience, &mut self.exit).await;
         let _ = timeout(STDERR_GRACE, &mut self.stderr).await;
+        // What has ended cannot be killed, nor waited for again.
+        self.kill = None;
         match exit {
             Ok(Ok(exit)) => exit.map_err(Error::Wait),
             Ok(Err(join)) => Err(Error::Wait(std::io::Error::other(join))),
