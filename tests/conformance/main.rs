@@ -1,7 +1,12 @@
-//! The conformance suite.
+//! The conformance suite: the real connector, driven by the simulator against real S3 servers, read back with DuckDB.
+//! `cargo conformance` sets up what it needs and runs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
 mod docker;
+mod image;
 mod minio;
 mod protocol;
+mod servers;
+mod wikipedia;

@@ -27,14 +27,21 @@ where
     M: Message + Default + Serialize + DeserializeOwned + PartialEq,
 {
     let text = Bytes::from(json.to_string());
-    let message: M = Codec::Json.decode(text).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_ne!(message, M::default(), "{what} decodes to nothing");
+    let message: M = Codec::Json
+        .decode(text)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(message != M::default(), "{what} decodes to nothing");
     for codec in [Codec::Json, Codec::Proto] {
         let mut out = Vec::new();
         codec.encode(&message, &mut out).unwrap();
         let (frame, _) = codec.split_frame(&out).unwrap().unwrap();
         let again: M = codec.decode(Bytes::copy_from_slice(frame)).unwrap();
-        assert_eq!(serde_json::to_value(&again).unwrap(), *json, "{what} by {}", codec.name());
+        assert_eq!(
+            serde_json::to_value(&again).unwrap(),
+            *json,
+            "{what} by {}",
+            codec.name()
+        );
     }
 }
 
@@ -43,7 +50,8 @@ fn round_trip_either(what: &str, message: &Json) {
     let name = message.as_object().unwrap().keys().next().unwrap().as_str();
     let is_response = match name {
         "spec" => message["spec"].get("protocol").is_some(),
-        "validated" | "applied" | "opened" | "loaded" | "flushed" | "startedCommit" | "acknowledged" => true,
+        "validated" | "applied" | "opened" | "loaded" | "flushed" | "startedCommit"
+        | "acknowledged" => true,
         _ => false,
     };
     if is_response {
@@ -58,7 +66,10 @@ fn single_messages_round_trip() {
     let mut count = 0;
     for entry in fs::read_dir(messages()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with("_request.json") || name.contains("_request_") || name.contains("_response") {
+        if name.ends_with("_request.json")
+            || name.contains("_request_")
+            || name.contains("_response")
+        {
             round_trip_either(&name, &serde_json::from_str(&read(&name)).unwrap());
             count += 1;
         }
@@ -91,7 +102,12 @@ fn every_message_of_whole_sessions_round_trips() {
 #[test]
 fn proto_frames_are_the_bytes_of_the_examples() {
     let frames: Vec<Json> = serde_json::from_str(&read("proto_frames.json")).unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     for frame in frames {
         let what = frame["what"].as_str().unwrap();
         let expected = frame["frame_hex"].as_str().unwrap();
@@ -119,7 +135,9 @@ fn packed_tuples_are_the_bytes_of_the_examples() {
     let tuples: Vec<Json> = serde_json::from_str(&read("packed_tuples.json")).unwrap();
     for tuple in tuples {
         let elements = tuple["elements"].as_array().unwrap();
-        let bytes = BASE64_STANDARD.decode(tuple["base64"].as_str().unwrap()).unwrap();
+        let bytes = BASE64_STANDARD
+            .decode(tuple["base64"].as_str().unwrap())
+            .unwrap();
         let mut rest = &bytes[..];
         let mut writer = packed::Writer::new();
         for element in elements {

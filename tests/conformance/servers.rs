@@ -1,0 +1,147 @@
+//! The S3 servers of the suite, and the connector that it drives.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use flow_sim::minio::{self, Minio};
+use flow_sim::run::{Location, Store};
+use flow_sim::s3;
+
+use crate::docker;
+
+/// A kind of S3 server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// The simulator's own.
+    Embedded,
+    /// A real MinIO, one for the whole suite.
+    Minio,
+}
+
+impl Server {
+    /// Every server that can be had: without Docker only the simulator's own, and then `test` is noted as skipped for the rest.
+    pub(crate) fn all(test: &str) -> Vec<Self> {
+        if docker::wanted(test) {
+            vec![Self::Embedded, Self::Minio]
+        } else {
+            vec![Self::Embedded]
+        }
+    }
+
+    /// Where it is. Cases share it, so each takes a [bucket](bucket) of its own.
+    pub(crate) fn location(self) -> Location {
+        match self {
+            Self::Embedded => embedded().clone(),
+            Self::Minio => minio().0.clone(),
+        }
+    }
+
+    /// The same as a run's store.
+    pub(crate) fn store(self) -> Store {
+        Store::At(self.location())
+    }
+}
+
+/// The place of MinIO as a container on the engine's network sees it.
+pub(crate) fn minio_from_containers() -> Location {
+    let (location, bridge) = minio();
+    Location {
+        endpoint: bridge.clone(),
+        ..location.clone()
+    }
+}
+
+/// A name that no other case of this run has.
+pub(crate) fn bucket(case: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{number}", case.replace('_', "-"))
+}
+
+/// A folder of `tests`.
+pub(crate) fn tests_folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(name)
+}
+
+/// The connector's program, which `cargo conformance` builds before it runs the suite.
+pub(crate) fn connector() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own
+        .parent()
+        .unwrap()
+        .with_file_name("materialize-s3-parquet");
+    assert!(
+        path.is_file(),
+        "{} is not there: run `cargo build --workspace --bins`, or the suite by `cargo conformance`",
+        path.display()
+    );
+    path
+}
+
+fn embedded() -> &'static Location {
+    static LOCATION: OnceLock<Location> = OnceLock::new();
+    LOCATION.get_or_init(|| {
+        for_ever(async || {
+            let options = s3::Options::default();
+            let (access_key_id, secret_access_key) = (
+                options.access_key_id.clone(),
+                options.secret_access_key.clone(),
+            );
+            let server = s3::Server::start(options).await.unwrap();
+            let endpoint = server.endpoint();
+            let region = "us-east-1".to_owned();
+            (
+                server,
+                Location {
+                    endpoint,
+                    region,
+                    access_key_id,
+                    secret_access_key,
+                },
+            )
+        })
+    })
+}
+
+/// MinIO's place as we see it, and its URL as containers do. A watchdog removes the container when this process is gone.
+fn minio() -> &'static (Location, String) {
+    static LOCATION: OnceLock<(Location, String)> = OnceLock::new();
+    LOCATION.get_or_init(|| {
+        for_ever(async || {
+            let server = Minio::start().await.unwrap();
+            let location = Location {
+                endpoint: server.endpoint().to_owned(),
+                region: "us-east-1".to_owned(),
+                access_key_id: minio::ACCESS_KEY.to_owned(),
+                secret_access_key: minio::SECRET_KEY.to_owned(),
+            };
+            let bridge = server.bridge_endpoint().to_owned();
+            (server, (location, bridge))
+        })
+    })
+}
+
+/// Starts a server on a thread that ends with the process: each test has a runtime of its own, and servers outlive them.
+fn for_ever<S: 'static, T: Send + 'static>(
+    start: impl AsyncFnOnce() -> (S, T) + Send + 'static,
+) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (_server, place) = start().await;
+            sender.send(place).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.recv().expect("the server starts")
+}
