@@ -9,4 +9,5 @@ mod image;
 mod minio;
 mod protocol;
 mod servers;
+mod stores;
 mod wikipedia;

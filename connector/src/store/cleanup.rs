@@ -49,8 +49,12 @@ pub async fn abort_stale<S: ObjectStore>(
 ) -> usize {
     let mut aborted = 0;
     let work = async {
-        for prefix in outermost(prefixes) {
-            aborted += abort_stale_below(store, prefix, &stale).await;
+        let pending = list_below(store, prefixes).await;
+        for upload in pending.iter().filter(|upload| stale(upload)) {
+            match store.abort(upload).await {
+                Ok(()) => aborted += 1,
+                Err(error) => debug!(key = upload.key, %error, "a stale upload cannot be aborted"),
+            }
         }
     };
     if timeout(PATIENCE, work).await.is_err() {
@@ -59,32 +63,26 @@ pub async fn abort_stale<S: ObjectStore>(
     aborted
 }
 
-async fn abort_stale_below<S: ObjectStore>(
-    store: &S,
-    prefix: &str,
-    stale: &impl Fn(&PendingUpload) -> bool,
-) -> usize {
-    let pending = match store.list_uploads(prefix).await {
-        Ok(pending) => pending,
-        Err(error) => {
-            debug!(prefix, %error, "stale uploads cannot be listed and are left to a lifecycle rule");
-            return 0;
-        }
-    };
-    let mut aborted = 0;
-    for upload in pending
-        .into_iter()
-        .filter(|upload| upload.key.starts_with(prefix) && stale(upload))
-    {
-        match store.abort(&upload).await {
-            Ok(()) => aborted += 1,
-            Err(error) => debug!(key = upload.key, %error, "a stale upload cannot be aborted"),
-        }
+/// The pending uploads below any of `prefixes`. MinIO lists uploads by whole bucket only, and finds nothing by prefix; so where
+/// nothing is found, the whole bucket is listed.
+async fn list_below<S: ObjectStore>(store: &S, prefixes: &[String]) -> Vec<PendingUpload> {
+    let prefixes = outermost(prefixes);
+    let mut pending = Vec::new();
+    for prefix in &prefixes {
+        pending.extend(list(store, prefix).await);
     }
-    if aborted > 0 {
-        info!(prefix, aborted, "aborted stale uploads of earlier sessions");
+    if pending.is_empty() && !prefixes.is_empty() && prefixes != [""] {
+        pending = list(store, "").await;
     }
-    aborted
+    pending.retain(|upload| prefixes.iter().any(|prefix| upload.key.starts_with(prefix)));
+    pending
+}
+
+async fn list<S: ObjectStore>(store: &S, prefix: &str) -> Vec<PendingUpload> {
+    store.list_uploads(prefix).await.unwrap_or_else(|error| {
+        debug!(prefix, %error, "stale uploads cannot be listed and are left to a lifecycle rule");
+        Vec::new()
+    })
 }
 
 /// The prefixes that no other one covers.
@@ -130,8 +128,17 @@ mod tests {
     #[tokio::test]
     async fn prefixes_that_another_covers_are_listed_once() {
         let store = Fake::new();
-        abort_stale(&store, &prefixes(&["a/b/", "a/", "c/", "a/"]), |_| true).await;
-        assert_eq!(store.operations(), [Operation::List, Operation::List]);
+        store.create_upload("a/b/live", "t").await.unwrap();
+        abort_stale(&store, &prefixes(&["a/b/", "a/", "c/", "a/"]), |_| false).await;
+        let operations = [Operation::Create, Operation::List, Operation::List];
+        assert_eq!(store.operations(), operations);
+    }
+
+    #[tokio::test]
+    async fn where_no_prefix_finds_anything_the_whole_bucket_is_listed_once() {
+        let store = Fake::new();
+        abort_stale(&store, &prefixes(&["a/", "c/"]), |_| true).await;
+        assert_eq!(store.operations(), [Operation::List; 3]);
     }
 
     #[tokio::test]
