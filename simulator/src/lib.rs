@@ -14,3 +14,4 @@ pub mod runtime;
 pub mod fixture;
 pub mod generate;
 pub mod run;
+mod refusal;

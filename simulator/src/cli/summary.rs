@@ -59,7 +59,7 @@ fn ratio(json: u64, parquet: u64) -> String {
         return String::new();
     }
     format!(
-        " (Parquet, {:.1} times smaller)",
+        " (Parquet; compression ratio {:.1})",
         json as f64 / parquet as f64
     )
 }

@@ -9,13 +9,13 @@ const CELL: usize = 24;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-/// The lines of the table. Columns whose values differ come before those where all are the same; among them, the first that
-/// fit are shown.
+/// The lines of the table. Of its columns those are shown that fit: first the ones without nulls, and among them the ones
+/// whose values differ.
 pub(super) fn table(preview: &Preview) -> Vec<String> {
     let mut candidates: Vec<usize> = (0..preview.columns.len())
         .filter(|column| has_values(preview, *column))
         .collect();
-    candidates.sort_by_key(|column| is_constant(preview, *column));
+    candidates.sort_by_key(|column| (has_nulls(preview, *column), is_constant(preview, *column)));
     let mut widths = Vec::new();
     let mut total = 0;
     for column in candidates {
@@ -39,6 +39,10 @@ pub(super) fn table(preview: &Preview) -> Vec<String> {
         lines.push(format!("… and {left_out} more columns"));
     }
     lines
+}
+
+fn has_nulls(preview: &Preview, column: usize) -> bool {
+    preview.rows.iter().any(|row| row[column].is_none())
 }
 
 fn is_constant(preview: &Preview, column: usize) -> bool {

@@ -40,12 +40,13 @@ impl Duck {
     /// The columns of a file: their names as the file has them, and the types as DuckDB has them.
     pub fn describe(&self, path: &Path) -> Result<Vec<(String, String)>> {
         let file = quoted(path);
+        let table = table(path);
         // DuckDB renames columns whose names differ only in case; the file's schema has them as they are. Its first row
         // is the schema itself.
         let names = self.texts(path, &format!("SELECT name FROM parquet_schema({file})"))?;
         let types = self.texts(
             path,
-            &format!("SELECT column_type FROM (DESCRIBE SELECT * FROM read_parquet({file}))"),
+            &format!("SELECT column_type FROM (DESCRIBE SELECT * FROM {table})"),
         )?;
         Ok(names.into_iter().skip(1).zip(types).collect())
     }
@@ -61,7 +62,7 @@ impl Duck {
             name: path.display().to_string(),
             source,
         };
-        let query = format!("SELECT * FROM read_parquet({})", quoted(path));
+        let query = format!("SELECT * FROM {}", table(path));
         let mut statement = self.connection.prepare(&query).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -79,7 +80,10 @@ impl Duck {
             return Ok(Preview::default());
         };
         let files: Vec<String> = paths.iter().map(|path| quoted(path)).collect();
-        let table = format!("read_parquet([{}], union_by_name = true)", files.join(", "));
+        let table = format!(
+            "read_parquet([{}], union_by_name = true, hive_partitioning = false)",
+            files.join(", ")
+        );
         let columns = self.texts(
             first,
             &format!("SELECT column_name FROM (DESCRIBE SELECT * FROM {table})"),
@@ -122,6 +126,11 @@ impl Duck {
             .collect::<Result<_, _>>()
             .map_err(failed)
     }
+}
+
+/// A file as a table: its own columns and nothing else, although its folders may be named like Hive's partitions.
+fn table(path: &Path) -> String {
+    format!("read_parquet({}, hive_partitioning = false)", quoted(path))
 }
 
 /// A path as a literal of SQL.

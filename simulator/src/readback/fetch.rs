@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
 
 use super::error::{Error, Result};
+use crate::refusal::{causes, explain};
 
 /// A file of the bucket, with its copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>
             .set_continuation_token(token)
             .send()
             .await
-            .map_err(|error| refused("list", prefix, &error))?;
+            .map_err(|error| refused("list", prefix, explain(&error)))?;
         let found = page
             .contents
             .unwrap_or_default()
@@ -73,26 +73,44 @@ pub(crate) fn literal_part(prefix: &str) -> &str {
     }
 }
 
-/// Whether a key lies directly below a prefix, as far as can be told where that holds date patterns.
+/// Whether a key lies directly below a prefix, which may hold date patterns.
 fn lies_below(key: &str, prefix: &str) -> bool {
-    let version = prefix
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    let mut segments = key.rsplit('/').skip(1);
-    segments.next() == Some(version) && key.matches('/').count() == prefix.matches('/').count()
+    after_pattern(key, prefix).is_some_and(|name| !name.contains('/'))
+}
+
+/// What follows the beginning of `text` that `pattern` describes; none where it begins otherwise.
+fn after_pattern<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
+    let (mut text, mut pattern) = (text, pattern);
+    while let Some((literal, rest)) = pattern.split_once('%') {
+        text = text.strip_prefix(literal)?;
+        let letter = rest.chars().next()?;
+        text = match letter {
+            'Y' => after_digits(text, 4)?,
+            'm' | 'd' | 'H' | 'M' | 'S' => after_digits(text, 2)?,
+            other => text.strip_prefix(other)?,
+        };
+        pattern = &rest[letter.len_utf8()..];
+    }
+    text.strip_prefix(pattern)
+}
+
+fn after_digits(text: &str, count: usize) -> Option<&str> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(rest)
 }
 
 async fn fetch_one(client: &Client, bucket: &str, key: String, folder: &Path) -> Result<Fetched> {
     let object = client.get_object().bucket(bucket).key(&key).send().await;
-    let object = object.map_err(|error| refused("get", &key, &error))?;
+    let object = object.map_err(|error| refused("get", &key, explain(&error)))?;
     let body = object
         .body
         .collect()
         .await
-        .map_err(|error| refused("get", &key, &error))?
-        .into_bytes();
+        .map_err(|error| refused("get", &key, causes(&error)))?;
+    let body = body.into_bytes();
     let path = folder.join(local_name(&key));
     let bytes = body.len() as u64;
     write(&path, &body).map_err(|source| Error::File {
@@ -118,11 +136,11 @@ fn write(path: &Path, body: &[u8]) -> std::io::Result<()> {
     std::fs::write(path, body)
 }
 
-fn refused(operation: &'static str, name: &str, error: &dyn std::error::Error) -> Error {
+fn refused(operation: &'static str, name: &str, message: String) -> Error {
     Error::Store {
         operation,
         name: name.to_owned(),
-        message: DisplayErrorContext(error).to_string(),
+        message,
     }
 }
 
@@ -134,17 +152,29 @@ mod tests {
     fn a_prefix_with_dates_is_listed_from_its_literal_part() {
         assert_eq!(literal_part("a/b/v0000000000/"), "a/b/v0000000000/");
         assert_eq!(literal_part("a/year=%Y/%m/v0000000000/"), "a/");
-        assert!(lies_below(
-            "a/year=2026/11/v0000000000/x.parquet",
-            "a/year=%Y/%m/v0000000000/"
-        ));
-        assert!(!lies_below(
-            "a/other/v0000000000/x.parquet",
-            "a/year=%Y/%m/v0000000000/"
-        ));
-        assert!(!lies_below(
-            "a/year=2026/11/v0000000001/x.parquet",
-            "a/year=%Y/%m/v0000000000/"
-        ));
+    }
+
+    #[test]
+    fn a_prefix_with_dates_has_only_its_own_files() {
+        let dated = "a/year=%Y/%m%%/v0000000000/";
+        let table = [
+            ("a/year=2026/11%/v0000000000/x.parquet", true),
+            ("a/year=2026/11%/v0000000000/deeper/x.parquet", false),
+            ("a/year=26/11%/v0000000000/x.parquet", false),
+            ("a/other/11%/v0000000000/x.parquet", false),
+            ("a/year=2026/11%/v0000000001/x.parquet", false),
+        ];
+        for (key, expected) in table {
+            assert_eq!(lies_below(key, dated), expected, "{key}");
+        }
+        assert!(lies_below("p/v0000000000/x", "p/v0000000000/"));
+    }
+
+    #[test]
+    fn a_copy_stays_within_its_folder() {
+        assert_eq!(
+            local_name("/a/../[x]*.parquet"),
+            "a/%2E%2E/%5Bx%5D%2A.parquet"
+        );
     }
 }

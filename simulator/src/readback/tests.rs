@@ -202,10 +202,11 @@ fn a_file_of_another_shard_is_found() {
 }
 
 #[test]
-fn a_preview_is_text() {
+fn a_preview_is_text_and_knows_no_partitions() {
     let folder = TempDir::new().unwrap();
     let duck = Duck::start().unwrap();
-    let path = folder.path().join("x.parquet");
+    let path = folder.path().join("score=9/x.parquet");
+    std::fs::create_dir(folder.path().join("score=9")).unwrap();
     write(&duck, &path, ROWS, RIGHT);
     let preview = duck.preview(&[path], 1).unwrap();
     assert_eq!(preview.columns[..2], ["id", "seen"]);
@@ -214,5 +215,6 @@ fn a_preview_is_text() {
         preview.rows[0][1].as_deref(),
         Some("2024-01-01 00:00:00.123456+00")
     );
+    assert_eq!(preview.rows[0][2].as_deref(), Some("0.1"));
     assert_eq!(preview.rows[0][5], None);
 }

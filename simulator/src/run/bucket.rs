@@ -4,7 +4,6 @@ use std::fmt;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use serde_json::{Value, json};
 
@@ -12,6 +11,7 @@ use super::error::{Error, Result};
 use super::options::Store;
 use crate::minio::{self, Minio};
 use crate::readback::literal_part;
+use crate::refusal::explain;
 use crate::s3;
 
 /// The bucket, unless another is named.
@@ -121,7 +121,7 @@ impl Bucket {
             .max_keys(1)
             .send()
             .await;
-        let page = page.map_err(|error| self.refused("list", &error))?;
+        let page = page.map_err(|error| self.refused("list", explain(&error)))?;
         if page.contents().is_empty() {
             return Ok(());
         }
@@ -177,19 +177,16 @@ impl Bucket {
             .set_create_bucket_configuration(place)
             .send()
             .await;
-        made.map(drop).map_err(|error| self.refused("make", &error))
+        made.map(drop)
+            .map_err(|error| self.refused("make", explain(&error)))
     }
 
-    fn refused(
-        &self,
-        operation: &'static str,
-        error: &(dyn std::error::Error + Send + Sync),
-    ) -> Error {
+    fn refused(&self, operation: &'static str, message: String) -> Error {
         Error::Bucket {
             operation,
             name: self.name.clone(),
             endpoint: self.location.endpoint.clone(),
-            message: DisplayErrorContext(error).to_string(),
+            message,
         }
     }
 }

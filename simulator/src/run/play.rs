@@ -326,6 +326,10 @@ impl Play<'_> {
                 .flatten()
                 .map(|row| row.document_bytes)
                 .sum(),
+            columns: match paths.first() {
+                Some(path) => duck.describe(path)?,
+                None => Vec::new(),
+            },
             files: files.iter().map(file).collect(),
             preview: duck.preview(&paths, self.options.preview_rows)?,
             equal_rows: compared.equal_rows,

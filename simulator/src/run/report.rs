@@ -65,6 +65,8 @@ pub struct BindingReport {
     pub rows: u64,
     /// The bytes of the combined documents behind those rows, as JSON.
     pub json_bytes: u64,
+    /// The columns of its first file, with their types as DuckDB has them.
+    pub columns: Vec<(String, String)>,
     /// Its files, in the order in which they were written.
     pub files: Vec<FileReport>,
     /// How many rows were compared and found equal.
