@@ -3,6 +3,8 @@
 //! It knows exactly as much of JSON schema as ours use. A problem reads `` `<JSON pointer>` <what is wrong> ``; it shows
 //! a value only where that is a number or should have been one of a list, so never a secret.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Result};
@@ -16,8 +18,9 @@ pub(super) struct Checked {
     pub(super) value: Value,
     /// What is wrong with it, each with its JSON pointer.
     pub(super) problems: Vec<String>,
-    /// Properties of the root that the schema does not know. Whether they are wrong is for the caller to say.
-    pub(super) unknown_at_root: Vec<String>,
+    /// Properties of the root that the schema does not know, by name, with the problem. Whether they are wrong is for the caller
+    /// to say.
+    pub(super) unknown_at_root: BTreeMap<String, String>,
 }
 
 /// Checks `json` against `schema`, and the texts that pass it against `rules`. Bytes that are no JSON object are an error.
@@ -39,7 +42,7 @@ pub(super) fn check(json: &[u8], schema: &Value, rules: &[Rule]) -> Result<Check
     let mut walk = Walk {
         root: schema,
         problems: Vec::new(),
-        unknown_at_root: Vec::new(),
+        unknown_at_root: BTreeMap::new(),
     };
     walk.object("", schema, object);
     for (pointer, rule) in rules {
@@ -68,7 +71,7 @@ fn without_nulls(value: &mut Value) {
 struct Walk<'a> {
     root: &'a Value,
     problems: Vec<String>,
-    unknown_at_root: Vec<String>,
+    unknown_at_root: BTreeMap<String, String>,
 }
 
 impl Walk<'_> {
@@ -112,12 +115,12 @@ impl Walk<'_> {
         let hint = nearest
             .map(|nearest| format!(" (did you mean `{nearest}`?)"))
             .unwrap_or_default();
-        let list = if pointer.is_empty() {
-            &mut self.unknown_at_root
+        let problem = format!("`{inner}` is not a known property{hint}");
+        if pointer.is_empty() {
+            self.unknown_at_root.insert(name.to_owned(), problem);
         } else {
-            &mut self.problems
-        };
-        list.push(format!("`{inner}` is not a known property{hint}"));
+            self.problems.push(problem);
+        }
     }
 
     /// Empty texts are left to the schema.

@@ -275,10 +275,11 @@ impl EndpointConfig {
             ("/region", text::region),
             ("/advanced/endpoint", text::endpoint),
         ];
-        let checked = check::check(json, &endpoint_schema(), rules)
+        let mut checked = check::check(json, &endpoint_schema(), rules)
             .map_err(|error| error.context(ENDPOINT))?;
         // The runtime may add properties to the root, so an unknown one cannot be an error; beside a real error it may be its cause.
-        let warnings = checked.unknown_at_root;
+        checked.unknown_at_root.remove(SOPS);
+        let warnings: Vec<String> = checked.unknown_at_root.into_values().collect();
         if checked.problems.is_empty() {
             return Ok(ParsedEndpoint {
                 config: decode(checked.value, ENDPOINT)?,
@@ -295,7 +296,8 @@ impl ResourceConfig {
         let rules: &[check::Rule] = &[("/pathPrefix", path_prefix::check)];
         let checked = check::check(json, &resource_schema(), rules)
             .map_err(|error| error.context(RESOURCE))?;
-        let problems = [checked.problems, checked.unknown_at_root].concat();
+        let unknown = checked.unknown_at_root.into_values();
+        let problems: Vec<String> = checked.problems.into_iter().chain(unknown).collect();
         if problems.is_empty() {
             decode(checked.value, RESOURCE)
         } else {
@@ -305,6 +307,8 @@ impl ResourceConfig {
 }
 
 const ENDPOINT: &str = "the endpoint configuration";
+/// What the encryption of secrets may leave at the root: no news to anybody.
+const SOPS: &str = "sops";
 const RESOURCE: &str = "the resource configuration";
 
 fn wrong(what: &str, problems: &[String]) -> Error {

@@ -281,21 +281,29 @@ fn what_is_no_object_is_refused_without_its_text() {
 #[test]
 fn unknown_properties_of_the_root_are_warnings_that_name_the_right_one() {
     let mut config = minimal();
-    config["sops"] = json!({"mac": "x"});
     config["advancd"] = json!({});
     config["endpoint"] = json!("https://s3.example.com");
-    let warnings = parse(&config).unwrap().warnings;
-    assert!(
-        warnings[2].starts_with("`/sops` is not a known property"),
-        "{warnings:?}"
-    );
     assert_eq!(
-        warnings[..2],
+        parse(&config).unwrap().warnings,
         [
             "`/advancd` is not a known property (did you mean `/advanced`?)",
             "`/endpoint` is not a known property (did you mean `/advanced/endpoint`?)",
         ]
     );
+}
+
+#[test]
+fn the_stanza_of_the_encryption_of_secrets_is_no_news() {
+    let mut config = minimal();
+    config["sops"] = json!({"mac": "x"});
+    assert_eq!(parse(&config).unwrap().warnings, Vec::<String>::new());
+    config["sopz"] = json!({});
+    assert_eq!(parse(&config).unwrap().warnings.len(), 1);
+    // And only at the endpoint's root.
+    config["advanced"] = json!({"sops": {}});
+    assert!(problem(&config).contains("`/advanced/sops`"));
+    let resource = br#"{"pathPrefix": "a", "sops": {}}"#;
+    assert!(ResourceConfig::from_json(resource).is_err());
 }
 
 #[test]

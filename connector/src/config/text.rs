@@ -63,7 +63,8 @@ pub(super) fn endpoint(text: &str) -> Result<(), String> {
         ));
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
+    // Wherever it stands: a secret may hold a slash, and would then look like a port and a path.
+    if rest.contains('@') {
         return Err(
             "holds credentials: they go into `/awsAccessKeyId` and `/awsSecretAccessKey`".into(),
         );
@@ -99,7 +100,9 @@ fn host_and_port(authority: &str) -> Result<(), String> {
 
 /// A text without scheme and credentials.
 fn bare_host(text: &str) -> String {
-    text.rsplit(['@', '/'])
+    let public = text.rsplit('@').next().unwrap_or_default();
+    public
+        .rsplit('/')
         .find(|part| !part.is_empty())
         .unwrap_or("s3.example.com")
         .trim()
@@ -183,6 +186,9 @@ mod tests {
             "https://key:hunter2@host",
             "key:hunter2@host",
             "http://key:hunter2@host/x?y",
+            "http://key:hunter2/x@host",
+            "key:hunter2@",
+            "s3://key:hunter2@/",
         ] {
             assert!(!endpoint(wrong).unwrap_err().contains("hunter2"), "{wrong}");
         }

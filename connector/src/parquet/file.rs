@@ -52,6 +52,8 @@ impl<W: Write + Send> File<W> {
     pub fn new(sink: W, schema: &SchemaRef, options: &FileOptions) -> Result<Self> {
         let options_with_properties = ArrowWriterOptions::new()
             .with_properties(properties(options))
+            // The name that Parquet's own documents give to the root; Arrow's would be `arrow_schema`.
+            .with_schema_root("schema".to_owned())
             .with_skip_arrow_metadata(true);
         let writer =
             ArrowWriter::try_new_with_options(sink, Arc::clone(schema), options_with_properties);
@@ -136,7 +138,9 @@ mod tests {
     use arrow_array::{Int64Array, StringArray};
     use arrow_schema::{DataType, Field, Schema};
     use bytes::Bytes;
-    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+    use parquet::file::metadata::{
+        PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    };
 
     use super::*;
 
@@ -199,6 +203,7 @@ mod tests {
             [("collection", Some("acmeCo/orders")), ("rows", Some("20"))]
         );
         assert!(metadata.page_index().is_some());
+        assert_eq!(metadata.file_metadata().schema().name(), "schema");
     }
 
     #[test]
@@ -212,7 +217,7 @@ mod tests {
         let rows: Vec<_> = metadata(bytes)
             .row_groups()
             .iter()
-            .map(|group| group.num_rows())
+            .map(RowGroupMetaData::num_rows)
             .collect();
         assert_eq!(rows, [7, 7, 6]);
     }
