@@ -47,7 +47,7 @@ fn annotate(config: &mut prost_build::Config, parent: &str, message: &Descriptor
         if !nested
             .options
             .as_ref()
-            .is_some_and(|options| options.map_entry())
+            .is_some_and(prost_types::MessageOptions::map_entry)
         {
             annotate(config, &path, nested);
         }
@@ -104,7 +104,7 @@ fn map_value(message: &DescriptorProto, field: &FieldDescriptorProto) -> Option<
     let is_map = entry
         .options
         .as_ref()
-        .is_some_and(|options| options.map_entry());
+        .is_some_and(prost_types::MessageOptions::map_entry);
     is_map.then(|| entry.field[1].r#type())
 }
 

@@ -69,7 +69,7 @@ impl<W: Write> Responses<W> {
     }
 
     /// Answers StartCommit with a merge patch of the driver state.
-    pub fn started_commit(&mut self, patch: Option<serde_json::Value>) -> Result<()> {
+    pub fn started_commit(&mut self, patch: Option<&serde_json::Value>) -> Result<()> {
         let started_commit = response::StartedCommit {
             state: patch.map(state),
         };
@@ -80,7 +80,7 @@ impl<W: Write> Responses<W> {
     }
 
     /// Answers Acknowledge with a merge patch of the driver state.
-    pub fn acknowledged(&mut self, patch: Option<serde_json::Value>) -> Result<()> {
+    pub fn acknowledged(&mut self, patch: Option<&serde_json::Value>) -> Result<()> {
         let acknowledged = response::Acknowledged {
             state: patch.map(state),
         };
@@ -104,7 +104,7 @@ impl<W: Write> Responses<W> {
     }
 }
 
-fn state(patch: serde_json::Value) -> flow::ConnectorState {
+fn state(patch: &serde_json::Value) -> flow::ConnectorState {
     flow::ConnectorState {
         updated_json: patch.to_string().into(),
         merge_patch: true,

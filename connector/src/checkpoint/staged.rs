@@ -98,11 +98,12 @@ impl FromStr for KeyBegin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.then(|| u32::from_str_radix(text, 16).ok()).flatten();
+        // To the letter, because a patch would name it by the letters that we write.
+        let number = u32::from_str_radix(text, 16).map(Self);
         number
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is not eight hex digits"))
+            .ok()
+            .filter(|number| number.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is not eight lower-case hex digits"))
     }
 }
 

@@ -280,3 +280,18 @@ fn patches_of_two_shards_add_up_to_what_both_did() {
         }
     }
 }
+
+#[test]
+fn a_shard_is_named_to_the_letter() {
+    let state = json!({"version": 1, "bindings": {"a": {"ABCDEF01": {"counter": 1}}}});
+    let error = State::from_json(&serde_json::to_vec(&state).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("`ABCDEF01`"), "{error}");
+}
+
+#[test]
+fn the_last_counter_is_no_crash() {
+    let mut state =
+        read(&json!({"version": 1, "bindings": {"a": {"00000000": {"counter": u64::MAX}}}}));
+    assert_eq!(state.next_counter("a", 0), u64::MAX);
+    assert_eq!(state.next_counter("a", 0), u64::MAX);
+}

@@ -155,10 +155,8 @@ impl BatchBuilder {
     }
 
     fn append_rescued_row(&mut self) {
-        let row = self
-            .rescued_row
-            .finish()
-            .and_then(|row| std::str::from_utf8(row).ok());
+        // Bytes that are no Unicode cannot stand in a STRING; what can be read of them can.
+        let row = self.rescued_row.finish().map(String::from_utf8_lossy);
         self.rescue_column.append_option(row);
         self.rescued_row.clear();
     }
@@ -252,7 +250,9 @@ mod tests {
 
     fn packed(values: &[Value<'_>]) -> Vec<u8> {
         let mut writer = packed::Writer::new();
-        values.iter().for_each(|value| writer.push(value));
+        for value in values {
+            writer.push(value);
+        }
         writer.into_bytes()
     }
 
@@ -367,6 +367,26 @@ mod tests {
                 .as_string::<i32>()
                 .value(0),
             r#""x""#
+        );
+    }
+
+    #[test]
+    fn what_is_not_unicode_is_rescued_as_far_as_it_can_be_read() {
+        let mut values = fitting();
+        values[3] = Value::Json(b"{\"a\":\"\xff\"}".into());
+        let (key, values) = (packed(&[Value::String("k".into())]), packed(&values));
+        let mut builder = BatchBuilder::new(schema(true));
+        builder
+            .append(&store(Tuple::Packed(&key), Tuple::Packed(&values)))
+            .unwrap();
+        let batch = builder.finish().unwrap();
+        let rescued = batch
+            .records
+            .column_by_name(crate::mapping::RESCUED_FIELD)
+            .unwrap();
+        assert_eq!(
+            rescued.as_string::<i32>().value(0),
+            "{\"json\":{\"a\":\"\u{fffd}\"}}"
         );
     }
 

@@ -58,7 +58,7 @@ impl ColumnType {
             JsonTypes::BOOLEAN => Self::Boolean,
             JsonTypes::INTEGER => Self::Integer { strings: false },
             _ if types.is_number() => Self::Number { strings: false },
-            JsonTypes::STRING if string.is_some_and(|string| is_base64(string)) => Self::Binary,
+            JsonTypes::STRING if string.is_some_and(is_base64) => Self::Binary,
             _ if may_parse
                 && format == "integer"
                 && types.is_within(JsonTypes::INTEGER | JsonTypes::STRING) =>
@@ -227,11 +227,12 @@ impl Schema {
         let columns = fields
             .map(|field| column(collection, selection, field))
             .collect::<Result<Vec<_>>>()?;
-        let rescued = rescues.then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
+        let rescue_column =
+            rescues.then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
         let arrow = columns
             .iter()
             .map(|column| column.column_type.field(&column.field, json_columns))
-            .chain(rescued)
+            .chain(rescue_column)
             .collect::<Vec<_>>();
         Ok(Self {
             columns,

@@ -95,13 +95,22 @@ impl Codec {
                 message.encode_raw(out);
             }
             Self::Json => {
+                let start = out.len();
                 serde_json::to_writer(&mut *out, message).map_err(|error| {
                     Error::internal("a message cannot be written as JSON").with_source(error)
                 })?;
+                one_line(&mut out[start..]);
                 out.push(b'\n');
             }
         }
         Ok(())
+    }
+}
+
+/// JSON that a message embeds may have line breaks, which would end the frame; they can only be white space.
+fn one_line(json: &mut [u8]) {
+    for byte in json.iter_mut().filter(|byte| **byte == b'\n') {
+        *byte = b' ';
     }
 }
 
@@ -160,6 +169,21 @@ mod tests {
         assert_eq!(out, b"{\"flush\":{}}\n");
         let (frame, used) = Codec::Json.split_frame(&out).unwrap().unwrap();
         assert_eq!((frame, used), (&b"{\"flush\":{}}"[..], 13));
+    }
+
+    #[test]
+    fn embedded_json_with_line_breaks_is_still_one_line() {
+        let spec = request::Spec {
+            config_json: "{\n  \"a\": 1\n}".into(),
+            ..Default::default()
+        };
+        let request = Request {
+            spec: Some(spec),
+            ..Request::default()
+        };
+        let mut out = Vec::new();
+        Codec::Json.encode(&request, &mut out).unwrap();
+        assert_eq!(out, b"{\"spec\":{\"config\":{   \"a\": 1 }}}\n");
     }
 
     #[test]

@@ -7,6 +7,11 @@ mod codec;
 mod json_tuple;
 mod linked;
 pub mod packed;
+#[allow(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands every field over by reference"
+)]
 mod protojson;
 pub mod request;
 mod store;

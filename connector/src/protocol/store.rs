@@ -2,9 +2,12 @@
 //!
 //! Field numbers as in `proto/materialize.proto`; the wire format as in protobuf's encoding specification.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
@@ -28,6 +31,9 @@ pub struct Store<'a> {
 /// The tag of the `store` field of a Request: field 7, length-delimited.
 const STORE_TAG: u8 = 7 << 3 | 2;
 
+/// The greatest number of a field.
+const MAX_FIELD: u64 = (1 << 29) - 1;
+
 /// Where the packed tuples of a JSON message are decoded to; reused from row to row.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -35,7 +41,8 @@ pub(super) struct Scratch {
     values: Vec<u8>,
 }
 
-/// Reads `frame` where it is a proto Request that holds a Store and nothing else; none where it is another one.
+/// Reads `frame` where it is a proto Request that holds a Store and nothing else, in the usual form; none where it is another
+/// one, which is then for prost to read or to refuse.
 pub(super) fn from_proto(frame: &[u8]) -> Result<Option<Store<'_>>> {
     let Some((&STORE_TAG, mut rest)) = frame.split_first() else {
         return Ok(None);
@@ -47,7 +54,9 @@ pub(super) fn from_proto(frame: &[u8]) -> Result<Option<Store<'_>>> {
     let mut fields = Fields::default();
     let mut rest = store;
     while !rest.is_empty() {
-        fields.take(&mut rest)?;
+        if !fields.take(&mut rest)? {
+            return Ok(None);
+        }
     }
     Ok(Some(fields.into_store()))
 }
@@ -65,7 +74,8 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, rest: &mut &'a [u8]) -> Result<()> {
+    /// Takes a field off `rest`; false where it has not the form that it should have.
+    fn take(&mut self, rest: &mut &'a [u8]) -> Result<bool> {
         let tag = take_varint(rest)?;
         match (tag >> 3, tag & 7) {
             (1, 0) => self.binding = take_varint(rest)? as u32,
@@ -75,9 +85,11 @@ impl<'a> Fields<'a> {
             (5, 2) => self.values_packed = take_bytes(rest)?,
             (6, 2) => self.doc = take_bytes(rest)?,
             (8, 0) => self.delete = take_varint(rest)? != 0,
-            (_, wire_type) => skip(rest, wire_type)?,
+            // Fields that newer runtimes may have.
+            (7 | 9..=MAX_FIELD, wire_type @ (0 | 1 | 2 | 5)) => skip(rest, wire_type)?,
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
     fn into_store(self) -> Store<'a> {
@@ -110,6 +122,10 @@ fn take_varint(input: &mut &[u8]) -> Result<u64> {
     for (index, &byte) in input.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
         if byte < 0x80 {
+            // The tenth byte has room for the last of 64 bits.
+            if index == 9 && byte > 1 {
+                break;
+            }
             *input = &input[index + 1..];
             return Ok(value);
         }
@@ -138,33 +154,59 @@ fn skip(input: &mut &[u8], wire_type: u64) -> Result<()> {
     Ok(())
 }
 
-/// A line of the JSON codec as far as a Store needs it; every other request leaves `store` empty.
-#[derive(Deserialize)]
+/// A line of the JSON codec as far as a Store needs it, and whether there is another request in it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Line<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     store: Option<StoreLine<'a>>,
+    spec: Option<IgnoredAny>,
+    validate: Option<IgnoredAny>,
+    apply: Option<IgnoredAny>,
+    open: Option<IgnoredAny>,
+    load: Option<IgnoredAny>,
+    flush: Option<IgnoredAny>,
+    #[serde(alias = "start_commit")]
+    start_commit: Option<IgnoredAny>,
+    acknowledge: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+impl<'a> Line<'a> {
+    /// The Store, where there is nothing but it.
+    fn only_store(self) -> Option<StoreLine<'a>> {
+        let others = [
+            self.spec,
+            self.validate,
+            self.apply,
+            self.open,
+            self.load,
+            self.flush,
+            self.start_commit,
+            self.acknowledge,
+        ];
+        self.store.filter(|_| others.iter().all(Option::is_none))
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct StoreLine<'a> {
-    #[serde(default)]
     binding: Option<u32>,
-    #[serde(borrow, default)]
+    #[serde(borrow, alias = "key_json")]
     key: Option<&'a RawValue>,
-    #[serde(borrow, default, alias = "key_packed")]
+    #[serde(borrow, alias = "key_packed")]
     key_packed: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, alias = "values_json")]
     values: Option<&'a RawValue>,
-    #[serde(borrow, default, alias = "values_packed")]
+    #[serde(borrow, alias = "values_packed")]
     values_packed: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, alias = "doc_json")]
     doc: Option<&'a RawValue>,
-    #[serde(default)]
     delete: Option<bool>,
 }
 
-/// Reads `frame` where it is a line of the JSON codec that begins with a Store; none where it is another one.
+/// Reads `frame` where it is a line of the JSON codec that begins with a Store and holds nothing else; none where it is another
+/// one, which is then for the generated messages to read or to refuse.
 pub(super) fn from_json<'a>(
     frame: &'a [u8],
     scratch: &'a mut Scratch,
@@ -176,12 +218,19 @@ pub(super) fn from_json<'a>(
         Error::protocol("a Store from the runtime is not JSON of the materialize protocol")
             .with_source(error)
     })?;
-    line.store
+    line.only_store()
+        .filter(StoreLine::has_one_form)
         .map(|store| store.into_store(scratch))
         .transpose()
 }
 
 impl<'a> StoreLine<'a> {
+    /// Whether no tuple is there twice.
+    fn has_one_form(&self) -> bool {
+        let twice = |json: Option<_>, packed: Option<_>| json.is_some() && packed.is_some();
+        !twice(self.key, self.key_packed) && !twice(self.values, self.values_packed)
+    }
+
     fn into_store(self, scratch: &'a mut Scratch) -> Result<Store<'a>> {
         Ok(Store {
             binding: self.binding.unwrap_or_default(),
@@ -203,12 +252,111 @@ fn json_or_packed<'a>(
         (Some(json), _) => Ok(Tuple::Json(json.get().as_bytes())),
         (None, None) => Ok(Tuple::Packed(scratch)),
         (None, Some(packed)) => {
-            // Base64 needs no escapes in JSON, so that the text between the quotes is all there is.
-            let text = packed.get().trim_matches('"');
-            BASE64_STANDARD.decode_vec(text, scratch).map_err(|error| {
-                Error::protocol("a packed tuple from the runtime is not base64").with_source(error)
-            })?;
+            let text = string(packed)?;
+            BASE64_STANDARD
+                .decode_vec(&*text, scratch)
+                .map_err(|error| not_base64().with_source(error))?;
             Ok(Tuple::Packed(scratch))
+        }
+    }
+}
+
+/// The content of a JSON string; base64 has no need of escapes, so that it is nearly always borrowed.
+fn string(json: &RawValue) -> Result<Cow<'_, str>> {
+    let quoted = json.get();
+    let content = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .ok_or_else(not_base64)?;
+    if content.contains('\\') {
+        let text = serde_json::from_str(quoted).map_err(|error| not_base64().with_source(error))?;
+        return Ok(Cow::Owned(text));
+    }
+    Ok(Cow::Borrowed(content))
+}
+
+fn not_base64() -> Error {
+    Error::protocol("a packed tuple from the runtime is not base64")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::request::Decoder;
+    use crate::protocol::{Codec, Request};
+
+    fn name(codec: Codec, frame: &[u8]) -> Result<&'static str> {
+        let mut decoder = Decoder::new(codec);
+        decoder.decode(frame).map(|request| request.name())
+    }
+
+    #[test]
+    fn proto_stores_that_protobuf_forbids_are_refused() {
+        for (what, store) in [
+            ("field zero", &[0, 0][..]),
+            ("a key that is a number", &[3 << 3, 1]),
+            ("an end without a beginning", &[9 << 3 | 4]),
+            (
+                "a number of 70 bits",
+                &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 127],
+            ),
+        ] {
+            let frame = [&[STORE_TAG, store.len() as u8], store].concat();
+            assert!(name(Codec::Proto, &frame).is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn fields_of_newer_runtimes_are_passed_over() {
+        let store = [
+            8,
+            7,
+            9 << 3 | 2,
+            1,
+            b'a',
+            10 << 3 | 5,
+            0,
+            0,
+            0,
+            0,
+            8 << 3,
+            1,
+        ];
+        let frame = [&[STORE_TAG, store.len() as u8], &store[..]].concat();
+        let read = from_proto(&frame).unwrap().unwrap();
+        assert_eq!((read.binding, read.delete), (7, true));
+    }
+
+    #[test]
+    fn json_stores_are_read_by_protobufs_own_names_too() {
+        let frame = br#"{"store":{"key_json":["a"],"values_packed":"JyY=","doc_json":{}}}"#;
+        let mut decoder = Decoder::new(Codec::Json);
+        let Request::Store(store) = decoder.decode(frame).unwrap() else {
+            panic!("it is a Store");
+        };
+        assert_eq!(store.key, Tuple::Json(br#"["a"]"#));
+        assert_eq!(store.values, Tuple::Packed(&[0x27, 0x26]));
+        assert_eq!(store.doc, Some(&b"{}"[..]));
+    }
+
+    #[test]
+    fn base64_may_be_escaped_but_must_be_a_string() {
+        let escaped = br#"{"store":{"keyPacked":"\u004ayY=","valuesPacked":"\/w=="}}"#;
+        let mut scratch = Scratch::default();
+        let store = from_json(escaped, &mut scratch).unwrap().unwrap();
+        assert_eq!(store.key, Tuple::Packed(&[0x27, 0x26]));
+        assert_eq!(store.values, Tuple::Packed(&[0xff]));
+        assert!(name(Codec::Json, br#"{"store":{"keyPacked":1234}}"#).is_err());
+    }
+
+    #[test]
+    fn a_json_store_beside_another_request_is_refused() {
+        for frame in [
+            r#"{"store":{},"flush":{}}"#,
+            r#"{"store":{},"startCommit":{}}"#,
+            r#"{"store":{"key":[],"keyPacked":"?"}}"#,
+        ] {
+            assert!(name(Codec::Json, frame.as_bytes()).is_err(), "{frame}");
         }
     }
 }

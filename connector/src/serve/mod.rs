@@ -215,7 +215,7 @@ impl<S: ObjectStore> Session<S> {
             // Nobody waits for the interval once the session ends.
             let _ = tokio::time::timeout(wait, requests.ended()).await;
         }
-        responses.acknowledged(patch)?;
+        responses.acknowledged(patch.as_ref())?;
         Ok(Step::Done(()))
     }
 
@@ -235,7 +235,7 @@ impl<S: ObjectStore> Session<S> {
         responses.flushed()?;
         self.stores(requests).await?;
         let patch = self.transactor.commit(requests.waited()).await?;
-        responses.started_commit(patch)?;
+        responses.started_commit(patch.as_ref())?;
         let stored = self.transactor.stored();
         Ok(Step::Done(Round {
             flush_at,
@@ -272,4 +272,10 @@ fn cut_off(what: &str) -> Error {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::large_stack_arrays,
+    clippy::similar_names,
+    clippy::single_range_in_vec_init,
+    reason = "a session is a list of requests, a list of transactions is a list of ranges"
+)]
 mod tests;
