@@ -49,6 +49,11 @@ pub enum Event {
     },
     /// A session begins for the sole purpose of acknowledging the last commit of the one before.
     Completing,
+    /// The connector was killed, and the session begins anew on what the recovery log holds.
+    Restarted {
+        /// Where it was killed.
+        step: Step,
+    },
     /// A transaction was committed.
     Committed {
         /// Its number in the run, from 0.
@@ -73,6 +78,12 @@ pub enum Event {
 pub trait Progress: Send {
     /// Something happened.
     fn event(&mut self, event: Event);
+
+    /// The runtime has taken a step; a verdict to kill ends the connector there, and its session begins anew.
+    fn step(&mut self, step: Step) -> Verdict {
+        let _ = step;
+        Verdict::Continue
+    }
 }
 
 /// Hears nothing.
@@ -118,7 +129,7 @@ impl Observer for Narrator<'_> {
             }
             _ => {}
         }
-        Verdict::Continue
+        self.progress.step(step)
     }
 
     fn log(&mut self, log: &Log) {

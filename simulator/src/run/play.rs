@@ -18,6 +18,7 @@ use super::report::{BindingReport, FileReport, Report};
 use super::rows::RowMaker;
 use crate::catalog::{Built, Catalog, Materialization, Publication, build, validate};
 use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
+use crate::runtime;
 use crate::runtime::{
     Incarnations, KeyRange, RecoveryLog, Runtime, Task, Transaction, incarnation_seed,
 };
@@ -51,6 +52,22 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     let report = played.play(&documents, progress).await?;
     bucket.close().await?;
     Ok(report)
+}
+
+/// Plays a session up to the transaction `end`, and again from what is committed whenever the connector was killed.
+async fn play_until(
+    end: usize,
+    task: &mut Task<'_>,
+    transactions: &[Transaction],
+    narrator: &mut Narrator<'_>,
+) -> Result<()> {
+    loop {
+        let left = &transactions[task.log.committed as usize..end];
+        match task.session(left, narrator).await {
+            Err(runtime::Error::Killed(step)) => narrator.progress.event(Event::Restarted { step }),
+            outcome => return Ok(outcome?),
+        }
+    }
 }
 
 /// The materialization that the options name, or the only one there is.
@@ -247,11 +264,13 @@ impl Play<'_> {
                 number: count,
                 transactions: length,
             });
-            task.session(&left[..length], narrator).await?;
+            let end = task.log.committed as usize + length;
+            play_until(end, &mut task, transactions, narrator).await?;
         }
         if self.options.runtime == Runtime::V2 {
             narrator.progress.event(Event::Completing);
-            task.session(&[], narrator).await?;
+            let end = task.log.committed as usize;
+            play_until(end, &mut task, transactions, narrator).await?;
         }
         Ok(Sessions {
             count,

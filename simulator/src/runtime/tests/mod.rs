@@ -1,182 +1,19 @@
-//! The runtime against a connector of the tests' own, inside this process: well-behaved, unless told otherwise.
+//! The runtime against a scripted connector: what is said in which order, and what is an error.
+
+mod scripted;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::Codec;
-use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
-use materialize_s3_parquet::protocol::materialize::{Request, Response, request, response};
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::oneshot;
+use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::materialize::{Request, request};
+use serde_json::json;
 
 use super::*;
-
-/// What the scripted connector does wrong, if anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Flaw {
-    #[default]
-    None,
-    /// Answers Flush twice.
-    FlushedTwice,
-    /// Prints something on stdout while rows are stored.
-    StrayPrint,
-    /// Logs an error and exits with status 1 at `StartCommit`.
-    FailsAtStartCommit,
-    /// Exits with status 0 at `StartCommit`.
-    LeavesAtStartCommit,
-    /// Goes on talking after the answer to Apply.
-    TalksAfterApplied,
-    /// Never answers Flush.
-    Silent,
-    /// Ends its output in the middle of a message.
-    Truncates,
-}
-
-/// What the scripted connectors have seen, over all of them.
-type Seen = Arc<Mutex<Vec<Request>>>;
-
-struct Scripted {
-    codec: Codec,
-    flaw: Flaw,
-    seen: Seen,
-}
-
-impl Launch for Scripted {
-    fn launch(&self, _incarnation: u64) -> Result<Process> {
-        // Small pipes: whoever writes without reading comes to a stop here.
-        let (stdin, their_stdin) = duplex(64);
-        let (their_stdout, stdout) = duplex(64);
-        let (their_stderr, stderr) = duplex(1 << 16);
-        let connector = Script {
-            codec: self.codec,
-            flaw: self.flaw,
-            seen: Arc::clone(&self.seen),
-            stdout: their_stdout,
-            stderr: their_stderr,
-            staged: 0,
-        };
-        let (kill, killed) = oneshot::channel();
-        let exit = tokio::spawn(async move {
-            let is_success = tokio::select! {
-                is_success = connector.run(their_stdin) => is_success,
-                _ = killed => false,
-            };
-            Ok(Exit {
-                is_success,
-                status: format!("exit status: {}", u8::from(!is_success)),
-            })
-        });
-        Ok(Process {
-            stdin: Box::new(stdin),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            exit,
-            kill,
-        })
-    }
-
-    fn codec(&self) -> Codec {
-        self.codec
-    }
-}
-
-struct Script {
-    codec: Codec,
-    flaw: Flaw,
-    seen: Seen,
-    stdout: DuplexStream,
-    stderr: DuplexStream,
-    staged: u64,
-}
-
-impl Script {
-    /// Answers until the input ends. Returns whether the exit status is 0.
-    async fn run(mut self, mut stdin: DuplexStream) -> bool {
-        let mut buffer = Vec::new();
-        loop {
-            while let Some((frame, used)) = self.codec.split_frame(&buffer).unwrap() {
-                let request: Request = self.codec.decode(Bytes::copy_from_slice(frame)).unwrap();
-                buffer.drain(..used);
-                self.seen.lock().unwrap().push(request.clone());
-                if let Some(is_success) = self.answer(&request).await {
-                    return is_success;
-                }
-            }
-            if stdin.read_buf(&mut buffer).await.unwrap() == 0 {
-                return true;
-            }
-        }
-    }
-
-    async fn answer(&mut self, request: &Request) -> Option<bool> {
-        let mut response = Response::default();
-        if request.spec.is_some() {
-            response.spec = Some(response::Spec {
-                protocol: 3_032_023,
-                ..Default::default()
-            });
-        } else if request.apply.is_some() {
-            response.applied = Some(response::Applied::default());
-        } else if request.open.is_some() {
-            response.opened = Some(response::Opened::default());
-        } else if request.acknowledge.is_some() {
-            response.acknowledged = Some(response::Acknowledged {
-                state: Some(patch(&json!({"staged": null}))),
-            });
-        } else if request.flush.is_some() {
-            response.flushed = Some(response::Flushed::default());
-        } else if request.store.is_some() {
-            self.staged += 1;
-            if self.flaw == Flaw::StrayPrint {
-                self.stdout.write_all(b"row stored!!\n").await.unwrap();
-            }
-            return None;
-        } else if request.start_commit.is_some() {
-            match self.flaw {
-                Flaw::LeavesAtStartCommit => return Some(true),
-                Flaw::FailsAtStartCommit => {
-                    let line = b"{\"level\":\"error\",\"message\":\"no such bucket: make it\"}\n";
-                    self.stderr.write_all(line).await.unwrap();
-                    return Some(false);
-                }
-                Flaw::Truncates => {
-                    self.stdout.write_all(&[9, 0, 0, 0, 1]).await.unwrap();
-                    return Some(true);
-                }
-                _ => {}
-            }
-            let state = patch(&json!({"staged": self.staged}));
-            response.started_commit = Some(response::StartedCommit { state: Some(state) });
-        }
-        if self.flaw == Flaw::Silent && request.flush.is_some() {
-            return None;
-        }
-        self.send(&response).await;
-        let again = (self.flaw == Flaw::FlushedTwice && request.flush.is_some())
-            || (self.flaw == Flaw::TalksAfterApplied && request.apply.is_some());
-        if again {
-            self.send(&response).await;
-        }
-        None
-    }
-
-    async fn send(&mut self, response: &Response) {
-        let mut out = Vec::new();
-        self.codec.encode(response, &mut out).unwrap();
-        // The runtime may have turned away already.
-        let _ = self.stdout.write_all(&out).await;
-    }
-}
-
-fn patch(updated: &Value) -> ConnectorState {
-    ConnectorState {
-        updated_json: updated.to_string().into(),
-        merge_patch: true,
-    }
-}
+use scripted::{Flaw, Scripted, Seen};
 
 fn transaction(rows: u32) -> Transaction {
     let row = |index| Row {
