@@ -29,6 +29,10 @@ lint *args:
 doc *args:
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps {{ args }}
 
+# Fuzz what reads bytes from outside, each body for a minute: `just fuzz --seconds 600 rows`
+fuzz *args:
+    cargo xtask fuzz {{ args }}
+
 # Build the connector's image, `materialize-s3-parquet:local`
 image *args:
     cargo xtask image {{ args }}

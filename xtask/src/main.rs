@@ -7,6 +7,7 @@ mod cargo;
 mod conformance;
 mod docker;
 mod duckdb;
+mod fuzz;
 mod image;
 mod minio;
 mod sh;
@@ -23,7 +24,8 @@ const USAGE: &str = "the commands:
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
   cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, MinIO's image
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
-                                              --host: do not compile inside; --binary: of this program";
+                                              --host: do not compile inside; --binary: of this program
+  cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler";
 
 /// The catalog that `cargo sim` plays when it is not told what to do.
 const DEFAULT_CATALOG: &str = "tests/catalogs/wikipedia/flow.yaml";
@@ -54,6 +56,7 @@ fn run(args: &[String]) -> Result<()> {
         "sim" => sim(workspace, args),
         "conformance" => conformance::run(workspace, args),
         "setup" => setup(workspace, args),
+        "fuzz" => fuzz::run(&workspace, args),
         "image" => image::run(&workspace, args),
         other => Err(Failure::Said(format!("there is no `{other}`; {USAGE}"))),
     }

@@ -1,0 +1,177 @@
+//! What a file should hold of a row, and what it holds.
+
+use std::iter;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
+use arrow_array::{Array, RecordBatch};
+use materialize_s3_parquet::mapping::{ColumnType, RESCUED_FIELD, Schema};
+use serde_json::{Map, Number, Value as Json};
+
+use crate::documents::Row;
+use crate::oracle;
+
+/// A value of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    /// By its bits, so that a NaN is itself.
+    Double(u64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Date(i32),
+    Timestamp(i64),
+    /// What the rescue column holds: the same value may be said in more than one way.
+    Rescued(Json),
+}
+
+/// The cells of a row: of each column, and of the rescue column where there is one.
+pub(crate) fn expected(schema: &Schema, row: &Row) -> Vec<Cell> {
+    let mut rescued = Map::new();
+    let mut cells = Vec::new();
+    for (column, value, cell) in converted(schema, row) {
+        if cell.is_none() {
+            rescued.insert(column.to_owned(), value.clone());
+        }
+        cells.push(cell.unwrap_or(Cell::Null));
+    }
+    if schema.rescues() {
+        cells.push(if rescued.is_empty() {
+            Cell::Null
+        } else {
+            Cell::Rescued(Json::Object(rescued))
+        });
+    }
+    cells
+}
+
+/// The field of the first value of a row that does not fit.
+pub(crate) fn first_misfit<'a>(schema: &'a Schema, row: &'a Row) -> Option<&'a str> {
+    converted(schema, row).find_map(|(field, _, cell)| cell.is_none().then_some(field))
+}
+
+fn converted<'a>(
+    schema: &'a Schema,
+    row: &'a Row,
+) -> impl Iterator<Item = (&'a str, &'a Json, Option<Cell>)> {
+    let values = row
+        .key
+        .iter()
+        .chain(&row.values)
+        .map(|value| (value, false));
+    let document = schema
+        .has_document()
+        .then(|| (row.document.as_ref().unwrap_or(&Json::Null), true));
+    let columns = schema.columns().iter();
+    columns
+        .zip(values.chain(document))
+        .map(|(column, (value, is_document))| {
+            let cell = match (column.column_type, is_document) {
+                _ if value.is_null() => Some(Cell::Null),
+                // The document is text already, whatever it is.
+                (ColumnType::Json | ColumnType::CastToString, true) => Some(json_text(value)),
+                (_, true) => None,
+                (column_type, false) => convert(column_type, value),
+            };
+            (column.field.as_str(), value, cell)
+        })
+}
+
+/// The value of a column that a JSON value is, by the table of the design; none where it does not fit.
+fn convert(column_type: ColumnType, value: &Json) -> Option<Cell> {
+    match (column_type, value) {
+        (_, Json::Null) => Some(Cell::Null),
+        (ColumnType::Boolean, Json::Bool(boolean)) => Some(Cell::Boolean(*boolean)),
+        (ColumnType::Integer { .. }, Json::Number(number)) => {
+            oracle::integer(&decimal_text(number)).map(Cell::Integer)
+        }
+        (ColumnType::Integer { strings: true }, Json::String(text)) => {
+            oracle::integer(text).map(Cell::Integer)
+        }
+        (ColumnType::Number { .. }, Json::Number(number)) => number.as_f64().map(double),
+        (ColumnType::Number { strings: true }, Json::String(text)) => {
+            oracle::double_of_string(text).map(double)
+        }
+        (ColumnType::String | ColumnType::CastToString, Json::String(text)) => {
+            Some(Cell::Text(text.clone()))
+        }
+        (ColumnType::Binary, Json::String(text)) => oracle::base64(text).map(Cell::Bytes),
+        (ColumnType::Date, Json::String(text)) => oracle::date(text).map(Cell::Date),
+        (ColumnType::Timestamp, Json::String(text)) => oracle::date_time(text).map(Cell::Timestamp),
+        (ColumnType::Json | ColumnType::CastToString, value) => Some(json_text(value)),
+        _ => None,
+    }
+}
+
+/// A number with all its digits, none of them an exponent.
+fn decimal_text(number: &Number) -> String {
+    match number.as_f64() {
+        Some(double) if number.is_f64() => format!("{double}"),
+        _ => number.to_string(),
+    }
+}
+
+fn double(double: f64) -> Cell {
+    Cell::Double(double.to_bits())
+}
+
+fn json_text(value: &Json) -> Cell {
+    Cell::Text(value.to_string())
+}
+
+/// The rows of a batch as cells.
+pub(crate) fn found(batch: &RecordBatch) -> Vec<Vec<Cell>> {
+    let rescues = |name: &str, index| name == RESCUED_FIELD && index + 1 == batch.num_columns();
+    let schema = batch.schema();
+    let columns: Vec<Vec<Cell>> = iter::zip(schema.fields(), batch.columns())
+        .enumerate()
+        .map(|(index, (field, array))| cells(array, rescues(field.name(), index)))
+        .collect();
+    (0..batch.num_rows())
+        .map(|row| columns.iter().map(|column| column[row].clone()).collect())
+        .collect()
+}
+
+fn cells(array: &dyn Array, is_rescue: bool) -> Vec<Cell> {
+    if let Some(values) = array.as_boolean_opt() {
+        return values
+            .iter()
+            .map(|value| cell(value, Cell::Boolean))
+            .collect();
+    }
+    if let Some(values) = array.as_string_opt::<i32>() {
+        let text = |text: &str| {
+            if is_rescue {
+                Cell::Rescued(serde_json::from_str(text).expect("what is rescued is JSON"))
+            } else {
+                Cell::Text(text.to_owned())
+            }
+        };
+        return values.iter().map(|value| cell(value, text)).collect();
+    }
+    if let Some(values) = array.as_binary_opt::<i32>() {
+        let bytes = |bytes: &[u8]| Cell::Bytes(bytes.to_vec());
+        return values.iter().map(|value| cell(value, bytes)).collect();
+    }
+    primitives::<Int64Type>(array, Cell::Integer)
+        .or_else(|| primitives::<Float64Type>(array, double))
+        .or_else(|| primitives::<Date32Type>(array, Cell::Date))
+        .or_else(|| primitives::<TimestampMicrosecondType>(array, Cell::Timestamp))
+        .unwrap_or_else(|| panic!("a column of {}", array.data_type()))
+}
+
+fn primitives<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    kind: impl Fn(T::Native) -> Cell,
+) -> Option<Vec<Cell>> {
+    let values = array.as_primitive_opt::<T>()?;
+    Some(values.iter().map(|value| cell(value, &kind)).collect())
+}
+
+fn cell<T>(value: Option<T>, kind: impl FnOnce(T) -> Cell) -> Cell {
+    value.map_or(Cell::Null, kind)
+}

@@ -1,0 +1,130 @@
+//! What holds for frames of either codec.
+
+use bytes::Bytes;
+use materialize_s3_parquet::protocol::materialize::{self, request};
+use materialize_s3_parquet::protocol::request::Decoder;
+use materialize_s3_parquet::protocol::{Codec, Request, Store, Tuple};
+
+/// Splits `stream` into frames, as the session does, and hands each on.
+pub(crate) fn each(codec: Codec, mut stream: &[u8], mut check: impl FnMut(&[u8])) {
+    while let Ok(Some((frame, used))) = codec.split_frame(stream) {
+        assert!(frame.len() < used && used <= stream.len());
+        let partial = codec.split_frame(&stream[..used - 1]);
+        assert!(
+            matches!(partial, Ok(None)),
+            "a frame is whole before its end"
+        );
+        if let Some(expected) = codec.frame_bytes(stream) {
+            assert_eq!(expected, used);
+        }
+        check(frame);
+        stream = &stream[used..];
+    }
+}
+
+/// Reads a frame by the decoder of the hot path and by the generated messages: the two must agree on what it is, or that it
+/// is nothing.
+pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
+    let mut decoder = Decoder::new(codec);
+    let in_place = decoder.decode(frame);
+    let generic: Option<materialize::Request> = codec.decode(Bytes::copy_from_slice(frame)).ok();
+    let expected = generic.as_ref().and_then(only_request);
+    match (&in_place, expected) {
+        (Ok(Request::Store(store)), Some(_)) => {
+            let generic = generic.as_ref().and_then(|request| request.store.as_ref());
+            assert_eq!(Some(*store), generic.map(as_read));
+            read_tuples(store);
+        }
+        (Ok(request), Some(name)) => assert_eq!(request.name(), name),
+        (Ok(request), None) => panic!(
+            "the message is read as {}, and the generated messages do not read it",
+            request.name()
+        ),
+        (Err(error), Some(name)) => panic!("the message is a {name}, and is not read: {error}"),
+        (Err(_), None) => {}
+    }
+    if let Some(request) = generic {
+        for codec in [Codec::Proto, Codec::Json] {
+            round_trip(codec, &request);
+        }
+    }
+}
+
+/// The name of the request that the message holds; none where there is not exactly one.
+fn only_request(message: &materialize::Request) -> Option<&'static str> {
+    let names = [
+        message.spec.as_ref().map(|_| "Spec"),
+        message.validate.as_ref().map(|_| "Validate"),
+        message.apply.as_ref().map(|_| "Apply"),
+        message.open.as_ref().map(|_| "Open"),
+        message.load.as_ref().map(|_| "Load"),
+        message.flush.as_ref().map(|_| "Flush"),
+        message.store.as_ref().map(|_| "Store"),
+        message.start_commit.as_ref().map(|_| "StartCommit"),
+        message.acknowledge.as_ref().map(|_| "Acknowledge"),
+    ];
+    let mut present = names.into_iter().flatten();
+    let first = present.next()?;
+    present.next().is_none().then_some(first)
+}
+
+/// A Store of the generated messages as the session reads it.
+fn as_read(store: &request::Store) -> Store<'_> {
+    Store {
+        binding: store.binding,
+        key: tuple(&store.key_json, &store.key_packed),
+        values: tuple(&store.values_json, &store.values_packed),
+        doc: Some(&store.doc_json[..]).filter(|doc| !doc.is_empty()),
+        delete: store.delete,
+    }
+}
+
+fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
+    match json {
+        [] => Tuple::Packed(packed),
+        json => Tuple::Json(json),
+    }
+}
+
+/// Whatever the runtime put into its tuples, reading them comes to an end.
+fn read_tuples(store: &Store<'_>) {
+    for tuple in [store.key, store.values] {
+        let mut values = tuple.values();
+        let length = match tuple {
+            Tuple::Packed(bytes) | Tuple::Json(bytes) => bytes.len(),
+        };
+        let count = std::iter::from_fn(|| values.take().ok().flatten()).count();
+        assert!(count <= length, "more elements than bytes");
+    }
+}
+
+/// A message that can be written is one frame, which is read as what was written.
+fn round_trip(codec: Codec, message: &materialize::Request) {
+    let Some(first) = encoded(codec, message) else {
+        // Embedded JSON that is none, or a number that is no value of its enum.
+        assert_eq!(codec, Codec::Json, "protobuf can say every message");
+        return;
+    };
+    // JSON has two forms of some defaults, so that only what was read once is in its final form.
+    let second = encoded(codec, &decoded(codec, &first)).expect("what was read can be written");
+    assert!(codec == Codec::Json || second == first);
+    let third = encoded(codec, &decoded(codec, &second));
+    assert_eq!(third, Some(second));
+}
+
+fn encoded(codec: Codec, message: &materialize::Request) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    codec.encode(message, &mut out).ok()?;
+    Some(out)
+}
+
+fn decoded(codec: Codec, stream: &[u8]) -> materialize::Request {
+    let (frame, used) = codec
+        .split_frame(stream)
+        .expect("what we write is within the limits")
+        .expect("what we write is whole");
+    assert_eq!(used, stream.len(), "one message is one frame");
+    codec
+        .decode(Bytes::copy_from_slice(frame))
+        .expect("what we write can be read")
+}
