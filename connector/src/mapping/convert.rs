@@ -165,7 +165,7 @@ fn integer(value: &Value<'_>, strings: bool) -> Result<i64, Misfit> {
         Value::Integer(integer) => return Ok(*integer),
         Value::Unsigned(_) => Err(NotAnInteger::OutOfRange),
         Value::Double(double) => number::integer_of_double(*double),
-        Value::Number(text) => number::integer_of_text(text),
+        Value::Number(text) => number::integer_of_number(text),
         Value::String(text) if strings => number::integer_of_text(text),
         _ => return Err(Misfit::UnexpectedType),
     };

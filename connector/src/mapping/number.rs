@@ -20,6 +20,18 @@ pub(super) fn integer_of_text(text: &str) -> Result<i64, NotAnInteger> {
     decimal.to_integer()
 }
 
+/// The integer that a JSON number is. With a fraction or an exponent it stands for the double nearest to it: that is how the
+/// runtime holds it, and how it sends it by the other codec.
+pub(super) fn integer_of_number(text: &str) -> Result<i64, NotAnInteger> {
+    if !text.contains(['.', 'e', 'E']) {
+        return integer_of_text(text);
+    }
+    match double_of_text(text) {
+        Some(double) => integer_of_double(double),
+        None => Err(NotAnInteger::OutOfRange),
+    }
+}
+
 /// The integer that a double is, exactly.
 pub(super) fn integer_of_double(double: f64) -> Result<i64, NotAnInteger> {
     // -2^63 is a double and 2^63 the first one beyond.
@@ -163,6 +175,25 @@ mod tests {
             (" 1", Err(NotANumber)),
         ] {
             assert_eq!(integer_of_text(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_the_same_integer_as_the_double_that_the_other_codec_sends() {
+        for (text, expected) in [
+            ("9007199254740993", Ok(9_007_199_254_740_993)),
+            ("1.0", Ok(1)),
+            // As doubles are written: no more digits than tell them from their neighbours.
+            ("1.2345678901234568e+18", Ok(1_234_567_890_123_456_768)),
+            ("-9.223372036854776e+18", Ok(i64::MIN)),
+            ("9.223372036854776e+18", Err(OutOfRange)),
+            ("1e400", Err(OutOfRange)),
+            ("1.9", Err(Fraction)),
+        ] {
+            assert_eq!(integer_of_number(text), expected, "{text}");
+            if let (Ok(double), true) = (text.parse(), text.contains('.')) {
+                assert_eq!(integer_of_double(double), expected, "{text}");
+            }
         }
     }
 
