@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod catalogs;
+mod containers;
 mod docker;
 mod image;
-mod minio;
 mod protocol;
+mod runs;
 mod servers;
+mod snapshot;
 mod stores;
 mod wikipedia;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use flow_sim::minio::{self, Minio};
+use flow_sim::container::{Container, Image};
 use flow_sim::run::{Location, Store};
-use flow_sim::s3;
+use flow_sim::{ceph, minio, s3};
 
 use crate::docker;
 
@@ -19,13 +19,15 @@ pub(crate) enum Server {
     Embedded,
     /// A real MinIO, one for the whole suite.
     Minio,
+    /// A real Ceph, one for the whole suite.
+    Ceph,
 }
 
 impl Server {
     /// Every server that can be had: without Docker only the simulator's own, and then `test` is noted as skipped for the rest.
     pub(crate) fn all(test: &str) -> Vec<Self> {
         if docker::wanted(test) {
-            vec![Self::Embedded, Self::Minio]
+            vec![Self::Embedded, Self::Minio, Self::Ceph]
         } else {
             vec![Self::Embedded]
         }
@@ -36,6 +38,7 @@ impl Server {
         match self {
             Self::Embedded => embedded().clone(),
             Self::Minio => minio().0.clone(),
+            Self::Ceph => ceph().0.clone(),
         }
     }
 
@@ -108,21 +111,26 @@ fn embedded() -> &'static Location {
     })
 }
 
-/// MinIO's place as we see it, and its URL as containers do. A watchdog removes the container when this process is gone.
-fn minio() -> &'static (Location, String) {
-    static LOCATION: OnceLock<(Location, String)> = OnceLock::new();
-    LOCATION.get_or_init(|| {
-        for_ever(async || {
-            let server = Minio::start().await.unwrap();
-            let location = Location {
-                endpoint: server.endpoint().to_owned(),
-                region: "us-east-1".to_owned(),
-                access_key_id: minio::ACCESS_KEY.to_owned(),
-                secret_access_key: minio::SECRET_KEY.to_owned(),
-            };
-            let bridge = server.bridge_endpoint().to_owned();
-            (server, (location, bridge))
-        })
+/// A server's place as we see it, and its URL as containers do.
+type Place = (Location, String);
+
+fn minio() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| contained(minio::IMAGE))
+}
+
+fn ceph() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| contained(ceph::IMAGE))
+}
+
+/// Starts a server in a container, which is removed when this process is gone.
+fn contained(image: Image) -> Place {
+    for_ever(async move || {
+        let container = Container::start(image).await.unwrap();
+        let bridge = container.bridge_endpoint().to_owned();
+        let place = (Location::of(&container), bridge);
+        (container, place)
     })
 }
 

@@ -1,0 +1,186 @@
+//! The small catalogs of `tests/catalogs`, one idea each: what is read back is what was sent, by every codec, runtime and server; and
+//! what it looks like to DuckDB is pinned.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use flow_sim::run::{Error, Options, run};
+use flow_sim::runtime::Runtime;
+use insta::assert_snapshot;
+use materialize_s3_parquet::protocol::Codec;
+use tempfile::TempDir;
+
+use crate::runs::{self, DIALECTS, kept_files, play};
+use crate::servers::Server;
+use crate::snapshot::{self, Portrait};
+
+/// More rows than any of these catalogs has.
+const ALL_ROWS: usize = 10_000;
+
+/// What one run has made.
+struct Made {
+    bindings: Vec<Portrait>,
+    /// The bytes of its files, by their paths in the bucket.
+    files: Vec<Vec<u8>>,
+}
+
+fn options(idea: &str, task: &str, server: Server, dialect: (Runtime, Codec)) -> Options {
+    Options {
+        task: Some(task.to_owned()),
+        preview_rows: ALL_ROWS,
+        ..runs::of_catalog(idea, server, dialect)
+    }
+}
+
+async fn made(options: Options) -> Made {
+    let folder = TempDir::new().unwrap();
+    let report = play(&Options {
+        output: Some(folder.path().to_owned()),
+        ..options
+    })
+    .await;
+    assert!(report.unsupported_requests.is_empty());
+    let portrait = |binding| Portrait::of(binding, folder.path());
+    Made {
+        bindings: report.bindings.iter().map(portrait).collect(),
+        files: kept_files(folder.path())
+            .iter()
+            .map(|path| fs::read(path).unwrap())
+            .collect(),
+    }
+}
+
+/// Plays a task in every way, and tells what it looks like. The codec makes no difference to a single byte. The runtime may select
+/// fewer fields; what both select is the same.
+async fn looks(idea: &str, task: &str, servers: &[Server]) -> String {
+    let mut text = format!("task {task}\n");
+    for (index, server) in servers.iter().enumerate() {
+        let mut all = Vec::new();
+        for dialect in DIALECTS {
+            all.push(made(options(idea, task, *server, dialect)).await);
+        }
+        assert!(all[0].files == all[1].files, "{task}: v1 by both codecs");
+        assert!(all[2].files == all[3].files, "{task}: v2 by both codecs");
+        for (old, new) in all[0].bindings.iter().zip(&all[2].bindings) {
+            let note = compare_runtimes(old, new);
+            if index == 0 {
+                text.push('\n');
+                text.push_str(&new.text(&note));
+            }
+        }
+    }
+    text
+}
+
+/// Sees to it that the columns which both runtimes select hold the same; says which only one of them selects.
+fn compare_runtimes(old: &Portrait, new: &Portrait) -> String {
+    for column in &new.columns {
+        let (name, _) = column;
+        if let Some(cells) = old.column(name) {
+            assert!(old.columns.contains(column), "{column:?}");
+            assert_eq!(Some(cells), new.column(name), "{name}");
+        }
+    }
+    let missing = |one: &Portrait, other: &Portrait, runtime: &str| {
+        let names = one.columns.iter().map(|(name, _)| name);
+        let missing: Vec<String> = names
+            .filter(|name| other.column(name).is_none())
+            .map(|name| format!("{name:?}"))
+            .collect();
+        if missing.is_empty() {
+            String::new()
+        } else {
+            format!("not selected by {runtime}: {}\n", missing.join(", "))
+        }
+    };
+    missing(new, old, "the old runtime") + &missing(old, new, "the new runtime")
+}
+
+/// Plays tasks of a catalog and compares what they look like with `snapshots/<idea>.snap`.
+async fn pinned(idea: &str, tasks: &[&str], servers: &[Server]) {
+    let mut text = String::new();
+    for task in tasks {
+        writeln!(text, "{}", looks(idea, task, servers).await).unwrap();
+    }
+    snapshot::settings().bind(|| assert_snapshot!(idea, text));
+}
+
+/// Runs a task that must fail, by every dialect, with a message that holds all of `says`.
+async fn fails(idea: &str, task: &str, says: &[&str]) {
+    for dialect in DIALECTS {
+        let options = options(idea, task, Server::Embedded, dialect);
+        let Err(Error::Runtime(error)) = run(&options, &mut ()).await else {
+            panic!("{task} by {dialect:?} has not failed in the connector")
+        };
+        let message = error.to_string();
+        for part in says {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+    }
+}
+
+const EMBEDDED: &[Server] = &[Server::Embedded];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flattening() {
+    pinned("flattening", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_strings() {
+    pinned("json_strings", &["acmeCo/lake", "acmeCo/logical"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compression() {
+    let servers = Server::all("catalogs::compression");
+    pinned("compression", &["acmeCo/lake", "acmeCo/levels"], &servers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn types() {
+    pinned("types", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rescued() {
+    pinned("rescued", &["acmeCo/lake", "acmeCo/strict"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_not_to_be_rescued_stops_the_task_and_is_named() {
+    let says = [
+        "collection `acmeCo/readings`",
+        "field `integer`",
+        "key [2]",
+        "an integer beyond 64 bits",
+        "`unconvertible`",
+    ];
+    fails("rescued", "acmeCo/stopped", &says).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions() {
+    pinned("deletions", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_names() {
+    let servers = Server::all("catalogs::hostile_names");
+    pinned(
+        "hostile_names",
+        &["acmeCo/the 'lake' = %C3%A9 😀"],
+        &servers,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cast_to_string() {
+    pinned("cast_to_string", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing() {
+    pinned("nothing", &["acmeCo/lake"], EMBEDDED).await;
+}
