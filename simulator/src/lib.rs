@@ -1,17 +1,19 @@
 //! The simulator.
 
+pub mod catalog;
+pub mod ceph;
+pub mod combine;
+pub mod container;
+pub mod document_uuid;
+pub mod extract;
+pub mod fixture;
+pub mod generate;
 pub mod minio;
+pub mod readback;
+mod refusal;
+pub mod run;
+pub mod runtime;
 pub mod s3;
 pub mod schema;
 pub mod selection;
 pub mod suggest;
-pub mod combine;
-pub mod document_uuid;
-pub mod extract;
-pub mod catalog;
-pub mod readback;
-pub mod runtime;
-pub mod fixture;
-pub mod generate;
-pub mod run;
-mod refusal;

@@ -1,4 +1,4 @@
-//! A Docker engine to run MinIO and the product's image in: the one that answers, or one that we install and start.
+//! A Docker engine to run S3 servers and the product's image in: the one that answers, or one that we install and start.
 
 use std::fs;
 use std::path::Path;
@@ -97,17 +97,24 @@ pub(crate) fn ensure_base_image() -> Result<()> {
     sh::say(&format!(
         "no registry gives {BASE_IMAGE}: making it of Debian's packages (mmdebstrap, about a minute, once)"
     ));
+    bootstrap(BASE_IMAGE, BASE_RELEASE, "ca-certificates")
+}
+
+/// Whether [`bootstrap`] has what it needs, or can get it.
+pub(crate) fn can_bootstrap() -> bool {
+    sh::find("mmdebstrap").is_some() || may_install()
+}
+
+/// Makes an image of a Debian release and some of its packages, which are separated by commas.
+pub(crate) fn bootstrap(image: &str, release: &str, packages: &str) -> Result<()> {
     if sh::find("mmdebstrap").is_none() {
         apt_install(&["mmdebstrap", "debian-archive-keyring"])?;
     }
     let mut bootstrap = Command::new("mmdebstrap")
-        .args([
-            "--quiet",
-            "--variant=apt",
-            "--include=ca-certificates",
-            BASE_RELEASE,
-            "-",
-        ])
+        .args(["--quiet", "--variant=apt"])
+        .arg("--aptopt=APT::Install-Recommends \"false\"")
+        .arg(format!("--include={packages}"))
+        .args([release, "-"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -117,17 +124,17 @@ pub(crate) fn ensure_base_image() -> Result<()> {
         .take()
         .expect("stdout was asked to be a pipe just above");
     let imported = sh::succeeds_with(
-        Command::new("docker").args(["import", "-", BASE_IMAGE]),
+        Command::new("docker").args(["import", "-", image]),
         tar.into(),
     );
     let made = bootstrap.wait().is_ok_and(|status| status.success());
     if imported && made {
         return Ok(());
     }
-    // A half image under the public name would be taken for the real one from now on.
-    sh::succeeds(Command::new("docker").args(["image", "rm", BASE_IMAGE]));
+    // A half image would be taken for the real one from now on.
+    sh::succeeds(Command::new("docker").args(["image", "rm", image]));
     Err(Failure::Said(format!(
-        "cannot make {BASE_IMAGE}: `mmdebstrap … | docker import` failed (its messages stand above)"
+        "cannot make {image}: `mmdebstrap … | docker import` failed (its messages stand above)"
     )))
 }
 

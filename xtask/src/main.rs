@@ -4,12 +4,14 @@
 //! `.cargo/config.toml` has the aliases that lead here.
 
 mod cargo;
+mod ceph;
 mod conformance;
 mod docker;
 mod duckdb;
 mod fuzz;
 mod image;
 mod minio;
+mod servers;
 mod sh;
 
 use std::os::unix::process::CommandExt;
@@ -22,7 +24,7 @@ use crate::sh::{Failure, Result};
 const USAGE: &str = "the commands:
   cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
-  cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, MinIO's image
+  cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
   cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler";
@@ -74,12 +76,11 @@ fn asks_for_help(args: &[String]) -> bool {
 /// Runs the simulator in our place.
 fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
-    if wants_minio(args) {
-        minio::ensure(
-            &workspace,
-            "Or leave `--s3 minio` out: the embedded server needs no Docker",
-        )?;
-    }
+    servers::ensure(
+        &workspace,
+        &servers::wanted(args),
+        "Or leave `--s3` out: the embedded server needs no Docker",
+    )?;
     workspace.build()?;
     let mut simulator = workspace.command(workspace.program("flow-sim"));
     if args.is_empty() {
@@ -97,17 +98,15 @@ fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--no-docker"] => Ok(()),
-        [] => minio::ensure(&workspace, "Or run `cargo xtask setup --no-docker`"),
+        [] => servers::ensure(
+            &workspace,
+            &servers::ALL,
+            "Or run `cargo xtask setup --no-docker`",
+        ),
         _ => Err(Failure::Said(
             "`cargo xtask setup` takes no argument but --no-docker".to_owned(),
         )),
     }
-}
-
-/// Whether the simulator is asked to start MinIO.
-fn wants_minio(args: &[String]) -> bool {
-    args.iter().any(|arg| arg == "--s3=minio")
-        || args.windows(2).any(|pair| pair == ["--s3", "minio"])
 }
 
 #[cfg(test)]
@@ -116,14 +115,6 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn docker_is_set_up_for_minio_alone() {
-        assert!(wants_minio(&words("run flow.yaml --s3 minio")));
-        assert!(wants_minio(&words("run --s3=minio flow.yaml")));
-        assert!(!wants_minio(&words("run --s3 embedded minio")));
-        assert!(!wants_minio(&[]));
     }
 
     #[test]

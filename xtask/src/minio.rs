@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::cargo::Workspace;
 use crate::docker;
-use crate::sh::{self, Failure, Result};
+use crate::sh::{self, Result};
 
 /// The image, by the name and tag that `simulator/src/minio.rs` asks for (a test compares them).
 const NAME: &str = "flow-sim/minio";
@@ -22,17 +22,8 @@ const GO_IMAGE: &str = "golang:1.24";
 /// Leaves symbols and debug information out of the program.
 const LINKER_FLAGS: &str = "-s -w";
 
-/// Sees to it that an engine runs and has the image. A failure names the way to do without.
-pub(crate) fn ensure(workspace: &Workspace, otherwise: &str) -> Result<()> {
-    let ready = docker::ensure_engine(workspace).and_then(|()| ensure_image(workspace));
-    ready.map_err(|failure| match failure {
-        Failure::Said(message) => Failure::Said(format!("{message}\n{otherwise}")),
-        child @ Failure::Child(_) => child,
-    })
-}
-
 /// Sees to it that the engine has the image.
-fn ensure_image(workspace: &Workspace) -> Result<()> {
+pub(crate) fn ensure_image(workspace: &Workspace) -> Result<()> {
     let image = format!("{NAME}:{TAG}");
     if docker::has_image(&image) {
         return Ok(());

@@ -77,8 +77,8 @@ pub(super) struct RunArguments {
     /// The documents: a file, `-` for standard input, or a recipe [default: the catalog's fixture.jsonl or fixture.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) fixture: Option<PathBuf>,
-    /// Where the files go: `embedded` (a server inside this process), `minio` (a container), or the URL of any server, with
-    /// credentials from the usual AWS variables
+    /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), or the URL of any
+    /// server, with credentials from the usual AWS variables
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
     /// The bucket; it is made if it is not there

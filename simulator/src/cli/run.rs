@@ -59,11 +59,12 @@ fn store(name: &str) -> Result<Store, Failure> {
     match name {
         "embedded" => Ok(Store::Embedded),
         "minio" => Ok(Store::Minio),
+        "ceph" => Ok(Store::Ceph),
         url if url.starts_with("http://") || url.starts_with("https://") => {
             location(url).map(Store::At)
         }
         other => Err(Failure::usage(format!(
-            "--s3 is `{other}`; write embedded, minio, or a URL such as http://127.0.0.1:9000"
+            "--s3 is `{other}`; write embedded, minio, ceph, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::error::{Error, Result};
 use super::options::Store;
-use crate::minio::{self, Minio};
+use crate::ceph;
+use crate::container::{self, Container, Image};
+use crate::minio;
 use crate::readback::literal_part;
 use crate::refusal::explain;
 use crate::s3;
@@ -33,6 +35,18 @@ pub struct Location {
     pub secret_access_key: String,
 }
 
+impl Location {
+    /// The place of a server in a container, for programs on this machine.
+    pub fn of(container: &Container) -> Self {
+        Self {
+            endpoint: container.endpoint(),
+            region: FIRST_REGION.to_owned(),
+            access_key_id: container::ACCESS_KEY.to_owned(),
+            secret_access_key: container::SECRET_KEY.to_owned(),
+        }
+    }
+}
+
 impl fmt::Debug for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -48,7 +62,7 @@ impl fmt::Debug for Location {
 enum Guard {
     None,
     Embedded(s3::Server),
-    Minio(Box<Minio>),
+    Container(Box<Container>),
 }
 
 /// The bucket of a run. The server behind it lives as long as this does.
@@ -66,7 +80,8 @@ impl Bucket {
     pub async fn open(store: &Store, name: Option<&str>, seed: u64) -> Result<Self> {
         let (location, guard) = match store {
             Store::Embedded => embedded(seed).await?,
-            Store::Minio => minio().await?,
+            Store::Minio => contained(minio::IMAGE).await?,
+            Store::Ceph => contained(ceph::IMAGE).await?,
             Store::At(location) => (location.clone(), Guard::None),
         };
         let name = name.unwrap_or(BUCKET).to_owned();
@@ -139,7 +154,7 @@ impl Bucket {
                 .iter()
                 .map(|entry| format!("{entry:?}"))
                 .collect(),
-            Guard::Minio(_) | Guard::None => Vec::new(),
+            Guard::Container(_) | Guard::None => Vec::new(),
         }
     }
 
@@ -147,7 +162,7 @@ impl Bucket {
     pub async fn close(self) -> Result<()> {
         match self.guard {
             Guard::Embedded(server) => server.stop().await,
-            Guard::Minio(minio) => minio.stop().await?,
+            Guard::Container(container) => container.stop().await?,
             Guard::None => {}
         }
         Ok(())
@@ -210,15 +225,12 @@ async fn embedded(seed: u64) -> Result<(Location, Guard)> {
     Ok((location, Guard::Embedded(server)))
 }
 
-async fn minio() -> Result<(Location, Guard)> {
-    let server = Minio::start().await?;
-    let location = Location {
-        endpoint: server.endpoint().to_owned(),
-        region: FIRST_REGION.to_owned(),
-        access_key_id: minio::ACCESS_KEY.to_owned(),
-        secret_access_key: minio::SECRET_KEY.to_owned(),
-    };
-    Ok((location, Guard::Minio(Box::new(server))))
+async fn contained(image: Image) -> Result<(Location, Guard)> {
+    let container = Container::start(image).await?;
+    Ok((
+        Location::of(&container),
+        Guard::Container(Box::new(container)),
+    ))
 }
 
 fn client(location: &Location) -> Client {

@@ -1,7 +1,7 @@
 //! Why a run came to no report, and the exit status that says so.
 
 use crate::catalog::{BuildError, CatalogError};
-use crate::minio::MinioError;
+use crate::container::ContainerError;
 use crate::{readback, runtime, s3};
 
 /// A run's result.
@@ -32,9 +32,9 @@ pub enum Error {
     /// The embedded S3 server did not start.
     #[error(transparent)]
     Server(#[from] s3::ServerError),
-    /// MinIO did not start.
+    /// A server in a container did not start.
     #[error(transparent)]
-    Minio(#[from] MinioError),
+    Container(#[from] ContainerError),
     /// The bucket cannot be used.
     #[error("cannot {operation} the bucket `{name}` at {endpoint}: {message}")]
     Bucket {

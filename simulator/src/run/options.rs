@@ -76,6 +76,8 @@ pub enum Store {
     Embedded,
     /// A MinIO in a container, which ends with the run.
     Minio,
+    /// A Ceph in a container, which ends with the run.
+    Ceph,
     /// A server that is there already.
     At(Location),
 }
