@@ -28,8 +28,8 @@ use crate::store::{
 const BATCH_ROWS: usize = 8192;
 /// The bytes of Stores that a batch has at most, passed by one Store.
 const BATCH_BYTES: usize = 2 << 20;
-/// The batches that a file of the size limit is made of at least, so that a small limit is kept closely too.
-const BATCHES_PER_FILE: u64 = 16;
+/// The batches that a file or a row group of the size limit is made of at least, so that a small limit is kept closely too.
+const BATCHES_PER_LIMIT: u64 = 16;
 
 /// Where time and randomness come from.
 #[derive(Clone)]
@@ -305,9 +305,10 @@ impl<S: ObjectStore> Transactor<S> {
 
 impl Rows {
     fn new(binding: Binding, file_bytes: u64) -> Self {
+        let limit = file_bytes.min(binding.options.row_group_bytes);
         Self {
             builder: BatchBuilder::new(Arc::clone(&binding.schema)),
-            batch_bytes: BATCH_BYTES.min((file_bytes / BATCHES_PER_FILE) as usize),
+            batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
         }
     }

@@ -4,14 +4,15 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use flow_sim::run::{Error, Options, run};
+use flow_sim::run::{Bucket, Error, Options, run};
 use flow_sim::runtime::Runtime;
 use insta::assert_snapshot;
 use materialize_s3_parquet::protocol::Codec;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::runs::{self, DIALECTS, kept_files, play};
-use crate::servers::Server;
+use crate::runs::{self, DIALECTS, MadeUp, kept_files, play};
+use crate::servers::{Server, bucket};
 use crate::snapshot::{self, Portrait};
 
 /// More rows than any of these catalogs has.
@@ -183,4 +184,120 @@ async fn cast_to_string() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing() {
     pinned("nothing", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill() {
+    let servers = Server::all("catalogs::backfill");
+    pinned("backfill", &["acmeCo/before", "acmeCo/after"], &servers).await;
+    for server in servers {
+        let both = bucket("backfill");
+        for task in ["acmeCo/before", "acmeCo/after"] {
+            play(&Options {
+                bucket: Some(both.clone()),
+                ..options("backfill", task, server, DIALECTS[0])
+            })
+            .await;
+        }
+        let keys = keys(&Bucket::open(&server.store(), Some(&both), 0).await.unwrap()).await;
+        let folders: Vec<&str> = keys
+            .iter()
+            .map(|key| &key[..key.len() - NAME_BYTES])
+            .collect();
+        let [before, after] = [
+            "backfill/events/v0000000000/",
+            "backfill/events/v0000000001/",
+        ];
+        assert_eq!(folders, [before, before, after, after]);
+    }
+}
+
+/// The length of a file's name.
+const NAME_BYTES: usize = "00000000-000000000000-1c6cf6c9-1195bb129cfc8584.parquet".len();
+
+async fn keys(bucket: &Bucket) -> Vec<String> {
+    let list = bucket.client().list_objects_v2().bucket(&bucket.name);
+    let page = list.send().await.unwrap();
+    let keys = page.contents().iter().filter_map(|object| object.key());
+    keys.map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn date_patterns() {
+    for server in Server::all("catalogs::date_patterns") {
+        for dialect in DIALECTS {
+            let began = now();
+            let report = play(&options("date_patterns", "acmeCo/lake", server, dialect)).await;
+            let folders = |binding: usize| {
+                let files = &report.bindings[binding].files;
+                assert_eq!(files.len(), 2);
+                files
+                    .iter()
+                    .map(|file| file.key[..file.key.len() - NAME_BYTES].to_owned())
+            };
+            for (days, seconds) in folders(0).zip(folders(1)) {
+                let at = seconds.strip_prefix("dated-").unwrap();
+                let at = at.strip_suffix("/100%/v0000000000/").unwrap();
+                assert!(began.as_str() <= at && at <= now().as_str(), "{at}");
+                let (year, month, day) = (&at[..4], &at[4..6], &at[6..8]);
+                let day = format!("dated/year={year}/month={month}/day={day}/v0000000000/");
+                assert_eq!(days, day);
+            }
+        }
+    }
+}
+
+/// The time as the catalog's second prefix has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the connector's clock is the real one"
+)]
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_columns() {
+    let types = ["integer", "string", "boolean", "number"];
+    let field = |index: usize| format!("field {index}, one of two thousand");
+    let properties: Map<String, Value> = (0..2_000)
+        .map(|index| (field(index), json!({"type": types[index % types.len()]})))
+        .collect();
+    let document = |id: usize| {
+        let value = |index: usize| match index % types.len() {
+            0 => json!(index + id),
+            1 => json!(format!("{index} of {id}")),
+            2 => json!(index % 3 == id),
+            _ => json!(index as f64 / (id + 1) as f64),
+        };
+        let mut document: Map<String, Value> = (0..2_000)
+            .filter(|index| index % (id + 1) == 0)
+            .map(|index| (field(index), value(index)))
+            .collect();
+        document.insert("id".to_owned(), json!(id));
+        Value::Object(document)
+    };
+    let folder = TempDir::new().unwrap();
+    let catalog = MadeUp {
+        properties: Value::Object(properties),
+        advanced: json!({}),
+        resources: vec![json!({"pathPrefix": "many"})],
+        transactions: vec![(0..4).map(document).collect()],
+    }
+    .write(folder.path());
+    let mut all = Vec::new();
+    for (runtime, codec) in DIALECTS {
+        let options = Options {
+            store: Server::Embedded.store(),
+            bucket: Some(bucket("many")),
+            codec: Some(codec),
+            runtime,
+            preview_rows: ALL_ROWS,
+            ..runs::of_file(catalog.clone())
+        };
+        all.push(made(options).await);
+    }
+    // With the key and what was rescued.
+    assert_eq!(all[0].bindings[0].columns.len(), 2_002);
+    assert!(all.iter().all(|made| made.files == all[0].files));
 }

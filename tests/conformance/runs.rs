@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use flow_sim::run::{Options, Report, run};
 use flow_sim::runtime::Runtime;
 use materialize_s3_parquet::protocol::Codec;
+use serde_json::{Value, json};
 
 use crate::servers::{Server, bucket, connector, tests_folder};
 
@@ -27,8 +28,15 @@ pub(crate) fn of_catalog(
         bucket: Some(bucket(name)),
         codec: Some(codec),
         runtime,
+        ..of_file(tests_folder(&format!("catalogs/{name}/flow.yaml")))
+    }
+}
+
+/// A run of any catalog.
+pub(crate) fn of_file(catalog: PathBuf) -> Options {
+    Options {
         connector: Some(vec![connector().display().to_string()]),
-        ..Options::new(tests_folder(&format!("catalogs/{name}/flow.yaml")))
+        ..Options::new(catalog)
     }
 }
 
@@ -59,4 +67,54 @@ pub(crate) fn kept_files(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// A catalog that a test makes up: one collection with the key `/id`, materialized by one task.
+#[derive(Debug)]
+pub(crate) struct MadeUp {
+    /// The schemas of its properties beside `id`.
+    pub(crate) properties: Value,
+    /// The endpoint's `/advanced`.
+    pub(crate) advanced: Value,
+    /// The resource configuration of each binding.
+    pub(crate) resources: Vec<Value>,
+    /// The documents of each transaction.
+    pub(crate) transactions: Vec<Vec<Value>>,
+}
+
+impl MadeUp {
+    /// Writes it into a folder, and returns the path of its `flow.yaml`.
+    pub(crate) fn write(&self, folder: &Path) -> PathBuf {
+        let mut properties = self.properties.clone();
+        properties["id"] = json!({"type": "integer"});
+        let binding = |resource: &Value| {
+            let fields = json!({"recommended": true, "exclude": ["flow_published_at"]});
+            json!({"source": "acmeCo/madeUp", "resource": resource, "fields": fields})
+        };
+        let catalog = json!({
+            "collections": {"acmeCo/madeUp": {
+                "key": ["/id"],
+                "schema": {"type": "object", "required": ["id"], "properties": properties},
+            }},
+            "materializations": {"acmeCo/lake": {
+                "endpoint": {"local": {
+                    "command": ["materialize-s3-parquet"],
+                    "config": {"uploadIntervalInSeconds": 0, "advanced": self.advanced},
+                }},
+                "bindings": self.resources.iter().map(binding).collect::<Vec<_>>(),
+            }},
+        });
+        let path = folder.join("flow.yaml");
+        std::fs::write(&path, catalog.to_string()).unwrap();
+        let transactions = self.transactions.iter().map(|documents| {
+            let lines = documents
+                .iter()
+                .map(|document| json!(["acmeCo/madeUp", document]).to_string());
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        let commit = "\n{\"commit\": true}\n";
+        let fixture = transactions.collect::<Vec<_>>().join(commit);
+        std::fs::write(folder.join("fixture.jsonl"), fixture).unwrap();
+        path
+    }
 }

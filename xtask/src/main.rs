@@ -1,5 +1,5 @@
 //! Sets a fresh machine up and runs the project's commands, so that `cargo sim` and `cargo conformance` need nothing
-//! but Rust, npm, and Go or an image registry. Without dependencies, so that it is there in a second.
+//! but Rust, npm, Python with pip, and Go or an image registry. Without dependencies, so that it is there in a second.
 //!
 //! `.cargo/config.toml` has the aliases that lead here.
 
@@ -11,6 +11,7 @@ mod duckdb;
 mod fuzz;
 mod image;
 mod minio;
+mod python;
 mod servers;
 mod sh;
 
@@ -24,7 +25,7 @@ use crate::sh::{Failure, Result};
 const USAGE: &str = "the commands:
   cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
-  cargo xtask setup [--no-docker]             only set up: DuckDB's library, a Docker engine, the S3 servers' images
+  cargo xtask setup [--no-docker]             only set up: DuckDB's library, PyArrow, a Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
   cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler";
@@ -96,6 +97,7 @@ fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
 /// Sets up what the tests need.
 fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
+    python::ensure(&workspace.root)?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--no-docker"] => Ok(()),
         [] => servers::ensure(
