@@ -1,13 +1,11 @@
 //! What a file should hold of a row, and what it holds.
 
-use std::iter;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{Array, RecordBatch};
-use materialize_s3_parquet::mapping::{ColumnType, RESCUED_FIELD, Schema};
+use materialize_s3_parquet::mapping::{ColumnType, Schema};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::documents::Row;
@@ -124,12 +122,13 @@ fn json_text(value: &Json) -> Cell {
 }
 
 /// The rows of a batch as cells.
-pub(crate) fn found(batch: &RecordBatch) -> Vec<Vec<Cell>> {
-    let rescues = |name: &str, index| name == RESCUED_FIELD && index + 1 == batch.num_columns();
-    let schema = batch.schema();
-    let columns: Vec<Vec<Cell>> = iter::zip(schema.fields(), batch.columns())
+pub(crate) fn found(schema: &Schema, batch: &RecordBatch) -> Vec<Vec<Cell>> {
+    let is_rescue = |index: usize| schema.rescues() && index + 1 == batch.num_columns();
+    let columns: Vec<Vec<Cell>> = batch
+        .columns()
+        .iter()
         .enumerate()
-        .map(|(index, (field, array))| cells(array, rescues(field.name(), index)))
+        .map(|(index, array)| cells(array, is_rescue(index)))
         .collect();
     (0..batch.num_rows())
         .map(|row| columns.iter().map(|column| column[row].clone()).collect())

@@ -50,9 +50,13 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
             .collect();
         match built {
             Ok(batches) => {
-                assert_eq!(all_cells(&batches), expected, "{form:?} {rows:?}");
+                assert_eq!(all_cells(&schema, &batches), expected, "{form:?} {rows:?}");
                 let file = file(&schema, &batches, &options);
-                assert_eq!(all_cells(&read(file)), expected, "read back {rows:?}");
+                assert_eq!(
+                    all_cells(&schema, &read(file)),
+                    expected,
+                    "read back {rows:?}"
+                );
             }
             Err(error) => misfit_is_an_error(&schema, &rows, &error),
         }
@@ -199,6 +203,9 @@ fn read(file: Vec<u8>) -> Vec<RecordBatch> {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn all_cells(batches: &[RecordBatch]) -> Vec<Vec<Cell>> {
-    batches.iter().flat_map(cells::found).collect()
+fn all_cells(schema: &Schema, batches: &[RecordBatch]) -> Vec<Vec<Cell>> {
+    batches
+        .iter()
+        .flat_map(|batch| cells::found(schema, batch))
+        .collect()
 }

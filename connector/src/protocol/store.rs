@@ -85,8 +85,10 @@ impl<'a> Fields<'a> {
             (5, 2) => self.values_packed = take_bytes(rest)?,
             (6, 2) => self.doc = take_bytes(rest)?,
             (8, 0) => self.delete = take_varint(rest)? != 0,
-            // Fields that newer runtimes may have.
-            (7 | 9..=MAX_FIELD, wire_type @ (0 | 1 | 2 | 5)) => skip(rest, wire_type)?,
+            // `exists`, which is always false with delta updates; and fields that newer runtimes may have.
+            (7, wire_type @ 0) | (9..=MAX_FIELD, wire_type @ (0 | 1 | 2 | 5)) => {
+                skip(rest, wire_type)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -295,6 +297,7 @@ mod tests {
         for (what, store) in [
             ("field zero", &[0, 0][..]),
             ("a key that is a number", &[3 << 3, 1]),
+            ("an `exists` that is a text", &[7 << 3 | 2, 0]),
             ("an end without a beginning", &[9 << 3 | 4]),
             (
                 "a number of 70 bits",
