@@ -1,45 +1,14 @@
 //! Bad input to the real process: each ends with status 1 and one last JSON log that tells the whole story, and nothing
 //! visible is left in the bucket.
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use flow_sim::run::{Bucket, Location, Store};
 use materialize_s3_parquet::protocol::Codec;
-use materialize_s3_parquet::protocol::materialize::Request;
 use serde_json::{Value, json};
 
+use crate::process::{config, connector_over, encode};
 use crate::servers::{Server, bucket, connector};
-
-/// What the process left behind.
-struct Ended {
-    status: Option<i32>,
-    stdout: Vec<u8>,
-    /// The last line of stderr.
-    last: Value,
-}
-
-/// Runs the connector over `input`, with its end after it.
-fn connector_over(codec: Codec, input: &[u8]) -> Ended {
-    let mut child = Command::new(connector())
-        .env("FLOW_RUNTIME_CODEC", codec.name())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A process that fails early does not read everything.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    let last = stderr.lines().last().unwrap_or_else(|| panic!("no log"));
-    let last = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"));
-    Ended {
-        status: output.status.code(),
-        stdout: output.stdout,
-        last,
-    }
-}
 
 /// Runs the connector over `input`, which must fail with a last message that holds all of `says`.
 fn fails(codec: Codec, input: &[u8], says: &[&str]) {
@@ -51,26 +20,6 @@ fn fails(codec: Codec, input: &[u8], says: &[&str]) {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
     assert!(!message.contains("flow-sim-secret"), "{message}");
-}
-
-fn encode(codec: Codec, messages: &[Value]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for message in messages {
-        let request: Request = serde_json::from_value(message.clone()).unwrap();
-        codec.encode(&request, &mut bytes).unwrap();
-    }
-    bytes
-}
-
-fn config(location: &Location, bucket: &str) -> Value {
-    json!({
-        "awsAccessKeyId": location.access_key_id,
-        "awsSecretAccessKey": location.secret_access_key,
-        "bucket": bucket,
-        "region": location.region,
-        "uploadIntervalInSeconds": 0,
-        "advanced": {"endpoint": location.endpoint},
-    })
 }
 
 fn collection() -> Value {

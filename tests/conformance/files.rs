@@ -150,7 +150,7 @@ async fn of_every_kind() -> Written {
     let document = |id: usize| {
         json!({
             "id": id,
-            "boolean": id % 2 == 0,
+            "boolean": id.is_multiple_of(2),
             "number": id as f64 / 8.0,
             "status": STATUS[id % STATUS.len()],
             "random": letters(&mut random, 64),

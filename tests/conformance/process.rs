@@ -1,0 +1,65 @@
+//! The connector's process, fed with bytes of a test's own: for what the simulator would never send.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use flow_sim::run::Location;
+use materialize_s3_parquet::protocol::Codec;
+use materialize_s3_parquet::protocol::materialize::Request;
+use serde_json::{Value, json};
+
+use crate::servers::connector;
+
+/// What the process left behind.
+pub(crate) struct Ended {
+    /// Its exit status.
+    pub(crate) status: Option<i32>,
+    /// All of stdout.
+    pub(crate) stdout: Vec<u8>,
+    /// The last line of stderr.
+    pub(crate) last: Value,
+}
+
+/// Runs the connector over `input`, with its end after it.
+pub(crate) fn connector_over(codec: Codec, input: &[u8]) -> Ended {
+    let mut child = Command::new(connector())
+        .env("FLOW_RUNTIME_CODEC", codec.name())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A process that fails early does not read everything.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let last = stderr.lines().last().unwrap_or_else(|| panic!("no log"));
+    let last = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"));
+    Ended {
+        status: output.status.code(),
+        stdout: output.stdout,
+        last,
+    }
+}
+
+/// Messages as the runtime would send them.
+pub(crate) fn encode(codec: Codec, messages: &[Value]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        let request: Request = serde_json::from_value(message.clone()).unwrap();
+        codec.encode(&request, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// An endpoint configuration that is right.
+pub(crate) fn config(location: &Location, bucket: &str) -> Value {
+    json!({
+        "awsAccessKeyId": location.access_key_id,
+        "awsSecretAccessKey": location.secret_access_key,
+        "bucket": bucket,
+        "region": location.region,
+        "uploadIntervalInSeconds": 0,
+        "advanced": {"endpoint": location.endpoint},
+    })
+}
