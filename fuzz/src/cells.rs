@@ -105,9 +105,11 @@ fn convert(column_type: ColumnType, value: &Json) -> Option<Cell> {
     }
 }
 
-/// A number with all its digits, none of them an exponent.
+/// A number with all its digits, none of them an exponent. A whole double is written exactly, not only as near as tells it from its
+/// neighbours.
 fn decimal_text(number: &Number) -> String {
     match number.as_f64() {
+        Some(double) if number.is_f64() && double.fract() == 0.0 => format!("{double:.0}"),
         Some(double) if number.is_f64() => format!("{double}"),
         _ => number.to_string(),
     }
