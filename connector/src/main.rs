@@ -4,20 +4,22 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use materialize_s3_parquet::config::EndpointConfig;
 use materialize_s3_parquet::error::{Error, Result};
 use materialize_s3_parquet::logging;
 use materialize_s3_parquet::protocol::Codec;
 use materialize_s3_parquet::requests::{Requests, Terminator};
 use materialize_s3_parquet::responses::Responses;
 use materialize_s3_parquet::serve::serve;
-use materialize_s3_parquet::store::{S3Options, S3Store};
+use materialize_s3_parquet::store::{Haste, S3Options, S3Store};
 use materialize_s3_parquet::transactor::Environment;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Makes tokens repeatable for the simulator, which gives every process a seed of its own. Never set it elsewhere: two processes
 /// with one seed could give two files the same name.
 const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
+
+/// Divides the waits for a store to come round, for simulations only: a real store would not be given its time.
+const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
 
 fn main() -> ExitCode {
     logging::init(variable("LOG_LEVEL").as_deref());
@@ -35,7 +37,9 @@ fn run() -> Result<()> {
     let environment = Environment {
         now: Arc::new(now),
         random: random()?,
+        haste: haste()?,
     };
+    let haste = environment.haste;
     // The session runs on this thread, uploads on the other.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -48,17 +52,13 @@ fn run() -> Result<()> {
         serve(
             requests,
             Responses::new(codec, io::stdout()),
-            connect,
+            |endpoint, attempts| S3Store::new(S3Options::new(endpoint, attempts, haste)),
             environment,
         )
         .await
     });
     runtime.shutdown_background();
     outcome
-}
-
-fn connect(endpoint: &EndpointConfig, attempts: u32) -> S3Store {
-    S3Store::new(S3Options::new(endpoint, attempts))
 }
 
 fn stop_on_signals(terminator: Terminator) -> Result<()> {
@@ -84,13 +84,24 @@ fn random() -> Result<fastrand::Rng> {
             tracing::info!(
                 "{SEED_VARIABLE} is set: the names of files are repeatable, which is for simulations only"
             );
-            seed.parse().map_err(|error| {
-                Error::config(format!("{SEED_VARIABLE} is not an unsigned integer"))
-                    .with_source(error)
-            })?
+            number(SEED_VARIABLE, &seed)?
         }
     };
     Ok(fastrand::Rng::with_seed(seed))
+}
+
+fn haste() -> Result<Haste> {
+    let times = variable(HASTE_VARIABLE).map(|times| number(HASTE_VARIABLE, &times));
+    Ok(times.transpose()?.map_or(Haste::NONE, Haste::times))
+}
+
+fn number<T>(name: &str, text: &str) -> Result<T>
+where
+    T: std::str::FromStr<Err = std::num::ParseIntError>,
+{
+    text.parse().map_err(|error| {
+        Error::config(format!("{name} is not an unsigned integer")).with_source(error)
+    })
 }
 
 #[expect(

@@ -21,7 +21,7 @@ use crate::mapping::BatchBuilder;
 use crate::protocol::{Store, flow};
 use crate::staging::{BatchOf, FilePlan, Shard, Staging, WrittenFile};
 use crate::store::{
-    self, CompleteOptions, Entry, ObjectStore, PARTS_IN_FLIGHT, PartPool, PendingUpload,
+    self, CompleteOptions, Entry, Haste, ObjectStore, PARTS_IN_FLIGHT, PartPool, PendingUpload,
 };
 
 /// The rows that a batch has at most.
@@ -38,6 +38,8 @@ pub struct Environment {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Where tokens come from.
     pub random: fastrand::Rng,
+    /// How much less to wait for the store than in life.
+    pub haste: Haste,
 }
 
 impl std::fmt::Debug for Environment {
@@ -285,6 +287,7 @@ impl<S: ObjectStore> Transactor<S> {
         let options = CompleteOptions {
             now: (self.environment.now)(),
             missing: self.missing,
+            haste: self.environment.haste,
         };
         let outcomes = store::complete_all(&self.store, entries, options).await?;
         for (id, outcome) in ids.into_iter().zip(outcomes) {

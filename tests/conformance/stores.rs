@@ -7,7 +7,7 @@ use materialize_s3_parquet::checkpoint::{Location, Part, StagedUpload};
 use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::store::{
-    CHECK_ATTEMPTS, CompleteOptions, Completion, Entry, ObjectInfo, ObjectStore, Outcome,
+    CHECK_ATTEMPTS, CompleteOptions, Completion, Entry, Haste, ObjectInfo, ObjectStore, Outcome,
     PART_BYTES, PartPool, PendingUpload, S3Options, S3Store, Upload, abort_stale, complete_all,
 };
 
@@ -27,6 +27,7 @@ fn store(place: &Place, bucket: &str, checksums: Checksums) -> S3Store {
         secret_access_key: place.secret_access_key.clone(),
         checksums,
         attempts: CHECK_ATTEMPTS,
+        haste: Haste::NONE,
     })
 }
 
@@ -63,6 +64,7 @@ async fn complete(store: &S3Store, upload: &StagedUpload) -> Outcome {
     let options = CompleteOptions {
         now: Timestamp::UNIX_EPOCH,
         missing: MissingUploads::Fail,
+        haste: Haste::NONE,
     };
     complete_all(store, entries, options).await.unwrap()[0]
 }

@@ -44,6 +44,7 @@ fn environment() -> Environment {
     Environment {
         now: Arc::new(|| "2026-11-23T01:02:03Z".parse().unwrap()),
         random: fastrand::Rng::with_seed(7),
+        haste: crate::store::Haste::NONE,
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{error, warn};
 
-use super::{Completion, ObjectStore};
+use super::{Completion, Haste, ObjectStore};
 use crate::checkpoint::{Location, StagedUpload};
 use crate::config::MissingUploads;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +29,9 @@ const AT_ONCE: usize = 16;
 
 /// How long a completion may still be running on the server after it denies the upload.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The pause before the second look; it doubles with every further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -46,6 +49,8 @@ pub struct CompleteOptions {
     pub now: Timestamp,
     /// What to do about files that are lost.
     pub missing: MissingUploads,
+    /// How much less to wait than in life.
+    pub haste: Haste,
 }
 
 /// A file to complete.
@@ -101,9 +106,7 @@ pub async fn complete_all<S: ObjectStore>(
                 break;
             };
             let (candidates, upload) = (places.of(&entry.upload.location), entry.upload.clone());
-            running.spawn(
-                async move { (index, complete(&candidates, &upload, options.missing).await) },
-            );
+            running.spawn(async move { (index, complete(&candidates, &upload, options).await) });
         }
         let Some(joined) = running.join_next().await else {
             break;
@@ -172,7 +175,7 @@ enum Look {
 async fn complete<S: ObjectStore>(
     candidates: &[S],
     upload: &StagedUpload,
-    missing: MissingUploads,
+    options: CompleteOptions,
 ) -> Result<Verdict> {
     let mut denied = Vec::new();
     let mut failure = None;
@@ -185,10 +188,10 @@ async fn complete<S: ObjectStore>(
         }
     }
     match failure {
-        Some(error) if denied.is_empty() || missing == MissingUploads::Fail => {
+        Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => {
             Err(error.context(format!("completing `{}`", upload.key)))
         }
-        _ => look_again(&denied, upload).await,
+        _ => look_again(&denied, upload, options.haste).await,
     }
 }
 
@@ -222,9 +225,13 @@ async fn look<S: ObjectStore>(store: &S, upload: &StagedUpload) -> Result<Look> 
 }
 
 /// Looks for the object for two minutes, at ever longer intervals.
-async fn look_again<S: ObjectStore>(stores: &[&S], upload: &StagedUpload) -> Result<Verdict> {
-    let until = Instant::now() + PATIENCE;
-    let mut pause = Duration::from_secs(1);
+async fn look_again<S: ObjectStore>(
+    stores: &[&S],
+    upload: &StagedUpload,
+    haste: Haste,
+) -> Result<Verdict> {
+    let until = Instant::now() + haste.shorten(PATIENCE);
+    let mut pause = haste.shorten(FIRST_PAUSE);
     loop {
         sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
         let mut refused = false;
@@ -238,7 +245,7 @@ async fn look_again<S: ObjectStore>(stores: &[&S], upload: &StagedUpload) -> Res
         if Instant::now() >= until {
             return Ok(Verdict::Gone { refused });
         }
-        pause = (2 * pause).min(LONGEST_PAUSE);
+        pause = (2 * pause).min(haste.shorten(LONGEST_PAUSE));
     }
 }
 

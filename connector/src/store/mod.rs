@@ -9,6 +9,7 @@ mod complete;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+mod haste;
 mod parts;
 mod s3;
 mod upload;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 pub use check::check;
 pub use cleanup::{abort_all, abort_stale};
 pub use complete::{CompleteOptions, Entry, Outcome, complete_all};
+pub use haste::Haste;
 pub use parts::{PART_BYTES, PARTS_IN_FLIGHT, PartPool, PartWriter};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};
 pub use upload::{FinishedUpload, Upload};

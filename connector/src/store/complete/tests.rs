@@ -8,6 +8,7 @@ const LATE: &str = "2026-03-02T00:00:00Z";
 
 fn options(now: &str, missing: MissingUploads) -> CompleteOptions {
     CompleteOptions {
+        haste: Haste::NONE,
         now: now.parse().unwrap(),
         missing,
     }

@@ -98,6 +98,7 @@ fn store(endpoint: &str, checksums: Checksums) -> S3Store {
         secret_access_key: SECRET.into(),
         checksums,
         attempts: CHECK_ATTEMPTS,
+        haste: Haste::NONE,
     })
 }
 
