@@ -14,7 +14,7 @@ use tracing::info;
 
 use crate::binding::Binding;
 use crate::checkpoint::{EntryId, StagedUpload, State};
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, PathPrefix, ResourceConfig};
 use crate::error::{Context, Error, Result};
 use crate::keys::{FileKey, task_hash};
 use crate::mapping::BatchBuilder;
@@ -121,7 +121,8 @@ impl<S: ObjectStore> Transactor<S> {
             task: task_hash(&materialization.name),
             key_begin: *key_range.start(),
         };
-        clean_up(&store, &state, &bindings, shard.task, &key_range).await;
+        let prefixes = path_prefixes(materialization, &bindings);
+        clean_up(&store, &state, &prefixes, shard.task, &key_range).await;
 
         let file_bytes = endpoint.advanced.file_size_limit;
         let plan = |binding: &Binding| FilePlan {
@@ -317,12 +318,28 @@ impl Rows {
     }
 }
 
+/// Where this task has files: the prefixes of its bindings, and of those that are no longer active. What of the latter cannot be read
+/// any more is left to a lifecycle rule.
+fn path_prefixes(
+    materialization: &flow::MaterializationSpec,
+    bindings: &[Binding],
+) -> Vec<PathPrefix> {
+    let active = bindings
+        .iter()
+        .map(|binding| binding.resource.path_prefix.clone());
+    let inactive = materialization.inactive_bindings.iter();
+    let inactive = inactive
+        .filter_map(|binding| ResourceConfig::from_json(&binding.resource_config_json).ok())
+        .map(|resource| resource.path_prefix);
+    active.chain(inactive).collect()
+}
+
 /// Aborts what earlier sessions of this task and shard have left behind. `Open.state` was read after they were fenced off, so what
 /// it does not name can never be committed.
 async fn clean_up<S: ObjectStore>(
     store: &S,
     state: &State,
-    bindings: &[Binding],
+    prefixes: &[PathPrefix],
     task: u32,
     key_range: &RangeInclusive<u32>,
 ) {
@@ -330,20 +347,19 @@ async fn clean_up<S: ObjectStore>(
         .staged_in(0..=u32::MAX)
         .map(|(_, upload)| upload.upload_id.as_str())
         .collect();
-    let prefixes: Vec<_> = bindings
+    let literal: Vec<_> = prefixes
         .iter()
-        .map(|binding| binding.resource.path_prefix.literal().to_owned())
+        .map(|prefix| prefix.literal().to_owned())
         .collect();
     let is_ours = |key: &str| {
-        let keys = bindings
+        let mut keys = prefixes
             .iter()
-            .filter_map(|binding| FileKey::parse(&binding.resource.path_prefix, key));
-        keys.into_iter()
-            .any(|key| key.task == task && key_range.contains(&key.key_begin))
+            .filter_map(|prefix| FileKey::parse(prefix, key));
+        keys.any(|key| key.task == task && key_range.contains(&key.key_begin))
     };
     let is_stale =
         |upload: &PendingUpload| is_ours(&upload.key) && !named.contains(upload.upload_id.as_str());
-    let aborted = store::abort_stale(store, &prefixes, is_stale).await;
+    let aborted = store::abort_stale(store, &literal, is_stale).await;
     if aborted > 0 {
         info!(
             uploads = aborted,

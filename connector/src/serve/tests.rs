@@ -587,3 +587,22 @@ async fn uploads_that_an_earlier_session_left_behind_are_aborted_and_no_others()
     expected.sort();
     assert_eq!(bucket.pending(), expected);
 }
+
+#[tokio::test]
+async fn uploads_left_behind_for_a_binding_that_is_no_longer_active_are_aborted_too() {
+    let bucket = Fake::new();
+    let key = crate::keys::FileKey {
+        backfill: 0,
+        key_begin: 0,
+        counter: 0,
+        task: crate::keys::task_hash("acmeCo/lake"),
+        token: 1,
+    };
+    bucket.create_upload(&key.under("old"), "1").await.unwrap();
+    let mut task = materialization(0, &["orders"]);
+    // What cannot be read any more is no reason to fail.
+    task["inactiveBindings"] = json!([binding("old"), {"resourceConfig": {"table": "x"}}]);
+    let open = message(json!({"open": {"materialization": task, "version": "1", "state": {}}}));
+    play(&bucket, &[open]).await.1.unwrap();
+    assert_eq!(bucket.pending(), [""; 0]);
+}
