@@ -109,7 +109,7 @@ impl Duck {
 
     /// Runs a statement, for tests that write files.
     #[cfg(test)]
-    pub(super) fn execute(&self, statement: &str) {
+    pub(crate) fn execute(&self, statement: &str) {
         self.connection.execute_batch(statement).unwrap();
     }
 

@@ -102,7 +102,13 @@ fn after_digits(text: &str, count: usize) -> Option<&str> {
         .then_some(rest)
 }
 
-async fn fetch_one(client: &Client, bucket: &str, key: String, folder: &Path) -> Result<Fetched> {
+/// Fetches one object into `folder`.
+pub(crate) async fn fetch_one(
+    client: &Client,
+    bucket: &str,
+    key: String,
+    folder: &Path,
+) -> Result<Fetched> {
     let object = client.get_object().bucket(bucket).key(&key).send().await;
     let object = object.map_err(|error| refused("get", &key, explain(&error)))?;
     let body = object

@@ -20,5 +20,5 @@ pub use compare::{Compared, Difference, compare};
 pub use duck::{Duck, Preview};
 pub use error::{Error, Result};
 pub use expected::{Expected, Knobs, RESCUED, prefix};
-pub(crate) use fetch::literal_part;
 pub use fetch::{Fetched, fetch};
+pub(crate) use fetch::{fetch_one, literal_part};

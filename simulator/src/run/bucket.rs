@@ -233,7 +233,8 @@ async fn contained(image: Image) -> Result<(Location, Guard)> {
     ))
 }
 
-fn client(location: &Location) -> Client {
+/// A client of the server at a place.
+pub(crate) fn client(location: &Location) -> Client {
     let credentials = Credentials::new(
         &location.access_key_id,
         &location.secret_access_key,

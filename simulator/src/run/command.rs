@@ -10,7 +10,7 @@ use crate::catalog::Endpoint;
 use crate::runtime::LocalCommand;
 
 /// The connector that stands for every image, and for no command at all.
-const CONNECTOR: &str = "materialize-s3-parquet";
+pub const CONNECTOR: &str = "materialize-s3-parquet";
 
 /// The connector's command for an endpoint, with the options' word before the catalog's.
 pub(super) fn local_command(options: &Options, endpoint: &Endpoint) -> LocalCommand {
@@ -40,7 +40,7 @@ pub(super) fn local_command(options: &Options, endpoint: &Endpoint) -> LocalComm
 }
 
 /// The same command, its program looked for beside our own first where it is a bare name.
-fn beside_ourselves(mut command: Vec<String>) -> Vec<String> {
+pub fn beside_ourselves(mut command: Vec<String>) -> Vec<String> {
     let own = std::env::current_exe().ok();
     if let (Some(program), Some(folder)) =
         (command.first_mut(), own.as_deref().and_then(Path::parent))

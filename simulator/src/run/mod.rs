@@ -14,7 +14,9 @@ mod play;
 mod report;
 mod rows;
 
+pub(crate) use bucket::client;
 pub use bucket::{Bucket, Location};
+pub use command::{CONNECTOR, beside_ourselves};
 pub use error::{Error, Result};
 pub use narrator::{Event, Progress};
 pub use options::{Options, Store};
