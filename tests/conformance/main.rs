@@ -9,6 +9,7 @@ mod containers;
 mod docker;
 mod files;
 mod image;
+mod one_prefix;
 mod process;
 mod protocol;
 mod pyarrow;

@@ -63,3 +63,24 @@ pub(crate) fn config(location: &Location, bucket: &str) -> Value {
         "advanced": {"endpoint": location.endpoint},
     })
 }
+
+/// A projection of a field at the root; `id` is the key.
+pub(crate) fn projection(field: &str, types: &[&str]) -> Value {
+    json!({"ptr": format!("/{field}"), "field": field, "isPrimaryKey": field == "id", "inference": {"types": types}})
+}
+
+/// The Open of a task with one binding, of `acmeCo/orders` into `orders`.
+pub(crate) fn open(config: &Value, task: &str, projections: &[Value], selection: &Value) -> Value {
+    json!({"open": {"version": "1", "range": {"keyEnd": u32::MAX, "rClockEnd": u32::MAX}, "materialization": {
+        "name": task,
+        "config": config,
+        "bindings": [{
+            "resourceConfig": {"pathPrefix": "orders"},
+            "resourcePath": ["orders"],
+            "collection": {"name": "acmeCo/orders", "projections": projections},
+            "fieldSelection": selection,
+            "deltaUpdates": true,
+            "stateKey": "orders",
+        }],
+    }}})
+}

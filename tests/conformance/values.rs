@@ -10,42 +10,22 @@ use materialize_s3_parquet::protocol::materialize::{Request, request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{config, connector_over, encode};
+use crate::process::{self, config, connector_over, encode, projection};
 use crate::servers::{Server, bucket};
-
-fn projection(field: &str, types: &[&str], format: &str) -> Value {
-    json!({"ptr": format!("/{field}"), "field": field, "isPrimaryKey": field == "id",
-        "inference": {"types": types, "string": {"format": format}}})
-}
 
 fn open(config: &Value) -> Value {
     let projections = [
         json!({"ptr": "", "field": "flow_document", "inference": {"types": ["object"]}}),
-        projection("id", &["integer"], ""),
-        projection("integer", &["integer"], ""),
-        projection("number", &["number"], ""),
-        projection("text", &["string"], ""),
-        projection(
-            "json",
-            &["integer", "number", "object", "array", "string"],
-            "",
-        ),
+        projection("id", &["integer"]),
+        projection("integer", &["integer"]),
+        projection("number", &["number"]),
+        projection("text", &["string"]),
+        projection("json", &["integer", "number", "object", "array", "string"]),
     ];
     let selection = json!({
         "keys": ["id"], "values": ["integer", "number", "text", "json"], "document": "flow_document",
     });
-    json!({"open": {"version": "1", "range": {"keyEnd": u32::MAX, "rClockEnd": u32::MAX}, "materialization": {
-        "name": "acmeCo/lake",
-        "config": config,
-        "bindings": [{
-            "resourceConfig": {"pathPrefix": "values"},
-            "resourcePath": ["values"],
-            "collection": {"name": "acmeCo/values", "projections": projections},
-            "fieldSelection": selection,
-            "deltaUpdates": true,
-            "stateKey": "values",
-        }],
-    }}})
+    process::open(config, "acmeCo/lake", &projections, &selection)
 }
 
 /// Plays one transaction of these Stores in the JSON codec, and returns the rows of its file.
@@ -72,7 +52,7 @@ async fn rows(stores: &[u8]) -> Vec<Vec<String>> {
     assert_eq!(ended.status, Some(0), "{}", ended.last);
 
     let folder = TempDir::new().unwrap();
-    let prefix = "values/v0000000000/";
+    let prefix = "orders/v0000000000/";
     let files = fetch(bucket.client(), &bucket.name, prefix, folder.path())
         .await
         .unwrap();
@@ -171,7 +151,7 @@ fn a_tuple_with_text_that_is_no_unicode_is_the_runtimes_mistake() {
     let ended = connector_over(codec, &input);
     assert_eq!(ended.status, Some(1));
     let message = ended.last["message"].as_str().unwrap();
-    for part in ["`acmeCo/values`", "packed tuple", "not UTF-8"] {
+    for part in ["`acmeCo/orders`", "packed tuple", "not UTF-8"] {
         assert!(message.contains(part), "{message}");
     }
 }
