@@ -42,7 +42,7 @@ pub struct Built {
 }
 
 /// The selection of one binding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BindingSelection {
     /// The binding's index in the task.
     pub binding: usize,

@@ -158,6 +158,14 @@ impl Bucket {
         }
     }
 
+    /// Every request to the embedded server so far; none for other servers.
+    pub fn requests(&self) -> Vec<(s3::Entry, s3::Timing)> {
+        match &self.guard {
+            Guard::Embedded(server) => server.timed_journal(),
+            Guard::Container(_) | Guard::None => Vec::new(),
+        }
+    }
+
     /// Ends the server, if it is the run's own.
     pub async fn close(self) -> Result<()> {
         match self.guard {

@@ -18,7 +18,7 @@ pub(crate) use bucket::client;
 pub use bucket::{Bucket, Location};
 pub use command::{CONNECTOR, beside_ourselves};
 pub use error::{Error, Result};
-pub use narrator::{Event, Progress};
+pub use narrator::{Event, Progress, Published};
 pub use options::{Options, Store};
 pub use play::run;
 pub use report::{BindingReport, FileReport, Report};

@@ -1,6 +1,11 @@
 //! What a run says while it goes on.
 
+use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::materialize::response::Validated;
+
+use crate::catalog::BindingSelection;
 use crate::runtime::{Log, Observer, Step, Verdict};
+use crate::s3;
 
 /// Something worth a line.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +45,13 @@ pub enum Event {
         /// How many the collection has.
         fields: usize,
     },
+    /// The specification was built.
+    Built(Box<Published>),
+    /// The documents were combined to rows, and are ready to be sent.
+    Combined {
+        /// The rows of each transaction.
+        rows: Vec<u64>,
+    },
     /// A session begins.
     Session {
         /// Its number, from 1.
@@ -63,6 +75,9 @@ pub enum Event {
     },
     /// The connector has logged something.
     Log(Log),
+    /// The sessions are over, or one has failed. What the connector asked of the S3 server, if that is the run's own; the
+    /// run's few requests to prepare the bucket are among them.
+    Requests(Vec<(s3::Entry, s3::Timing)>),
     /// The files of a binding were fetched and are compared.
     Comparing {
         /// Where the files are.
@@ -72,6 +87,21 @@ pub enum Event {
         /// How many rows they must have.
         rows: usize,
     },
+}
+
+/// What was published: the connector's answer, and what was made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The connector's command.
+    pub command: Vec<String>,
+    /// The codec's name.
+    pub codec: &'static str,
+    /// The connector's answer to Validate.
+    pub validated: Validated,
+    /// What was built of it.
+    pub built: MaterializationSpec,
+    /// Each binding's selection, with its reasons.
+    pub selections: Vec<BindingSelection>,
 }
 
 /// Hears what a run says.

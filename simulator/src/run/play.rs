@@ -12,15 +12,15 @@ use super::command::local_command;
 use super::documents::Documents;
 use super::error::{Error, Result};
 use super::folder::Folder;
-use super::narrator::{Event, Narrator, Progress};
+use super::narrator::{Event, Narrator, Progress, Published};
 use super::options::Options;
 use super::report::{BindingReport, FileReport, Report};
 use super::rows::RowMaker;
-use crate::catalog::{Built, Catalog, Materialization, Publication, build, validate};
+use crate::catalog::{Catalog, Materialization, Publication, build, validate};
 use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
 use crate::runtime;
 use crate::runtime::{
-    Incarnations, KeyRange, RecoveryLog, Runtime, Task, Transaction, incarnation_seed,
+    Incarnations, KeyRange, LocalCommand, RecoveryLog, Runtime, Task, Transaction, incarnation_seed,
 };
 use crate::selection::Algorithm;
 
@@ -137,41 +137,32 @@ struct Sessions {
     log: RecoveryLog,
 }
 
-impl Play<'_> {
+/// What the connector was asked and given, and what came of it.
+struct Conversation<'a> {
+    spec: response::Spec,
+    published: Published,
+    maker: RowMaker<'a>,
+    transactions: Vec<Transaction>,
+    sessions: Sessions,
+}
+
+impl<'a> Play<'a> {
     async fn play(&self, documents: &Documents, progress: &mut dyn Progress) -> Result<Report> {
-        let command = local_command(self.options, &self.task.endpoint);
         let mut narrator = Narrator::new(progress);
-        let mut incarnations = Incarnations::new(
-            &command,
-            patience(self.options, self.task.endpoint.config()),
-        );
-        let version = format!("{:016x}", incarnation_seed(self.options.seed, u64::MAX - 1));
-
-        let spec = incarnations
-            .spec(self.spec_request(), &mut narrator)
-            .await?;
-        let (validated, built) = self
-            .publish(&version, &mut incarnations, &mut narrator)
-            .await?;
-        let maker = RowMaker::new(self.catalog, &built.spec)?;
-        let numbered = documents.transactions.iter().enumerate();
-        let transactions: Vec<Transaction> = numbered
-            .map(|(number, documents)| maker.transaction(number, documents))
-            .collect::<Result<_>>()?;
-        let sessions = self
-            .sessions(
-                &built.spec,
-                &version,
-                &transactions,
-                &documents.sessions,
-                incarnations,
-                &mut narrator,
-            )
-            .await?;
-
+        let conversation = self.converse(documents, &mut narrator).await;
+        narrator
+            .progress
+            .event(Event::Requests(self.bucket.requests()));
+        let Conversation {
+            spec,
+            published,
+            maker,
+            transactions,
+            sessions,
+        } = conversation?;
         let committed = &transactions[..sessions.log.committed as usize];
         let bindings = self
-            .read_back(&built.spec, &maker, committed, narrator.progress)
+            .read_back(&published.built, &maker, committed, narrator.progress)
             .await?;
         Ok(Report {
             task: self.name.to_owned(),
@@ -179,14 +170,59 @@ impl Play<'_> {
             endpoint: self.bucket.location.endpoint.clone(),
             is_ephemeral: self.bucket.is_ephemeral(),
             spec,
-            validated,
-            built: built.spec,
-            selections: built.selections,
+            validated: published.validated,
+            built: published.built,
+            selections: published.selections,
             bindings,
             sessions: sessions.count,
             recovery: sessions.log,
             logs: narrator.logs,
             unsupported_requests: self.bucket.unsupported_requests(),
+        })
+    }
+
+    /// Everything between the runtime and the connector: Spec, Validate, and the sessions.
+    async fn converse(
+        &self,
+        documents: &Documents,
+        narrator: &mut Narrator<'_>,
+    ) -> Result<Conversation<'a>> {
+        let command = local_command(self.options, &self.task.endpoint);
+        let mut incarnations = Incarnations::new(
+            &command,
+            patience(self.options, self.task.endpoint.config()),
+        );
+        let version = format!("{:016x}", incarnation_seed(self.options.seed, u64::MAX - 1));
+        let spec = incarnations.spec(self.spec_request(), narrator).await?;
+        let published = self
+            .publish(&version, &command, &mut incarnations, narrator)
+            .await?;
+        let maker = RowMaker::new(self.catalog, &published.built)?;
+        let numbered = documents.transactions.iter().enumerate();
+        let transactions: Vec<Transaction> = numbered
+            .map(|(number, documents)| maker.transaction(number, documents))
+            .collect::<Result<_>>()?;
+        let rows = transactions
+            .iter()
+            .map(|transaction| transaction.rows.len() as u64)
+            .collect();
+        narrator.progress.event(Event::Combined { rows });
+        let sessions = self
+            .sessions(
+                &published.built,
+                &version,
+                &transactions,
+                &documents.sessions,
+                incarnations,
+                narrator,
+            )
+            .await?;
+        Ok(Conversation {
+            spec,
+            published,
+            maker,
+            transactions,
+            sessions,
         })
     }
 
@@ -201,9 +237,10 @@ impl Play<'_> {
     async fn publish(
         &self,
         version: &str,
+        command: &LocalCommand,
         incarnations: &mut Incarnations<'_>,
         narrator: &mut Narrator<'_>,
-    ) -> Result<(response::Validated, Built)> {
+    ) -> Result<Published> {
         let publication = Publication {
             catalog: self.catalog,
             name: self.name,
@@ -219,7 +256,17 @@ impl Play<'_> {
             Runtime::V2 => Algorithm::Current,
         };
         let built = build(&publication, &validated, algorithm)?;
-        for (binding, selection) in built.spec.bindings.iter().zip(&built.selections) {
+        let published = Published {
+            command: command.command.clone(),
+            codec: command.codec.name(),
+            validated,
+            built: built.spec,
+            selections: built.selections,
+        };
+        narrator
+            .progress
+            .event(Event::Built(Box::new(published.clone())));
+        for (binding, selection) in published.built.bindings.iter().zip(&published.selections) {
             let outcomes = &selection.selection.outcomes;
             narrator.progress.event(Event::Selected {
                 collection: binding.collection.clone().unwrap_or_default().name,
@@ -232,7 +279,7 @@ impl Play<'_> {
             });
             self.bucket.require_empty(&prefix(binding)).await?;
         }
-        Ok((validated, built))
+        Ok(published)
     }
 
     /// Plays the sessions, and under the new runtime one more that completes what the last one has committed.
@@ -329,10 +376,20 @@ impl Play<'_> {
                 .find(|(other, _)| other == key)
                 .map(|(_, rows)| *rows)
         };
-        let file = |file: &Fetched| FileReport {
-            key: file.key.clone(),
-            bytes: file.bytes,
-            rows: rows_of(&file.key),
+        // The files are in the order in which the rows were sent.
+        let mut rows_sent = expected.shards.values().flatten();
+        let mut json_bytes = |rows: u64| -> u64 {
+            let own = rows_sent.by_ref().take(rows as usize);
+            own.map(|row| row.document_bytes).sum()
+        };
+        let file = |file: &Fetched| {
+            let rows = rows_of(&file.key);
+            FileReport {
+                key: file.key.clone(),
+                bytes: file.bytes,
+                rows,
+                json_bytes: rows.map(&mut json_bytes),
+            }
         };
         Ok(BindingReport {
             collection: expected.collection.clone(),

@@ -93,4 +93,6 @@ pub struct FileReport {
     pub bytes: u64,
     /// Its rows; none where a difference came before.
     pub rows: Option<u64>,
+    /// The bytes of the documents behind those rows, as JSON; none like the rows.
+    pub json_bytes: Option<u64>,
 }

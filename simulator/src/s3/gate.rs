@@ -17,7 +17,7 @@ use s3s::service::S3Service;
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
 
 use super::fault::{AttemptCounter, Effect, FaultPlan, Verdict};
-use super::journal::{Entry, Journal, Outcome};
+use super::journal::{Entry, Journal, Outcome, Timing};
 use super::request::{Operation, Target};
 use super::state::{Store, UploadRef};
 
@@ -60,6 +60,12 @@ impl Gate {
 
     pub(super) fn journal(&self) -> Vec<Entry> {
         self.log().journal.entries().to_vec()
+    }
+
+    pub(super) fn timed_journal(&self) -> Vec<(Entry, Timing)> {
+        let log = self.log();
+        let timings = log.journal.timings().iter().copied();
+        log.journal.entries().iter().cloned().zip(timings).collect()
     }
 
     pub(super) fn set_faults(&self, faults: FaultPlan) {

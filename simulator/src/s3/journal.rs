@@ -1,5 +1,7 @@
 //! The journal: every request in the order of arrival, what was done to it, and how it ended.
 
+use tokio::time::Instant;
+
 use super::fault::Effect;
 use super::request::{Operation, Target};
 
@@ -46,9 +48,23 @@ pub enum Outcome {
     Reset,
 }
 
+/// When a request came and when it ended. It stands beside the journal, and not in it: the journal is the same for the
+/// same seed, and times never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// When its first lines were read.
+    pub began: Instant,
+    /// When its answer was ready, or its connection closed; none while it is still running.
+    pub ended: Option<Instant>,
+}
+
 /// All requests so far.
 #[derive(Debug, Default)]
-pub(super) struct Journal(Vec<Entry>);
+pub(super) struct Journal {
+    entries: Vec<Entry>,
+    /// One for each entry.
+    timings: Vec<Timing>,
+}
 
 impl Journal {
     /// Adds a request and returns its number.
@@ -60,8 +76,12 @@ impl Journal {
         bytes: u64,
         fault: Option<Effect>,
     ) -> usize {
-        let number = self.0.len();
-        self.0.push(Entry {
+        let number = self.entries.len();
+        self.timings.push(Timing {
+            began: Instant::now(),
+            ended: None,
+        });
+        self.entries.push(Entry {
             number,
             line,
             target,
@@ -75,7 +95,8 @@ impl Journal {
 
     /// Notes how a request ended, and the id of the upload it created, if it did.
     pub(super) fn close(&mut self, number: usize, outcome: Outcome, upload_id: Option<String>) {
-        let entry = &mut self.0[number];
+        self.timings[number].ended = Some(Instant::now());
+        let entry = &mut self.entries[number];
         entry.outcome = outcome;
         if upload_id.is_some() {
             entry.target.upload_id = upload_id;
@@ -83,6 +104,11 @@ impl Journal {
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
-        &self.0
+        &self.entries
+    }
+
+    /// When each of the entries came and ended.
+    pub(super) fn timings(&self) -> &[Timing] {
+        &self.timings
     }
 }

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use fault::{Attempts, Effect, Fault, FaultPlan, KeyPattern};
-pub use journal::{Entry, Outcome};
+pub use journal::{Entry, Outcome, Timing};
 pub use request::{Operation, Target};
 pub use server::{Clock, Options, Server, ServerError};
 pub use state::{

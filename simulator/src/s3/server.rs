@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::fault::FaultPlan;
 use super::gate::Gate;
-use super::journal::Entry;
+use super::journal::{Entry, Timing};
 use super::service::Service;
 use super::state::{Rules, Store};
 
@@ -153,6 +153,11 @@ impl Server {
     /// Every request so far, in the order of arrival.
     pub fn journal(&self) -> Vec<Entry> {
         self.gate.journal()
+    }
+
+    /// Every request so far, and when it came and ended.
+    pub fn timed_journal(&self) -> Vec<(Entry, Timing)> {
+        self.gate.timed_journal()
     }
 
     /// The requests so far that the server does not implement. A test that ends with one has not tested what it thinks.

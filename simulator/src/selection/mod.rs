@@ -108,28 +108,31 @@ impl Verdict {
 impl Outcome {
     /// A sentence that says what came of the field and why.
     pub fn explain(&self) -> String {
-        let select = self.select.map(Select::sentence);
-        let reject = self.reject.map(Reject::sentence);
-        let (verb, why) = match self.verdict {
-            Verdict::Selected => ("taken", select.map(str::to_owned)),
-            Verdict::Rejected => ("left", reject.map(str::to_owned)),
-            Verdict::Incompatible | Verdict::Conflict => (
-                "in conflict",
-                select
-                    .zip(reject)
-                    .map(|(select, reject)| format!("{select}, but {reject}")),
-            ),
+        let verb = match self.verdict {
+            Verdict::Selected => "taken",
+            Verdict::Rejected => "left",
+            Verdict::Incompatible | Verdict::Conflict => "in conflict",
         };
         let reason = if self.reason.is_empty() {
             String::new()
         } else {
             format!(" ({})", self.reason)
         };
-        format!(
-            "`{}` is {verb}: it {}{reason}",
-            self.field,
-            why.unwrap_or_default()
-        )
+        format!("`{}` is {verb}: it {}{reason}", self.field, self.why())
+    }
+
+    /// Why, as the end of a sentence that begins with the field.
+    pub fn why(&self) -> String {
+        let select = self.select.map(Select::sentence);
+        let reject = self.reject.map(Reject::sentence);
+        let why = match self.verdict {
+            Verdict::Selected => select.map(str::to_owned),
+            Verdict::Rejected => reject.map(str::to_owned),
+            Verdict::Incompatible | Verdict::Conflict => select
+                .zip(reject)
+                .map(|(select, reject)| format!("{select}, but {reject}")),
+        };
+        why.unwrap_or_default()
     }
 }
 

@@ -1,0 +1,227 @@
+//! A recording and what came of the run → the document.
+
+use jiff::Timestamp;
+use materialize_s3_parquet::protocol::flow::materialization_spec;
+use tokio::time::Instant;
+
+use super::document::{Binding, Document, File, LogLine, Preview, Request, Run, VERSION, Verdict};
+use super::fields::fields;
+use super::recorder::Recording;
+use super::timeline::{micros, timeline};
+use crate::catalog::BindingSelection;
+use crate::readback::prefix;
+use crate::run::{BindingReport, Error, Event, Options, Published, Report, Store};
+use crate::s3;
+
+/// What a run knows of itself, besides what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// How it was played.
+    pub options: &'a Options,
+    /// The command that repeats it.
+    pub command: &'a str,
+    /// When it began; none where the document must be the same every time.
+    pub began: Option<Timestamp>,
+}
+
+impl Document {
+    /// The document of a run that has ended, well or not.
+    pub fn of(
+        context: &Context<'_>,
+        recording: &Recording,
+        outcome: Result<&Report, &Error>,
+    ) -> Self {
+        let requests = requests(recording);
+        let failure = outcome.err().map(Error::to_string);
+        let report = outcome.ok();
+        let differences: Vec<String> = report
+            .into_iter()
+            .flat_map(Report::differences)
+            .map(ToString::to_string)
+            .collect();
+        Self {
+            version: VERSION,
+            verdict: match (report, differences.is_empty()) {
+                (None, _) => Verdict::Failed,
+                (Some(_), true) => Verdict::Equal,
+                (Some(_), false) => Verdict::Different,
+            },
+            run: run(context, recording),
+            bindings: published(recording)
+                .map(|published| bindings(published, report))
+                .unwrap_or_default(),
+            timeline: timeline(recording, &requests, failure.as_deref()),
+            unsupported_requests: report
+                .map(|report| report.unsupported_requests.clone())
+                .unwrap_or_default(),
+            problems: failure.into_iter().chain(differences).collect(),
+            requests,
+            logs: logs(recording),
+        }
+    }
+}
+
+fn run(context: &Context<'_>, recording: &Recording) -> Run {
+    let Context {
+        options,
+        command,
+        began,
+    } = *context;
+    let mut run = Run {
+        catalog: options.catalog.display().to_string(),
+        runtime: options.runtime.name().to_owned(),
+        seed: options.seed,
+        sessions: options.sessions.clone(),
+        interval: options.interval,
+        store: store(&options.store).to_owned(),
+        command: command.to_owned(),
+        began: began.map(|began| began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        simulator: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Run::default()
+    };
+    for (_, event) in recording.events() {
+        match event {
+            Event::Loaded { task, .. } => run.task.clone_from(task),
+            Event::Documents {
+                documents, source, ..
+            } => {
+                run.documents = *documents;
+                run.fixture.clone_from(source);
+            }
+            Event::Bucket { name, endpoint } => {
+                run.bucket.clone_from(name);
+                run.endpoint.clone_from(endpoint);
+            }
+            Event::Built(published) => {
+                run.connector.clone_from(&published.command);
+                run.codec = published.codec.to_owned();
+            }
+            _ => {}
+        }
+    }
+    run
+}
+
+fn store(store: &Store) -> &'static str {
+    match store {
+        Store::Embedded => "embedded",
+        Store::Minio => "minio",
+        Store::Ceph => "ceph",
+        Store::At(_) => "url",
+    }
+}
+
+fn published(recording: &Recording) -> Option<&Published> {
+    recording.events().find_map(|(_, event)| match event {
+        Event::Built(published) => Some(&**published),
+        _ => None,
+    })
+}
+
+fn bindings(published: &Published, report: Option<&Report>) -> Vec<Binding> {
+    let built = published.built.bindings.iter().zip(&published.selections);
+    let made = |(index, (binding, selection))| {
+        let report = report.and_then(|report| report.bindings.get(index));
+        of_binding(published, binding, selection, report)
+    };
+    built.enumerate().map(made).collect()
+}
+
+fn of_binding(
+    published: &Published,
+    binding: &materialization_spec::Binding,
+    selection: &BindingSelection,
+    report: Option<&BindingReport>,
+) -> Binding {
+    let answer = published
+        .validated
+        .bindings
+        .iter()
+        .find(|answer| answer.resource_path == selection.resource_path);
+    let columns = report.map(|report| &report.columns[..]).unwrap_or_default();
+    let fields = fields(binding, answer, &selection.selection, columns);
+    let other_columns = columns
+        .iter()
+        .filter(|(name, _)| !fields.iter().any(|field| field.field == *name))
+        .cloned()
+        .collect();
+    Binding {
+        collection: binding.collection.clone().unwrap_or_default().name,
+        prefix: prefix(binding),
+        documents: report.map(|report| report.documents).unwrap_or_default(),
+        rows: report.map(|report| report.rows).unwrap_or_default(),
+        json_bytes: report.map(|report| report.json_bytes).unwrap_or_default(),
+        file_bytes: report.map(BindingReport::file_bytes).unwrap_or_default(),
+        equal_rows: report.map(|report| report.equal_rows).unwrap_or_default(),
+        difference: report
+            .and_then(|report| report.difference.as_ref())
+            .map(ToString::to_string),
+        files: report.map(files).unwrap_or_default(),
+        fields,
+        other_columns,
+        preview: report.map(preview).unwrap_or_default(),
+    }
+}
+
+fn files(report: &BindingReport) -> Vec<File> {
+    let file = |file: &crate::run::FileReport| File {
+        key: file.key.clone(),
+        bytes: file.bytes,
+        rows: file.rows,
+        json_bytes: file.json_bytes,
+    };
+    report.files.iter().map(file).collect()
+}
+
+fn preview(report: &BindingReport) -> Preview {
+    Preview {
+        columns: report.preview.columns.clone(),
+        rows: report.preview.rows.clone(),
+    }
+}
+
+fn requests(recording: &Recording) -> Vec<Request> {
+    let all = recording.events().find_map(|(_, event)| match event {
+        Event::Requests(requests) => Some(requests),
+        _ => None,
+    });
+    all.into_iter()
+        .flatten()
+        .map(|(entry, timing)| request(recording.origin, entry, *timing))
+        .collect()
+}
+
+fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) -> Request {
+    let since = |at: Instant| micros(at.saturating_duration_since(origin));
+    let (status, code) = match &entry.outcome {
+        s3::Outcome::Answered { status, code } => (Some(*status), code.clone()),
+        s3::Outcome::Open | s3::Outcome::Reset => (None, None),
+    };
+    Request {
+        number: entry.number,
+        operation: entry.target.operation.to_string(),
+        key: entry.target.key.clone(),
+        upload_id: entry.target.upload_id.clone(),
+        part: entry.target.part,
+        attempt: entry.attempt,
+        bytes: entry.bytes,
+        status,
+        code,
+        fault: entry.fault.as_ref().map(|fault| format!("{fault:?}")),
+        began_micros: since(timing.began),
+        ended_micros: timing.ended.map(since),
+    }
+}
+
+fn logs(recording: &Recording) -> Vec<LogLine> {
+    let line = |(at, event)| match event {
+        &Event::Log(ref log) => Some(LogLine {
+            at_micros: micros(at),
+            level: log.level.name(),
+            message: log.message.clone(),
+            fields: log.fields.clone(),
+        }),
+        _ => None,
+    };
+    recording.events().filter_map(line).collect()
+}

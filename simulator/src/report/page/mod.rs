@@ -1,0 +1,226 @@
+//! The page: the document as one HTML file, for people. It loads nothing and runs nothing, and says so itself: its content
+//! security policy allows neither, whatever a value might hold.
+
+mod bindings;
+mod logs;
+mod options;
+mod requests;
+mod timeline;
+
+use super::document::{Document, Verdict};
+use super::markup::{Markup, classed, element, plain};
+use crate::figures::{bytes, duration, grouped, plural, ratio};
+
+const STYLE: &str = include_str!("page.css");
+
+/// Nothing but the page's own styles.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The most rows of a table; the rest is left to the JSON form.
+const MOST_ROWS: usize = 1000;
+
+impl Document {
+    /// The page, as one HTML file that needs nothing else.
+    pub fn page(&self) -> String {
+        let content = header(self)
+            .then(navigation(self))
+            .then(plain("main", sections(self)))
+            .then(plain(
+                "footer",
+                plain("p", format!("Written by flow-sim {}.", self.run.simulator)),
+            ));
+        let html = element(
+            "html",
+            &[("lang", "en")],
+            head(self).then(plain("body", content)),
+        );
+        format!("<!doctype html>\n{}\n", html.into_string())
+    }
+}
+
+fn head(document: &Document) -> Markup {
+    let title = format!("{} – {}", document.run.task, word(document.verdict));
+    let meta =
+        |name: &str, content: &str| element("meta", &[("name", name), ("content", content)], "");
+    let policy = [
+        ("http-equiv", "Content-Security-Policy"),
+        ("content", POLICY),
+    ];
+    plain(
+        "head",
+        element("meta", &[("charset", "utf-8")], "")
+            .then(element("meta", &policy, ""))
+            .then(meta("viewport", "width=device-width, initial-scale=1"))
+            .then(meta("color-scheme", "light dark"))
+            .then(plain("title", title))
+            .then(plain("style", Markup::trusted(STYLE))),
+    )
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Equal => "all equal",
+        Verdict::Different => "different",
+        Verdict::Failed => "failed",
+    }
+}
+
+fn header(document: &Document) -> Markup {
+    let began = document.run.began.as_deref().unwrap_or_default();
+    let began = began.replace('T', " · ").replace('Z', " UTC");
+    let eyebrow = format!(
+        "flow-sim run · runtime {} · seed {} · {began}",
+        document.run.runtime, document.run.seed
+    );
+    classed(
+        "header",
+        "top",
+        classed("p", "eyebrow", eyebrow.trim_end_matches([' ', '·']))
+            .then(plain("h1", title(&document.run.task)))
+            .then(verdict(document))
+            .then(figures(document)),
+    )
+}
+
+fn title(task: &str) -> &str {
+    if task.is_empty() {
+        "No task was found"
+    } else {
+        task
+    }
+}
+
+fn verdict(document: &Document) -> Markup {
+    let (class, text) = match document.verdict {
+        Verdict::Equal => {
+            let rows = document.bindings.iter().map(|binding| binding.equal_rows);
+            let rows = plural(rows.sum(), "row");
+            ("equal", format!("✓ {rows} compared, all equal"))
+        }
+        Verdict::Different => ("different", "✗ What was read back differs".to_owned()),
+        Verdict::Failed => ("failed", "✗ The run failed".to_owned()),
+    };
+    let problems = document
+        .problems
+        .iter()
+        .map(|problem| plain("li", problem.as_str()));
+    let problems = if document.problems.is_empty() {
+        Markup::nothing()
+    } else {
+        classed("ul", "problems", Markup::all(problems))
+    };
+    classed("p", &format!("verdict {class}"), text).then(problems)
+}
+
+/// The run in numbers.
+fn figures(document: &Document) -> Markup {
+    let sum = |number: fn(&super::Binding) -> u64| document.bindings.iter().map(number).sum();
+    let (json, parquet) = (
+        sum(|binding| binding.json_bytes),
+        sum(|binding| binding.file_bytes),
+    );
+    let lanes = &document.timeline.lanes;
+    let sessions = lanes
+        .iter()
+        .filter(|lane| lane.name.starts_with("Session"))
+        .count();
+    let kills: usize = lanes.iter().map(|lane| lane.kills.len()).sum();
+    let faults = document
+        .requests
+        .iter()
+        .filter(|request| request.fault.is_some())
+        .count();
+    let transactions = document.timeline.transactions.len() as u64;
+    let mut all = vec![
+        ("Documents", grouped(document.run.documents), String::new()),
+        (
+            "Rows",
+            grouped(sum(|binding| binding.rows)),
+            plural(document.bindings.len() as u64, "binding"),
+        ),
+        (
+            "Files",
+            grouped(sum(|binding| binding.files.len() as u64)),
+            bytes(parquet),
+        ),
+        (
+            "Smaller by",
+            ratio(json, parquet).map_or("–".to_owned(), |ratio| format!("{ratio} ×")),
+            format!("{} as JSON", bytes(json)),
+        ),
+        (
+            "Transactions",
+            grouped(transactions),
+            plural(sessions as u64, "session"),
+        ),
+        ("Took", duration(document.timeline.micros), String::new()),
+    ];
+    if kills > 0 {
+        all.push(("Interruptions", grouped(kills as u64), String::new()));
+    }
+    if faults > 0 {
+        all.push(("Faults", grouped(faults as u64), String::new()));
+    }
+    let figure = |(name, value, note): (&str, String, String)| {
+        let value = plain("dd", plain("b", value).then(classed("span", "note", note)));
+        plain("div", plain("dt", name).then(value))
+    };
+    classed("dl", "figures", Markup::all(all.into_iter().map(figure)))
+}
+
+fn navigation(document: &Document) -> Markup {
+    let links = contents(document)
+        .into_iter()
+        .map(|(id, name, _)| plain("li", element("a", &[("href", &format!("#{id}"))], name)));
+    element(
+        "nav",
+        &[("aria-label", "Sections")],
+        plain("ul", Markup::all(links)),
+    )
+}
+
+fn sections(document: &Document) -> Markup {
+    let sections = contents(document).into_iter().map(|(id, name, content)| {
+        let heading = format!("{id}-heading");
+        element(
+            "section",
+            &[("id", id), ("aria-labelledby", &heading)],
+            element("h2", &[("id", &heading)], name).then(content),
+        )
+    });
+    Markup::all(sections)
+}
+
+/// Every section that has something to show: id, name, content.
+fn contents(document: &Document) -> Vec<(&'static str, &'static str, Markup)> {
+    let mut all = vec![("timeline", "Timeline", timeline::section(document))];
+    if !document.bindings.is_empty() {
+        all.push(("bindings", "Bindings", bindings::section(document)));
+    }
+    if !document.requests.is_empty() {
+        all.push(("requests", "Requests", requests::section(document)));
+    }
+    if !document.logs.is_empty() {
+        all.push(("logs", "Connector’s log", logs::section(document)));
+    }
+    all.push(("repeat", "Repeat it", options::section(document)));
+    all
+}
+
+/// What is said where a table ends before its rows do.
+fn left_out(shown: usize, all: usize) -> Markup {
+    if shown >= all {
+        return Markup::nothing();
+    }
+    let text = format!(
+        "{} more are left out here; `flow-sim run --json` has them all.",
+        grouped((all - shown) as u64)
+    );
+    classed("p", "note", text)
+}
+
+/// The number of a cell, with its unit.
+fn number(text: impl Into<Markup>) -> Markup {
+    classed("td", "number", text)
+}

@@ -1,0 +1,51 @@
+//! How the run was played, and the command that repeats it.
+
+use super::super::document::Document;
+use super::super::markup::{Markup, classed, element, plain};
+use crate::figures::grouped;
+
+pub(super) fn section(document: &Document) -> Markup {
+    let run = &document.run;
+    let sessions = match &run.sessions {
+        None => "as the fixture says".to_owned(),
+        Some(lengths) => lengths
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    let interval = match run.interval {
+        None => "as the catalog says".to_owned(),
+        Some(seconds) => format!("{seconds} s"),
+    };
+    let all = [
+        ("Catalog", run.catalog.clone()),
+        (
+            "Documents",
+            format!("{}, {} of them", run.fixture, grouped(run.documents)),
+        ),
+        ("Connector", run.connector.join(" ")),
+        (
+            "Runtime and codec",
+            format!("{}, {}", run.runtime, run.codec),
+        ),
+        ("Seed", run.seed.to_string()),
+        ("Transactions of each session", sessions),
+        ("Upload interval", interval),
+        (
+            "Store",
+            format!("{}: {} at {}", run.store, run.bucket, run.endpoint),
+        ),
+    ];
+    let option = |(name, value): (&str, String)| plain("dt", name).then(plain("dd", value));
+    let command = element(
+        "pre",
+        &[("tabindex", "0")],
+        plain("code", run.command.as_str()),
+    );
+    command.then(classed(
+        "dl",
+        "options",
+        Markup::all(all.into_iter().map(option)),
+    ))
+}

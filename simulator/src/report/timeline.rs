@@ -1,0 +1,224 @@
+//! What was heard, in order → phases, lane by lane.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::document::{Kill, Lane, Phase, Request, Span, Timeline, Transaction};
+use super::recorder::{Heard, Recording};
+use crate::run::Event;
+use crate::runtime::Step;
+
+/// How long an Acknowledge must outlast its last request before the rest of it counts as pacing.
+const LEAST_PACE: u64 = 100_000;
+
+/// The timeline of a recording. `requests` tell completing from pacing; `failed` marks the end of the last lane.
+pub(super) fn timeline(
+    recording: &Recording,
+    requests: &[Request],
+    failure: Option<&str>,
+) -> Timeline {
+    let mut builder = Builder::default();
+    builder.lane("Prepare".to_owned());
+    builder.begin(0, Phase::Prepare, None);
+    for (at, heard) in &recording.heard {
+        let at = micros(*at);
+        match heard {
+            Heard::Event(event) => builder.event(at, event),
+            Heard::Step(step) => builder.step(at, *step),
+        }
+    }
+    let end = micros(recording.ended);
+    builder.end(end);
+    if let Some(failure) = failure {
+        builder.kill(end, failure.to_owned());
+    }
+    let mut lanes = builder.lanes;
+    for lane in &mut lanes {
+        lane.spans = std::mem::take(&mut lane.spans)
+            .into_iter()
+            .flat_map(|span| paced(span, requests))
+            .collect();
+    }
+    Timeline {
+        micros: end,
+        transactions: transactions(&lanes, &builder.committed),
+        lanes,
+    }
+}
+
+/// A duration in whole microseconds.
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[derive(Default)]
+struct Builder {
+    lanes: Vec<Lane>,
+    /// The span that goes on.
+    open: Option<(u64, Phase, Option<u64>)>,
+    /// When each transaction was committed, and its rows.
+    committed: Vec<(u64, u64)>,
+    is_recovered: bool,
+    is_input_closed: bool,
+    is_reading_back: bool,
+}
+
+impl Builder {
+    fn lane(&mut self, name: String) {
+        self.lanes.push(Lane {
+            name,
+            ..Lane::default()
+        });
+    }
+
+    fn begin(&mut self, at: u64, phase: Phase, transaction: Option<u64>) {
+        self.end(at);
+        self.open = Some((at, phase, transaction));
+    }
+
+    fn end(&mut self, at: u64) {
+        if let (Some((began_micros, phase, transaction)), Some(lane)) =
+            (self.open.take(), self.lanes.last_mut())
+        {
+            lane.spans.push(Span {
+                phase,
+                began_micros,
+                ended_micros: at,
+                transaction,
+            });
+        }
+    }
+
+    fn kill(&mut self, at_micros: u64, step: String) {
+        if let Some(lane) = self.lanes.last_mut() {
+            lane.kills.push(Kill { at_micros, step });
+        }
+    }
+
+    fn event(&mut self, at: u64, event: &Event) {
+        match event {
+            Event::Session { number, .. } => {
+                self.end(at);
+                self.lane(format!("Session {number}"));
+            }
+            Event::Completing => {
+                self.end(at);
+                self.lane("Last acknowledge".to_owned());
+            }
+            Event::Restarted { step } => {
+                self.end(at);
+                self.kill(at, describe(*step));
+            }
+            Event::Committed { rows, .. } => self.committed.push((at, *rows as u64)),
+            Event::Comparing { .. } | Event::Requests(_) if !self.is_reading_back => {
+                self.end(at);
+                self.is_reading_back = true;
+                self.lane("Read back".to_owned());
+                self.begin(at, Phase::ReadBack, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, at: u64, step: Step) {
+        // Spec and Validate have processes of their own, before the first session.
+        if self.lanes.len() < 2 {
+            return;
+        }
+        let next = self.committed.len() as u64 + 1;
+        match step {
+            Step::Started { .. } => {
+                self.is_recovered = false;
+                self.is_input_closed = false;
+                if !matches!(self.open, Some((_, Phase::Open, _))) {
+                    self.begin(at, Phase::Open, None);
+                }
+            }
+            Step::AcknowledgeSent if self.is_recovered => {
+                self.begin(at, Phase::Complete, Some(next - 1));
+            }
+            Step::AcknowledgeSent => {
+                self.is_recovered = true;
+                self.begin(at, Phase::Recover, None);
+            }
+            Step::Acknowledged if self.is_input_closed => self.begin(at, Phase::Stop, None),
+            Step::FlushSent => self.begin(at, Phase::Flush, Some(next)),
+            Step::Flushed => self.begin(at, Phase::Store, Some(next)),
+            Step::StartCommitSent => self.begin(at, Phase::Stage, Some(next)),
+            Step::InputClosed => {
+                self.is_input_closed = true;
+                let is_acknowledging =
+                    matches!(self.open, Some((_, Phase::Complete | Phase::Recover, _)));
+                if !is_acknowledging {
+                    self.begin(at, Phase::Stop, None);
+                }
+            }
+            Step::Acknowledged | Step::Committed { .. } | Step::Ended => self.end(at),
+            _ => {}
+        }
+    }
+}
+
+/// A step in words.
+fn describe(step: Step) -> String {
+    match step {
+        Step::StoreSent { count } => format!("killed after row {count} was sent"),
+        Step::Committed { transaction } => {
+            format!("killed after transaction {} was committed", transaction + 1)
+        }
+        Step::Started { .. } => "killed after the process was started".to_owned(),
+        other => format!("killed after {other:?}"),
+    }
+}
+
+/// An Acknowledge in two: until its last request was answered, and what came after, if that is long.
+fn paced(span: Span, requests: &[Request]) -> Vec<Span> {
+    if span.phase != Phase::Complete || requests.is_empty() {
+        return vec![span];
+    }
+    let own = requests
+        .iter()
+        .filter(|request| request.began_micros >= span.began_micros)
+        .filter_map(|request| request.ended_micros)
+        .filter(|ended| *ended <= span.ended_micros);
+    let turn = own.max().unwrap_or(span.began_micros);
+    if span.ended_micros - turn < LEAST_PACE {
+        return vec![span];
+    }
+    let complete = Span {
+        ended_micros: turn,
+        ..span
+    };
+    let pace = Span {
+        phase: Phase::Pace,
+        began_micros: turn,
+        ..span
+    };
+    vec![complete, pace]
+}
+
+fn transactions(lanes: &[Lane], committed: &[(u64, u64)]) -> Vec<Transaction> {
+    let mut transactions: BTreeMap<u64, Transaction> = BTreeMap::new();
+    for lane in lanes {
+        for span in &lane.spans {
+            let Some(number) = span.transaction else {
+                continue;
+            };
+            let outcome = committed.get(number as usize - 1);
+            let entry = transactions.entry(number).or_insert_with(|| Transaction {
+                number,
+                lane: lane.name.clone(),
+                attempts: 0,
+                rows: outcome.map(|(_, rows)| *rows).unwrap_or_default(),
+                committed_micros: outcome.map(|(at, _)| *at),
+                phases: BTreeMap::new(),
+            });
+            if span.phase == Phase::Flush {
+                entry.attempts += 1;
+                entry.lane.clone_from(&lane.name);
+            }
+            *entry.phases.entry(span.phase).or_default() += span.micros();
+        }
+    }
+    transactions.into_values().collect()
+}
