@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
 use materialize_s3_parquet::protocol::Codec;
 
@@ -42,11 +43,23 @@ Examples:
   flow-sim run flow.yaml --connector './my-connector --verbose'
       Another connector.
 
+  flow-sim run flow.yaml --explain --report run.html
+      Why each field was taken or left; and a page that shows all that happened.
+
+  flow-sim run flow.yaml --json | jq .verdict
+      The same for programs. The lines of progress go to standard error.
+
 Documents (--fixture), one JSON value per line, as in `flowctl preview`; those between two
 commits are one transaction:
   [\"acmeCo/orders\", {\"id\": 1, \"amount\": 10.5}]
   [\"acmeCo/orders\", {\"id\": 2}]
   {\"commit\": true}";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  flow-sim completions bash > ~/.local/share/bash-completion/completions/flow-sim
+  flow-sim completions zsh > ~/.zfunc/_flow-sim
+  flow-sim completions fish > ~/.config/fish/completions/flow-sim.fish";
 
 /// Plays the Estuary Flow runtime for a materialization connector, on one machine.
 #[derive(Debug, Parser)]
@@ -64,6 +77,9 @@ pub(super) enum Verb {
     Run(RunArguments),
     /// Serve the embedded S3 server on a port until interrupted
     S3(S3Arguments),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArguments),
 }
 
 /// The arguments of `run`.
@@ -114,6 +130,23 @@ pub(super) struct RunArguments {
     /// The least important of the connector's logs to show
     #[arg(long, value_enum, default_value = "warn")]
     pub(super) log_level: LevelName,
+    /// Say for each field why it was taken or left
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Write a page of the run to this file: a timeline, the files, the fields, the requests, the logs
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
+    /// Print what came of the run as one JSON document, and everything else to standard error
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The arguments of `completions`.
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: Shell,
 }
 
 /// The arguments of `s3`.

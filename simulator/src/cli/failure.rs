@@ -9,6 +9,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// A mistake of the simulator's own, told on standard error already.
+    pub(super) fn panicked() -> Self {
+        Self {
+            message: "this is a bug of the simulator's; please report it with the lines above"
+                .to_owned(),
+            exit_code: 1,
+        }
+    }
+
     /// What was asked for makes no sense.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self {

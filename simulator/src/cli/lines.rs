@@ -1,26 +1,18 @@
-//! What a run says while it goes on, as plain lines; and numbers as people read them.
+//! What a run says while it goes on, as lines.
 
-use flow_sim::run::{Event, Progress};
+use flow_sim::figures::plural;
+use flow_sim::run::Event;
 use flow_sim::runtime::{Level, Log};
 
-use super::print;
-
-/// Prints a line for every event.
+/// Makes a line of every event that is worth one.
 pub(super) struct Lines {
     /// The least important logs to show.
     pub(super) level: Level,
 }
 
-impl Progress for Lines {
-    fn event(&mut self, event: Event) {
-        if let Some(line) = self.line(&event) {
-            print::line(&line);
-        }
-    }
-}
-
 impl Lines {
-    fn line(&self, event: &Event) -> Option<String> {
+    /// The line of an event.
+    pub(super) fn line(&self, event: &Event) -> Option<String> {
         Some(match event {
             Event::Loaded { task, bindings } => {
                 format!("playing `{task}`, {}", plural(*bindings as u64, "binding"))
@@ -91,59 +83,9 @@ fn log(log: &Log) -> String {
     )
 }
 
-/// `1 file`, `2,000 files`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", grouped(count))
-}
-
-/// A number with commas.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A length with its unit.
-pub(super) fn bytes(count: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let mut value = count as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", units[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_for_people() {
-        assert_eq!(
-            [grouped(0), grouped(999), grouped(1_234_567)],
-            ["0", "999", "1,234,567"]
-        );
-        assert_eq!(
-            [bytes(1023), bytes(1536), bytes(3 << 30)],
-            ["1023 B", "1.5 KiB", "3.0 GiB"]
-        );
-        assert_eq!(
-            [plural(1, "row"), plural(2_000, "row")],
-            ["1 row", "2,000 rows"]
-        );
-    }
 
     #[test]
     fn logs_below_the_level_are_not_shown() {

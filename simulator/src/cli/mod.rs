@@ -1,19 +1,29 @@
 //! The command line: what can be asked for, and the exit status that answers.
 
 mod arguments;
+mod command;
+mod completions;
+mod explain;
 mod failure;
 mod lines;
+mod narration;
+mod page;
 mod print;
 mod run;
 mod serve;
 mod summary;
 mod table;
 
+use std::io;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use arguments::{Arguments, Verb};
 use failure::Failure;
@@ -21,14 +31,14 @@ use failure::Failure;
 /// The exit status after an interruption, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// How long what was interrupted may take to take its processes, containers and files away.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Reads the arguments, does what they say, and says how it went.
 pub(crate) fn main() -> ExitCode {
     // Wrong arguments end here, with clap's own message and exit status 2.
     let arguments = Arguments::parse();
-    let outcome = Runtime::new()
-        .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(until_interrupted(arguments)));
-    match outcome {
+    match start(arguments) {
         Ok(code) => code,
         Err(failure) => {
             print::error(&failure.message);
@@ -37,24 +47,77 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Does what the arguments say. An interruption drops everything on the way, and with it every child and server.
-async fn until_interrupted(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        outcome = dispatch(arguments) => outcome,
-        _ = tokio::signal::ctrl_c() => Ok(interrupted()),
-        _ = terminated.recv() => Ok(interrupted()),
+fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Verb::Record(arguments) = &arguments.verb {
+        // Signals are for the connector.
+        return record::record(arguments);
     }
+    let runtime = Runtime::new()?;
+    let outcome = runtime.block_on(until_interrupted(arguments, runtime.handle().clone()));
+    // With the runtime ends every process that it still has. A thread that waits for standard input is left behind.
+    runtime.shutdown_timeout(GRACE);
+    outcome
 }
 
-fn interrupted() -> ExitCode {
+/// Does what the arguments say, on a thread of its own: it may be busy, and yet an interruption is heard at once. An
+/// interruption drops everything on the way, and with it every child and server; a second one does not wait for that.
+async fn until_interrupted(arguments: Arguments, runtime: Handle) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::new()?;
+    let (cancel, cancelled) = oneshot::channel::<()>();
+    let (done, mut outcome) = oneshot::channel();
+    thread::spawn(move || {
+        let outcome = runtime.block_on(async {
+            tokio::select! {
+                outcome = dispatch(arguments) => Some(outcome),
+                _ = cancelled => None,
+            }
+        });
+        // Nobody listens any more after a second interruption.
+        let _ = done.send(outcome);
+    });
+    tokio::select! {
+        outcome = &mut outcome => match outcome {
+            Ok(Some(outcome)) => return outcome,
+            Ok(None) | Err(_) => return Err(Failure::panicked()),
+        },
+        () = signals.next() => {}
+    }
     print::error("interrupted");
-    ExitCode::from(INTERRUPTED)
+    drop(cancel);
+    tokio::select! {
+        _ = timeout(GRACE, outcome) => {}
+        () = signals.next() => {}
+    }
+    Ok(ExitCode::from(INTERRUPTED))
+}
+
+/// The signals that end a program in good order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments).await,
         Verb::S3(arguments) => serve::serve(&arguments).await,
+        Verb::Completions(arguments) => Ok(completions::completions(&arguments)),
     }
 }

@@ -2,35 +2,76 @@
 
 use std::process::ExitCode;
 
+use flow_sim::report::{Context, Document, Recorder, Verdict};
 use flow_sim::run::{Location, Options, Store, run as play};
 use flow_sim::runtime::Level;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::lines::Lines;
-use super::{print, summary};
+use super::narration::Narration;
+use super::print::{self, Stream};
+use super::{command, page, summary};
 
 /// Plays a catalog and prints what came of it. Exit status 1 where the files differ from what was sent.
 pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let options = options(arguments)?;
-    print::line(&format!(
+    if let Some(path) = &arguments.report {
+        page::require_folder(path)?;
+    }
+    let stream = if arguments.json {
+        Stream::Error
+    } else {
+        Stream::Output
+    };
+    stream.line(&format!(
         "seed {}, runtime {}",
         options.seed,
         options.runtime.name()
     ));
-    let mut lines = Lines {
+    let lines = Lines {
         level: arguments.log_level.into(),
     };
-    let report = play(&options, &mut lines).await?;
-    for line in summary::summary(&report, options.output.as_deref()) {
-        print::line(&line);
+    let began = now();
+    let mut narration = Narration::new(lines, stream, arguments.explain);
+    let mut recorder = Recorder::new(&mut narration);
+    let outcome = play(&options, &mut recorder).await;
+    let recording = recorder.finish();
+    narration.finish();
+
+    let context = Context {
+        options: &options,
+        command: &command::line(),
+        began: Some(began),
+    };
+    let document = Document::of(&context, &recording, outcome.as_ref());
+    if let Some(path) = &arguments.report {
+        page::write(path, &document.page())?;
+        stream.line(&format!("the page is {}", path.display()));
     }
-    let is_equal = report.differences().next().is_none();
-    Ok(if is_equal {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    if arguments.json {
+        print::line(&json(&document));
+    }
+    let report = outcome?;
+    for line in summary::summary(&report, options.output.as_deref()) {
+        stream.line(&line);
+    }
+    Ok(match document.verdict {
+        Verdict::Equal => ExitCode::SUCCESS,
+        Verdict::Different | Verdict::Failed => ExitCode::FAILURE,
     })
+}
+
+fn json(document: &Document) -> String {
+    serde_json::to_string_pretty(document).expect("a document has no keys but strings")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one time of day in a report: when the run began"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 fn options(arguments: &RunArguments) -> Result<Options, Failure> {
@@ -55,7 +96,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
     })
 }
 
-fn store(name: &str) -> Result<Store, Failure> {
+pub(super) fn store(name: &str) -> Result<Store, Failure> {
     match name {
         "embedded" => Ok(Store::Embedded),
         "minio" => Ok(Store::Minio),
@@ -69,7 +110,7 @@ fn store(name: &str) -> Result<Store, Failure> {
     }
 }
 
-fn location(url: &str) -> Result<Location, Failure> {
+pub(super) fn location(url: &str) -> Result<Location, Failure> {
     let required = |name: &str| {
         variable(name).ok_or_else(|| {
             Failure::usage(format!("--s3 {url} needs the environment variable {name}"))
@@ -88,6 +129,6 @@ fn location(url: &str) -> Result<Location, Failure> {
     clippy::disallowed_methods,
     reason = "credentials do not belong on a command line, where everybody sees them"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use flow_sim::figures::{self, bytes, grouped, plural};
 use flow_sim::run::{BindingReport, Report};
 
-use super::lines::{bytes, grouped, plural};
 use super::table::table;
 
 /// The lines of the summary; the last one is the verdict.
@@ -55,13 +55,9 @@ fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
 }
 
 fn ratio(json: u64, parquet: u64) -> String {
-    if parquet == 0 {
-        return String::new();
-    }
-    format!(
-        " (Parquet; compression ratio {:.1})",
-        json as f64 / parquet as f64
-    )
+    figures::ratio(json, parquet)
+        .map(|ratio| format!(" (Parquet; compression ratio {ratio})"))
+        .unwrap_or_default()
 }
 
 fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
