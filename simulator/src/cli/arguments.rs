@@ -8,6 +8,8 @@ use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
 use materialize_s3_parquet::protocol::Codec;
 
+use super::torture::{self, TortureArguments};
+
 const EXAMPLES: &str = "\
 Examples:
   flow-sim run tests/catalogs/wikipedia/flow.yaml
@@ -15,6 +17,9 @@ Examples:
 
   flow-sim run flow.yaml --fixture docs.jsonl --s3 minio --sessions 3,-1
       Documents of your own, a real MinIO, and a new start after three transactions.
+
+  flow-sim torture --seeds 500
+      Crash the connector at every step, under faults of the S3 server, and prove that nothing is lost or doubled.
 
   flow-sim s3 --port 9000
       Serve S3 until interrupted, for a connector, DuckDB or the aws command line.
@@ -75,6 +80,9 @@ pub(super) enum Verb {
     /// Play a catalog from end to end, then read the bucket back, compare and summarise it
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
+    /// Crashes × S3 faults × shards from seeds; checkers prove that nothing is lost or doubled
+    #[command(after_help = torture::EXAMPLES)]
+    Torture(TortureArguments),
     /// Serve the embedded S3 server on a port until interrupted
     S3(S3Arguments),
     /// Print completions for a shell

@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod summary;
 mod table;
+mod torture;
 
 use std::io;
 use std::process::ExitCode;
@@ -117,6 +118,7 @@ impl Signals {
 async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments).await,
+        Verb::Torture(arguments) => torture::torture(&arguments).await,
         Verb::S3(arguments) => serve::serve(&arguments).await,
         Verb::Completions(arguments) => Ok(completions::completions(&arguments)),
     }

@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::materialize::{Request, Response, request, response};
+use nix::sys::signal;
+pub use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,6 +33,7 @@ pub struct Connector {
     stderr: JoinHandle<()>,
     exit: JoinHandle<std::io::Result<Exit>>,
     kill: Option<oneshot::Sender<()>>,
+    pid: Option<u32>,
     patience: Duration,
 }
 
@@ -47,6 +51,7 @@ impl Connector {
             stderr,
             exit,
             kill,
+            pid,
         } = launch.launch(incarnation)?;
         let logs = Arc::new(Mutex::new(Vec::new()));
         let mut connector = Self {
@@ -56,6 +61,7 @@ impl Connector {
             stderr: tokio::spawn(collect(stderr, logs)),
             exit,
             kill: Some(kill),
+            pid,
             patience,
         };
         connector
@@ -69,6 +75,11 @@ impl Connector {
     /// Adds a request to those that go out together.
     pub async fn feed(&mut self, request: &Request) -> Result<()> {
         self.link.feed(request).await
+    }
+
+    /// Hands what was fed to the pipe.
+    pub async fn flush(&mut self) {
+        self.link.flush().await;
     }
 
     /// Sends a request, with everything that was fed before it.
@@ -119,6 +130,12 @@ impl Connector {
         }
     }
 
+    /// Takes what the connector still says, and waits until it has ended. Returns how.
+    pub async fn drain(&mut self) -> Result<Exit> {
+        while self.receive(END).await?.is_some() {}
+        self.wait().await
+    }
+
     /// Requires the end of the output, and then an exit with status 0.
     pub async fn expect_end(&mut self, observer: &mut dyn Observer) -> Result<()> {
         if let Some(response) = self.receive(END).await? {
@@ -146,6 +163,7 @@ impl Connector {
                 self.tell_logs(observer);
                 Err(Error::Killed(step))
             }
+            Verdict::Leave => Err(Error::Left(step)),
         }
     }
 
@@ -156,6 +174,23 @@ impl Connector {
             self.wait().await?;
         }
         Ok(())
+    }
+
+    /// Sends the process a signal. One that has ended already needs none.
+    pub fn signal(&self, signal: Signal) {
+        if let (Some(pid), Some(_)) = (self.pid, &self.kill) {
+            // The only way to fail is that it has just ended.
+            let _ = signal::kill(Pid::from_raw(pid as i32), signal);
+        }
+    }
+
+    /// The message of its last log: what Flow would show its user.
+    pub fn last_message(&self) -> String {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.last().map_or_else(
+            || "connector exited with no log output".to_owned(),
+            |log| log.message.clone(),
+        )
     }
 
     /// Tells the observer what was logged since the last time.
@@ -196,14 +231,6 @@ impl Connector {
             status: exit.status,
             message: self.last_message(),
         }
-    }
-
-    fn last_message(&self) -> String {
-        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.last().map_or_else(
-            || "connector exited with no log output".to_owned(),
-            |log| log.message.clone(),
-        )
     }
 }
 

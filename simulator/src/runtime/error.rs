@@ -50,6 +50,9 @@ pub enum Error {
     /// An observer had the connector killed.
     #[error("the connector was killed at {0:?}, as the observer asked")]
     Killed(Step),
+    /// An observer had the runtime turn away from the connector.
+    #[error("the runtime turned away from the connector at {0:?}, as the observer asked")]
+    Left(Step),
     /// Waiting for the connector's process failed.
     #[error("waiting for the connector's process: {0}")]
     Wait(std::io::Error),

@@ -41,6 +41,8 @@ pub struct Process {
     pub exit: JoinHandle<io::Result<Exit>>,
     /// Ends it at once, when used or dropped.
     pub kill: oneshot::Sender<()>,
+    /// The id by which the system knows it, where it is a process of its own.
+    pub pid: Option<u32>,
 }
 
 /// How a connector ended.
@@ -74,6 +76,7 @@ impl Launch for LocalCommand {
             .spawn()
             .map_err(|source| self.not_started(source))?;
         let (kill, killed) = oneshot::channel();
+        let pid = child.id();
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -85,6 +88,7 @@ impl Launch for LocalCommand {
             stderr: Box::new(stderr),
             exit: tokio::spawn(wait(child, killed)),
             kill,
+            pid,
         })
     }
 

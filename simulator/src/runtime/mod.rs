@@ -18,7 +18,7 @@ mod task;
 mod tests;
 mod unary;
 
-pub use connector::Connector;
+pub use connector::{Connector, Signal};
 pub use error::{Error, Result};
 pub use launch::{Exit, Launch, LocalCommand, Process, SEED_VARIABLE, incarnation_seed};
 pub use link::Link;

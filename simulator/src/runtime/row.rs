@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use materialize_s3_parquet::protocol::Codec;
 use materialize_s3_parquet::protocol::materialize::{Request, request};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::extract::pack;
 
 /// Which of Flow's runtimes is played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Runtime {
     /// The long-standing one: packed tuples in both codecs, no state patches, every transaction acknowledged.
     #[default]

@@ -193,6 +193,11 @@ impl Session {
         Ok(state)
     }
 
+    /// The connector alone, for what no orderly session says.
+    pub fn into_connector(self) -> Connector {
+        self.connector
+    }
+
     /// Tells the observer of a step that the caller has taken for this session.
     pub async fn reach(&mut self, step: Step, observer: &mut dyn Observer) -> Result<()> {
         self.connector.reach(step, observer).await

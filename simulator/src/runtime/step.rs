@@ -57,6 +57,8 @@ pub enum Verdict {
     Continue,
     /// Kill the connector now, with nothing to say about it: SIGKILL.
     Kill,
+    /// Turn away from the connector, which goes on running: what becomes of it is for the caller to decide.
+    Leave,
 }
 
 /// Hears of every step as it happens, and of every line the connector logs.

@@ -138,6 +138,17 @@ pub enum Effect {
         /// How long after the connection was closed.
         milliseconds: u64,
     },
+    /// It is done, and the connection is closed without an answer; the object it made can be seen only later. Meanwhile there is
+    /// neither upload nor object: a completion that a server carries out in the background.
+    ResetThenVisible {
+        /// How long after the connection was closed.
+        milliseconds: u64,
+    },
+    /// It is done; the status and the headers of the answer come at once, its body later.
+    SlowBody {
+        /// How much later.
+        milliseconds: u64,
+    },
     /// The upload it names expires first; then it goes on, and finds no such upload.
     ExpireUpload,
 }

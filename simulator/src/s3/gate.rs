@@ -19,6 +19,7 @@ use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
 use super::fault::{AttemptCounter, Effect, FaultPlan, Verdict};
 use super::journal::{Entry, Journal, Outcome, Timing};
 use super::request::{Operation, Target};
+use super::slow::slow;
 use super::state::{Store, UploadRef};
 
 /// See the module.
@@ -96,11 +97,21 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let body = SharedBody::new(body);
         let request = Request::from_parts(parts, body.clone());
+        let late = match verdict.effect {
+            Some(Effect::SlowBody { milliseconds }) => Some(Duration::from_millis(milliseconds)),
+            _ => None,
+        };
         let answer = self.answer(&target, request, verdict.effect).await;
         // A client that is still sending when the answer comes may lose it: take the rest first.
         body.drain().await;
         match answer {
-            Ok(response) => Ok(self.finish(number, &target, response)),
+            Ok(response) => {
+                let response = self.finish(number, &target, response);
+                Ok(match late {
+                    Some(pause) => slow(response, pause),
+                    None => response,
+                })
+            }
             Err(error) => {
                 self.log().journal.close(number, Outcome::Reset, None);
                 Err(error)
@@ -151,11 +162,18 @@ impl Gate {
                 self.call_later(request, delay).await?;
                 Err(NoAnswer::Reset)
             }
+            Some(Effect::ResetThenVisible { milliseconds }) => {
+                self.call(request).await?;
+                self.hide(target, Duration::from_millis(milliseconds));
+                Err(NoAnswer::Reset)
+            }
             Some(Effect::ExpireUpload) => {
                 self.expire(target);
                 self.call(request).await
             }
-            Some(Effect::Latency { .. }) | None => self.call(request).await,
+            Some(Effect::Latency { .. } | Effect::SlowBody { .. }) | None => {
+                self.call(request).await
+            }
         }
     }
 
@@ -183,6 +201,21 @@ impl Gate {
         Ok(())
     }
 
+    /// Takes an object out of sight, and brings it back later.
+    fn hide(&self, target: &Target, delay: Duration) {
+        let (Some(bucket), Some(key)) = (target.bucket.clone(), target.key.clone()) else {
+            return;
+        };
+        let hidden = self.store().hide_object(&bucket, &key);
+        let Some(object) = hidden else { return };
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            store.show_object(&bucket, &key, object);
+        });
+    }
+
     fn expire(&self, target: &Target) {
         let (Some(bucket), Some(key), Some(upload_id)) =
             (&target.bucket, &target.key, &target.upload_id)
@@ -194,9 +227,8 @@ impl Gate {
             key,
             upload_id,
         };
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         // No such upload: then it has expired already.
-        let _ = store.abort_upload(upload);
+        let _ = self.store().abort_upload(upload);
     }
 
     /// Notes the answer in the journal and gives it its number.
@@ -224,6 +256,10 @@ impl Gate {
         let id = HeaderValue::from_str(&format!("{number:016X}")).expect("digits are a header");
         response.headers_mut().insert("x-amz-request-id", id);
         response
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {

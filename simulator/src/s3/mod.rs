@@ -15,6 +15,7 @@ mod journal;
 mod request;
 mod server;
 mod service;
+mod slow;
 mod state;
 #[cfg(test)]
 mod tests;

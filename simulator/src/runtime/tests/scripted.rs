@@ -74,6 +74,7 @@ impl Launch for Scripted {
             stderr: Box::new(stderr),
             exit,
             kill,
+            pid: None,
         })
     }
 

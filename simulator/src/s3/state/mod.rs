@@ -85,6 +85,8 @@ struct Bucket {
     uploads: BTreeMap<(String, String), Upload>,
     completed: BTreeMap<(String, String), Completed>,
     writes: BTreeMap<String, u64>,
+    loads: bool,
+    loaded: BTreeMap<String, Object>,
 }
 
 impl Store {
@@ -111,6 +113,8 @@ impl Store {
             uploads: BTreeMap::new(),
             completed: BTreeMap::new(),
             writes: BTreeMap::new(),
+            loads: false,
+            loaded: BTreeMap::new(),
         };
         self.buckets.insert(name.to_owned(), bucket);
         Ok(())

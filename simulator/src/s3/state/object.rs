@@ -104,6 +104,29 @@ impl Store {
         Ok(self.bucket_mut(bucket)?.objects.remove(key).is_some())
     }
 
+    /// From now on a loader takes every object of the bucket away in the moment in which it becomes visible; or no longer.
+    pub fn load_at_once(&mut self, bucket: &str, loads: bool) -> Result<(), StoreError> {
+        self.bucket_mut(bucket)?.loads = loads;
+        Ok(())
+    }
+
+    /// What the loader has taken, sorted by key.
+    pub fn loaded(&self, bucket: &str) -> Result<&BTreeMap<String, Object>, StoreError> {
+        self.bucket(bucket).map(|bucket| &bucket.loaded)
+    }
+
+    /// Takes an object out of sight, for [`Store::show_object`] to bring back. None where there is none.
+    pub(in crate::s3) fn hide_object(&mut self, bucket: &str, key: &str) -> Option<Object> {
+        self.bucket_mut(bucket).ok()?.objects.remove(key)
+    }
+
+    /// Brings an object back that was only out of sight, so this is not a write. One that was written meanwhile wins.
+    pub(in crate::s3) fn show_object(&mut self, bucket: &str, key: &str, object: Object) {
+        if let Ok(bucket) = self.bucket_mut(bucket) {
+            bucket.objects.entry(key.to_owned()).or_insert(object);
+        }
+    }
+
     /// How many times each key was ever written, deleted or not. More than once means that something was overwritten,
     /// or written again after it was taken away.
     pub fn writes(&self, bucket: &str) -> Result<&BTreeMap<String, u64>, StoreError> {
@@ -123,7 +146,12 @@ impl Bucket {
 
     pub(super) fn write(&mut self, key: &str, object: Object) {
         *self.writes.entry(key.to_owned()).or_default() += 1;
-        self.objects.insert(key.to_owned(), object);
+        let place = if self.loads {
+            &mut self.loaded
+        } else {
+            &mut self.objects
+        };
+        place.insert(key.to_owned(), object);
     }
 }
 

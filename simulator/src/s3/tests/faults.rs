@@ -204,3 +204,43 @@ async fn a_fault_can_strike_one_part_of_an_upload() {
     }
     assert_eq!(outcomes, [true, false, true, true]);
 }
+
+#[tokio::test]
+async fn a_slow_body_comes_late_and_whole() {
+    let fault = Fault::on(Operation::GetObject, Effect::SlowBody { milliseconds: 80 });
+    let (_server, client) = start(with_fault(fault)).await;
+    try_put(&client, "k").await.unwrap();
+    let begin = Instant::now();
+    let got = client.get_object().bucket(BUCKET).key("k").send().await;
+    let body = got.unwrap().body.collect().await.unwrap().into_bytes();
+    assert_eq!(&body[..], b"hello");
+    assert!(begin.elapsed() >= Duration::from_millis(80));
+}
+
+#[tokio::test]
+async fn what_is_done_can_be_seen_only_later_and_is_written_once() {
+    let fault = first_put(Effect::ResetThenVisible { milliseconds: 80 });
+    let (server, client) = start(with_fault(fault)).await;
+    assert_eq!(try_put(&client, "k").await, Err(refused(0, "no answer")));
+    assert!(!exists(&server, "k"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !exists(&server, "k") && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(exists(&server, "k"));
+    let writes = server.with_store(|store| store.writes(BUCKET).unwrap()["k"]);
+    assert_eq!(writes, 1);
+}
+
+#[tokio::test]
+async fn a_loader_takes_what_becomes_visible_until_it_stops() {
+    let (server, client) = start(options()).await;
+    for (key, loads) in [("a", true), ("b", false)] {
+        server.with_store(|store| store.load_at_once(BUCKET, loads).unwrap());
+        try_put(&client, key).await.unwrap();
+        assert_eq!(exists(&server, key), !loads);
+    }
+    let loaded: Vec<String> =
+        server.with_store(|store| store.loaded(BUCKET).unwrap().keys().cloned().collect());
+    assert_eq!(loaded, ["a"]);
+}

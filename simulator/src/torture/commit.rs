@@ -1,0 +1,72 @@
+//! What a transaction has committed, for the record.
+
+use serde_json::Value;
+
+use super::check::{Commit, Row, RowId, Stream};
+use super::session::{Playing, Shard};
+use super::spec::state_key;
+use super::staged::{StagedEntry, staged};
+use crate::runtime;
+
+/// The rows that a transaction has committed, by shard and binding. Their number is for the caller to fill in.
+pub(super) fn commits(playing: &Playing<'_>, patches: &[Value]) -> Vec<Commit> {
+    let staged: Vec<StagedEntry> = patches.iter().flat_map(staged).collect();
+    let shards = playing.shards.iter();
+    shards
+        .flat_map(|shard| of_shard(playing, shard, &staged))
+        .collect()
+}
+
+fn of_shard(playing: &Playing<'_>, shard: &Shard, staged: &[StagedEntry]) -> Vec<Commit> {
+    let cast = playing.cast;
+    let active = cast.bound.iter().filter(|bound| bound.active).enumerate();
+    let commits = active.map(|(index, bound)| {
+        let key_begin = shard.range.begin;
+        let state_key = state_key(&cast.world.plan.bindings[bound.index], bound.backfill);
+        let own = staged
+            .iter()
+            .filter(|entry| entry.key_begin == key_begin && entry.state_key == state_key);
+        let rows = shard
+            .rows
+            .iter()
+            .filter(|row| row.binding as usize == index);
+        Commit {
+            number: 0,
+            stream: Stream {
+                lineage: playing.group.lineage,
+                key_begin,
+                binding: bound.index,
+                backfill: bound.backfill,
+            },
+            rows: rows.filter_map(row).collect(),
+            staged: own.map(|entry| (entry.key.clone(), entry.rows)).collect(),
+        }
+    });
+    commits.filter(|commit| !commit.rows.is_empty()).collect()
+}
+
+/// A row as the checkers know it. Its values stand in the order of [`super::spec::VALUES`].
+fn row(row: &runtime::Row) -> Option<Row> {
+    let [generation, payload, number] = row.values.as_slice() else {
+        return None;
+    };
+    Some(Row {
+        id: RowId {
+            generation: generation.as_u64()? as u32,
+            number: number.as_u64()?,
+        },
+        key: row.key.first()?.as_u64()? as u32,
+        digest: digest(payload.as_str()?, row.document.as_deref()),
+    })
+}
+
+/// A digest of what is no number in a row.
+pub(super) fn digest(payload: &str, document: Option<&str>) -> u64 {
+    let parts = [Some(payload), document];
+    let bytes = parts
+        .into_iter()
+        .flat_map(|part| part.map_or(&b"\xff"[..], str::as_bytes));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,330 @@
+//! From a seed to a plan. Every concern draws from a generator of its own, so that a change to one leaves the others as they were.
+
+use super::plan::{
+    At, Binding, Change, Codec, End, Incident, Plan, Server, Session, Transaction, What,
+};
+use crate::runtime::{Runtime, incarnation_seed};
+use crate::s3::{Attempts, Effect, Fault, KeyPattern, Operation};
+
+/// What draws from a generator of its own.
+#[derive(Clone, Copy)]
+enum Concern {
+    Shape,
+    Faults,
+    Changes,
+    Transactions,
+    Incidents,
+    Ends,
+}
+
+/// The plan of a seed; always the same.
+pub fn generate(seed: u64) -> Plan {
+    let mut shape = generator(seed, Concern::Shape);
+    let runtime = if shape.bool() {
+        Runtime::V1
+    } else {
+        Runtime::V2
+    };
+    let codec = if shape.bool() {
+        Codec::Proto
+    } else {
+        Codec::Json
+    };
+    let bindings = bindings(&mut shape);
+    let count = shape.usize(1..=5);
+    Plan {
+        seed,
+        runtime,
+        codec,
+        keys: shape.u32(1..=16),
+        server: server(seed),
+        sessions: sessions(seed, count, bindings.len()),
+        bindings,
+    }
+}
+
+fn generator(seed: u64, concern: Concern) -> fastrand::Rng {
+    fastrand::Rng::with_seed(incarnation_seed(seed, concern as u64))
+}
+
+/// One of several.
+fn one<T: Copy>(random: &mut fastrand::Rng, of: &[T]) -> T {
+    of[random.usize(..of.len())]
+}
+
+/// One of two times, roughly so often in a hundred.
+fn percent(random: &mut fastrand::Rng, chance: u8) -> bool {
+    random.u8(..100) < chance
+}
+
+/// Up to three bindings; the prefix of one lies below another's.
+fn bindings(random: &mut fastrand::Rng) -> Vec<Binding> {
+    let count = random.usize(1..=3);
+    let prefixes = ["x", "x/y", "z"].into_iter().take(count);
+    let bindings = prefixes.map(|prefix| Binding {
+        prefix: prefix.to_owned(),
+        compression: one(random, &["none", "snappy", "gzip", "lz4", "zstd"]).to_owned(),
+        document: random.bool(),
+    });
+    bindings.collect()
+}
+
+fn server(seed: u64) -> Server {
+    let random = &mut generator(seed, Concern::Faults);
+    let count = one(random, &[0, 1, 1, 2, 2, 3]);
+    Server {
+        recompletes: random.bool(),
+        lists_by_key: percent(random, 30),
+        faults: (0..count).map(|_| fault(random)).collect(),
+    }
+}
+
+/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand.
+fn fault(random: &mut fastrand::Rng) -> Fault {
+    let operation = one(
+        random,
+        &[
+            Operation::CreateMultipartUpload,
+            Operation::UploadPart,
+            Operation::CompleteMultipartUpload,
+            Operation::CompleteMultipartUpload,
+            Operation::CompleteMultipartUpload,
+            Operation::HeadObject,
+            Operation::AbortMultipartUpload,
+            Operation::ListMultipartUploads,
+        ],
+    );
+    // Apply tries three times, a session eight times.
+    let most = if matches!(
+        operation,
+        Operation::UploadPart | Operation::CompleteMultipartUpload
+    ) {
+        5
+    } else {
+        2
+    };
+    let effect = effect(random, operation);
+    Fault {
+        key: KeyPattern::Any,
+        attempts: if is_fatal(&effect) {
+            Attempts::only(1)
+        } else {
+            Attempts::up_to(random.u32(1..=most))
+        },
+        per_mille: if is_fatal(&effect) {
+            300
+        } else {
+            one(random, &[150, 500, 1000])
+        },
+        ..Fault::on(operation, effect)
+    }
+}
+
+fn is_fatal(effect: &Effect) -> bool {
+    matches!(effect, Effect::ExpireUpload | Effect::AccessDenied)
+}
+
+fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
+    let milliseconds = random.u64(1..=30);
+    let mut effects = vec![
+        Effect::Latency { milliseconds },
+        Effect::InternalError,
+        Effect::SlowDown,
+        Effect::ResetBefore,
+        Effect::ResetAfter,
+        Effect::ResetThenDone { milliseconds },
+        Effect::SlowBody { milliseconds },
+        Effect::AccessDenied,
+    ];
+    match operation {
+        Operation::CompleteMultipartUpload => {
+            effects.extend([
+                Effect::ErrorInBody,
+                Effect::ResetThenVisible { milliseconds },
+            ]);
+        }
+        Operation::UploadPart => effects.push(Effect::ExpireUpload),
+        _ => {}
+    }
+    let index = random.usize(..effects.len());
+    effects.swap_remove(index)
+}
+
+fn sessions(seed: u64, count: usize, bindings: usize) -> Vec<Session> {
+    let changes = &mut generator(seed, Concern::Changes);
+    let transactions = &mut generator(seed, Concern::Transactions);
+    let incidents = &mut generator(seed, Concern::Incidents);
+    let ends = &mut generator(seed, Concern::Ends);
+    let is_large = percent(transactions, 4);
+    let session = |number: usize| {
+        let transactions = self::transactions(transactions, is_large);
+        Session {
+            changes: if number == 0 {
+                first_changes(changes)
+            } else {
+                self::changes(changes, bindings)
+            },
+            incidents: self::incidents(incidents, transactions.len() as u32),
+            transactions,
+            end: one(
+                ends,
+                &[
+                    End::Committed,
+                    End::Committed,
+                    End::AcknowledgeSent,
+                    End::Acknowledged,
+                ],
+            ),
+        }
+    };
+    (0..count).map(session).collect()
+}
+
+/// What a task begins with.
+fn first_changes(random: &mut fastrand::Rng) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if percent(random, 30) {
+        changes.push(Change::Split { shard: 0 });
+    }
+    if percent(random, 20) {
+        changes.push(Change::Loader { runs: true });
+    }
+    changes
+}
+
+fn changes(random: &mut fastrand::Rng, bindings: usize) -> Vec<Change> {
+    let count = one(random, &[0, 0, 1, 1, 2]);
+    (0..count).map(|_| change(random, bindings)).collect()
+}
+
+fn change(random: &mut fastrand::Rng, bindings: usize) -> Change {
+    let (shard, binding) = (random.usize(..3), random.usize(..bindings));
+    let kinds = [
+        Change::Split { shard },
+        Change::Split { shard },
+        Change::Merge { shard: shard / 2 },
+        Change::Merge { shard: shard / 2 },
+        Change::Remove { binding },
+        Change::Restore { binding },
+        Change::Backfill { binding },
+        Change::Remake { same_name: true },
+        Change::Remake {
+            same_name: random.bool(),
+        },
+        Change::Pause {
+            expires: random.bool(),
+        },
+        Change::Loader {
+            runs: random.bool(),
+        },
+    ];
+    one(random, &kinds)
+}
+
+fn transactions(random: &mut fastrand::Rng, is_large: bool) -> Vec<Transaction> {
+    let count = one(random, &[0, 1, 1, 2, 3]);
+    let transaction = |_| {
+        if is_large && random.bool() {
+            return Transaction {
+                documents: random.u32(8..=16),
+                payload_bytes: 200_000,
+            };
+        }
+        Transaction {
+            documents: one(random, &[0, 1, 3, 8, 20]),
+            payload_bytes: random.u32(0..40),
+        }
+    };
+    (0..count).map(transaction).collect()
+}
+
+fn incidents(random: &mut fastrand::Rng, transactions: u32) -> Vec<Incident> {
+    let count = one(random, &[0, 1, 1, 1, 2]);
+    (0..count).map(|_| incident(random, transactions)).collect()
+}
+
+fn incident(random: &mut fastrand::Rng, transactions: u32) -> Incident {
+    let at = one(random, &At::ALL);
+    Incident {
+        shard: random.usize(..3),
+        at,
+        nth: random.u32(..=transactions.min(2)),
+        what: what(random, at),
+    }
+}
+
+fn what(random: &mut fastrand::Rng, at: At) -> What {
+    // Where the connector is at work, the moment of its end matters.
+    let works = matches!(
+        at,
+        At::AcknowledgeSent | At::StartCommitSent | At::StoreSent
+    );
+    let after_milliseconds = if works { random.u64(0..40) } else { 0 };
+    match random.u8(..10) {
+        0..5 => What::Kill { after_milliseconds },
+        5..8 => What::Freeze {
+            until: one(random, &At::ALL),
+        },
+        8 => one(random, &[What::CloseInput, What::Terminate]),
+        _ if works => What::Kill { after_milliseconds },
+        _ => What::RevokeAccess,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan_and_another_one_another() {
+        assert_eq!(generate(7), generate(7));
+        assert_ne!(
+            Plan {
+                seed: 8,
+                ..generate(7)
+            },
+            generate(8)
+        );
+    }
+
+    #[test]
+    fn a_plan_is_data() {
+        for seed in 0..50 {
+            let plan = generate(seed);
+            let text = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn in_the_long_run_everything_happens() {
+        let plans: Vec<Plan> = (0..2_000).map(generate).collect();
+        let incidents = || {
+            plans
+                .iter()
+                .flat_map(|plan| &plan.sessions)
+                .flat_map(|session| &session.incidents)
+        };
+        let crashes: BTreeSet<(&str, At)> = incidents()
+            .map(|incident| (incident.what.name(), incident.at))
+            .collect();
+        // Access is revoked only where the connector rests: what it has done until then must not be left to chance.
+        assert_eq!(crashes.len(), 5 * At::ALL.len() - 3);
+        let effects = plans.iter().flat_map(|plan| &plan.server.faults);
+        let effects: BTreeSet<_> = effects
+            .map(|fault| std::mem::discriminant(&fault.effect))
+            .map(|kind| format!("{kind:?}"))
+            .collect();
+        assert_eq!(effects.len(), 11);
+        let changes = plans
+            .iter()
+            .flat_map(|plan| &plan.sessions)
+            .flat_map(|session| &session.changes);
+        let changes: BTreeSet<_> = changes
+            .map(|change| format!("{:?}", std::mem::discriminant(change)))
+            .collect();
+        assert_eq!(changes.len(), 8);
+    }
+}

@@ -1,0 +1,271 @@
+//! A plan: everything that will happen in a run, as data. The plan decides, the run only executes.
+
+use materialize_s3_parquet::protocol;
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::{Runtime, Step};
+use crate::s3::Fault;
+
+/// Everything that will happen in a run. What it leaves open (tokens, upload ids, documents) follows from its seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// What everything random derives from that the plan does not say itself.
+    pub seed: u64,
+    /// The runtime that is played.
+    pub runtime: Runtime,
+    /// How messages are written.
+    pub codec: Codec,
+    /// The task's bindings, each of a collection of its own.
+    pub bindings: Vec<Binding>,
+    /// How many different keys the documents have.
+    pub keys: u32,
+    /// How the S3 server behaves.
+    pub server: Server,
+    /// The sessions, one after the other. After them come clean ones without a fault, which must bring everything to a good end.
+    pub sessions: Vec<Session>,
+}
+
+/// A codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Codec {
+    Proto,
+    Json,
+}
+
+impl From<Codec> for protocol::Codec {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::Proto => Self::Proto,
+            Codec::Json => Self::Json,
+        }
+    }
+}
+
+/// A binding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Binding {
+    /// Where its files go.
+    pub prefix: String,
+    /// How they are compressed.
+    pub compression: String,
+    /// Whether the root document is a column.
+    pub document: bool,
+}
+
+/// How the S3 server behaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Server {
+    /// Whether a second completion of the same upload is accepted, as AWS does; else it is `NoSuchUpload`, as with MinIO.
+    pub recompletes: bool,
+    /// Whether uploads are listed by exact key or whole bucket only, as MinIO does.
+    pub lists_by_key: bool,
+    /// What goes wrong, until the plan's sessions are over.
+    pub faults: Vec<Fault>,
+}
+
+/// A session of every shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Session {
+    /// What happens to the task before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// The transactions that it runs, if nothing ends it earlier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transactions: Vec<Transaction>,
+    /// What happens in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
+    /// How it ends, if nothing ends it earlier.
+    #[serde(default)]
+    pub end: End,
+}
+
+/// A transaction takes the next documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Transaction {
+    /// How many.
+    pub documents: u32,
+    /// How many bytes each carries that cannot be compressed.
+    #[serde(default)]
+    pub payload_bytes: u32,
+}
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum End {
+    /// The input ends after `StartedCommit` and the commit, without an Acknowledge: how the new runtime stops.
+    Committed,
+    /// The input ends right after Acknowledge.
+    AcknowledgeSent,
+    /// The input ends when everything is acknowledged.
+    #[default]
+    Acknowledged,
+}
+
+/// What happens to a task between two sessions. What does not apply (there is no such shard) does not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// A shard's key range is split in the middle. Under the old runtime the new shard begins with a copy of its parent's
+    /// recovery log; under the new one both share one.
+    Split {
+        /// The shard's place in the order of key ranges.
+        shard: usize,
+    },
+    /// A shard takes its right neighbour's key range over. Under the old runtime the neighbour's recovery log is lost with it, so it
+    /// must have nothing left to do.
+    Merge {
+        /// The shard's place.
+        shard: usize,
+    },
+    /// A binding is removed.
+    Remove {
+        /// The binding.
+        binding: usize,
+    },
+    /// A removed binding is there again.
+    Restore {
+        /// The binding.
+        binding: usize,
+    },
+    /// A binding is backfilled: its backfill counter goes up, and its driver state begins anew.
+    Backfill {
+        /// The binding.
+        binding: usize,
+    },
+    /// The task is deleted, and made again under the same prefixes with a fresh state.
+    Remake {
+        /// Whether it gets its old name.
+        same_name: bool,
+    },
+    /// The task is paused for two days.
+    Pause {
+        /// Whether a rule of the bucket removes incomplete uploads meanwhile.
+        expires: bool,
+    },
+    /// A loader takes files away as soon as they are visible; or no longer.
+    Loader {
+        /// Whether it does.
+        runs: bool,
+    },
+}
+
+/// Something that happens in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Incident {
+    /// The shard's place in the order of key ranges, modulo their number.
+    pub shard: usize,
+    /// After which step.
+    pub at: At,
+    /// After how many of those steps in this session.
+    #[serde(default)]
+    pub nth: u32,
+    /// What happens.
+    pub what: What,
+}
+
+/// A step of the runtime. See [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are those of the steps")]
+pub enum At {
+    Opened,
+    AcknowledgeSent,
+    Acknowledged,
+    AcknowledgedPersisted,
+    FlushSent,
+    Flushed,
+    FlushedPersisted,
+    StoreSent,
+    StartCommitSent,
+    StartedCommit,
+    Committed,
+}
+
+impl At {
+    /// Every step, in the order of a session.
+    pub const ALL: [Self; 11] = [
+        Self::Opened,
+        Self::AcknowledgeSent,
+        Self::Acknowledged,
+        Self::AcknowledgedPersisted,
+        Self::FlushSent,
+        Self::Flushed,
+        Self::FlushedPersisted,
+        Self::StoreSent,
+        Self::StartCommitSent,
+        Self::StartedCommit,
+        Self::Committed,
+    ];
+
+    /// The step by which incidents go; none for those at which nothing can happen, and for `Opened`, of which the driver tells once
+    /// the session is in its hands.
+    pub(super) fn of(step: Step) -> Option<Self> {
+        Some(match step {
+            Step::AcknowledgeSent => Self::AcknowledgeSent,
+            Step::Acknowledged => Self::Acknowledged,
+            Step::AcknowledgedPersisted => Self::AcknowledgedPersisted,
+            Step::FlushSent => Self::FlushSent,
+            Step::Flushed => Self::Flushed,
+            Step::FlushedPersisted => Self::FlushedPersisted,
+            Step::StoreSent { .. } => Self::StoreSent,
+            Step::StartCommitSent => Self::StartCommitSent,
+            Step::StartedCommit => Self::StartedCommit,
+            Step::Committed { .. } => Self::Committed,
+            _ => return None,
+        })
+    }
+
+    /// Whether a transaction is open after this step: the end of input is an error there. (After `StartCommitSent` it is none,
+    /// because the connector has everything it needs.)
+    pub(super) fn is_within_transaction(self) -> bool {
+        matches!(
+            self,
+            Self::FlushSent | Self::Flushed | Self::FlushedPersisted | Self::StoreSent
+        )
+    }
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum What {
+    /// The connector is killed: SIGKILL.
+    Kill {
+        /// After so long, in which it goes on and nobody listens.
+        after_milliseconds: u64,
+    },
+    /// The connector is stopped (SIGSTOP), another session begins, and then it goes on (SIGCONT) with a runtime that knows no better.
+    Freeze {
+        /// It goes on when a later session takes this step.
+        until: At,
+    },
+    /// The input ends here.
+    CloseInput,
+    /// The process is asked to stop (SIGTERM), and then the input ends.
+    Terminate,
+    /// From here on the credentials are of no use, until the next session.
+    RevokeAccess,
+}
+
+impl What {
+    /// What it is called in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "killed",
+            Self::Freeze { .. } => "frozen",
+            Self::CloseInput => "input closed",
+            Self::Terminate => "terminated",
+            Self::RevokeAccess => "access revoked",
+        }
+    }
+}

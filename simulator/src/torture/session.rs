@@ -1,0 +1,402 @@
+//! One session of a group of shards, played by the plan: from Apply to the end of the input, or to whatever ends it earlier.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use materialize_s3_parquet::protocol::consumer::Checkpoint;
+use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
+use materialize_s3_parquet::protocol::materialize::{Request, request};
+use serde_json::Value;
+
+use super::check::{self, StateSample};
+use super::commit;
+use super::documents::of_transaction;
+use super::group::Group;
+use super::plan::{self, At, End, Transaction};
+use super::script::Script;
+use super::spec::Bound;
+use super::staged;
+use super::world::{PATIENCE, World};
+use crate::runtime::{
+    Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, Verdict, patches_json,
+};
+
+/// What a session of a group has to know of its task.
+#[derive(Clone)]
+pub(super) struct Cast {
+    pub(super) world: Arc<World>,
+    pub(super) spec: Arc<MaterializationSpec>,
+    pub(super) bound: Vec<Bound>,
+    /// The state keys of the active bindings.
+    pub(super) state_keys: Vec<String>,
+    pub(super) generation: u32,
+    pub(super) skips_missing: bool,
+    pub(super) version: u64,
+    /// What it plays.
+    pub(super) session: plan::Session,
+    /// Its place among all sessions.
+    pub(super) number: u64,
+    /// How many shards the task has.
+    pub(super) shards: usize,
+}
+
+/// One shard in a session.
+pub(super) struct Shard {
+    pub(super) range: KeyRange,
+    pub(super) session: Session,
+    pub(super) script: Script,
+    /// The rows of its transaction.
+    pub(super) rows: Vec<Row>,
+}
+
+/// A session of a group.
+pub(super) struct Playing<'a> {
+    pub(super) cast: &'a Cast,
+    pub(super) group: &'a mut Group,
+    /// The place of the group's first shard among all.
+    pub(super) first_shard: usize,
+    pub(super) shards: Vec<Shard>,
+    pub(super) processes: u64,
+    pub(super) events: Vec<String>,
+}
+
+/// What came of a session of a group.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    /// What has happened, in order.
+    pub(super) events: Vec<String>,
+    /// Whether the connector has said that files are lost.
+    pub(super) reported_lost: bool,
+}
+
+impl<'a> Playing<'a> {
+    pub(super) fn new(cast: &'a Cast, group: &'a mut Group, first_shard: usize) -> Self {
+        Self {
+            cast,
+            group,
+            first_shard,
+            shards: Vec::new(),
+            processes: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// Plays it, whatever comes of it.
+    pub(super) async fn play(mut self) -> Played {
+        let lost = self.lost();
+        let outcome = self.drive().await;
+        for shard in &mut self.shards {
+            let events = std::mem::take(&mut shard.script.events);
+            let begin = shard.range.begin;
+            self.events.extend(
+                events
+                    .into_iter()
+                    .map(|event| format!("shard {begin:08x} {event}")),
+            );
+        }
+        let reported_lost = match outcome {
+            Ok(()) => {
+                self.events.push("ended".to_owned());
+                self.must_not_pass_over(&lost);
+                false
+            }
+            Err(Error::Left(_)) => {
+                self.leave(!lost.is_empty()).await;
+                false
+            }
+            Err(error) => self.failed(&error, &lost),
+        };
+        Played {
+            events: self.events,
+            reported_lost,
+        }
+    }
+
+    async fn drive(&mut self) -> Result<()> {
+        self.apply().await?;
+        self.open().await?;
+        self.acknowledge(&[]).await?;
+        let session = &self.cast.session;
+        for (index, transaction) in session.transactions.iter().enumerate() {
+            let acknowledged = self.acknowledged().await?;
+            let committed = self.transaction(*transaction, &acknowledged).await?;
+            if session.end != End::Committed || index + 1 < session.transactions.len() {
+                self.acknowledge(&committed).await?;
+            }
+        }
+        if session.end == End::Acknowledged {
+            self.acknowledged().await?;
+        }
+        self.end().await
+    }
+
+    /// Starts the next process of this session.
+    async fn start(&mut self, script: &mut Script) -> Result<Connector> {
+        let group = u64::from(self.group.lineage);
+        let incarnation = (self.cast.number << 32) | (group << 16) | self.processes;
+        self.processes += 1;
+        let launch: &dyn Launch = &self.cast.world.command;
+        let (connector, _) = Connector::start(launch, incarnation, PATIENCE, script).await?;
+        Ok(connector)
+    }
+
+    /// Applies the specification where it has changed.
+    async fn apply(&mut self) -> Result<()> {
+        if self.group.applied == self.cast.version {
+            return Ok(());
+        }
+        let (last_materialization, last_version) = self.group.log.applied.clone().unzip();
+        let apply = request::Apply {
+            materialization: Some(MaterializationSpec::clone(&self.cast.spec)),
+            version: self.cast.version.to_string(),
+            last_materialization,
+            last_version: last_version.unwrap_or_default(),
+            state_json: Bytes::new(),
+        };
+        let mut script = self.script(usize::MAX);
+        let mut connector = self.start(&mut script).await?;
+        connector
+            .send(&Request {
+                apply: Some(apply),
+                ..Request::default()
+            })
+            .await?;
+        connector.close_input().await;
+        connector
+            .expect("Applied", |response| response.applied)
+            .await?;
+        connector.expect_end(&mut script).await?;
+        self.group.applied = self.cast.version;
+        let applied = (
+            MaterializationSpec::clone(&self.cast.spec),
+            self.cast.version.to_string(),
+        );
+        self.group.log.applied = Some(applied);
+        Ok(())
+    }
+
+    /// The script of the group's shard at `index`; of none, for what is no shard's.
+    fn script(&self, index: usize) -> Script {
+        let place = self.first_shard.saturating_add(index);
+        let incidents = self.cast.session.incidents.iter();
+        let incidents = incidents
+            .filter(|incident| incident.shard % self.cast.shards == place)
+            .copied()
+            .collect();
+        Script::new(&self.cast.world, incidents, self.group.sleepers.clone())
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        let state = match &self.group.log.state {
+            Value::Null => Bytes::from_static(b"{}"),
+            state => state.to_string().into(),
+        };
+        for (index, range) in self.group.shards.clone().into_iter().enumerate() {
+            let mut script = self.script(index);
+            let connector = self.start(&mut script).await?;
+            let open = request::Open {
+                materialization: Some(MaterializationSpec::clone(&self.cast.spec)),
+                version: self.cast.version.to_string(),
+                range: Some(range.spec()),
+                state_json: state.clone(),
+                sealed_config_json: Bytes::new(),
+            };
+            let runtime = self.cast.world.plan.runtime;
+            let tuples = runtime.tuples(self.cast.world.command.codec());
+            let (session, _) = Session::open(connector, open, tuples, &mut script).await?;
+            let verdict = script.reach(At::Opened);
+            self.shards.push(Shard {
+                range,
+                session,
+                script,
+                rows: Vec::new(),
+            });
+            if verdict == Verdict::Leave {
+                return Err(Error::Left(Step::Opened));
+            }
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, committed: &[Value]) -> Result<()> {
+        let patches = self.patches(committed);
+        for Shard {
+            session, script, ..
+        } in &mut self.shards
+        {
+            session.acknowledge(patches.clone(), script).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every shard has acknowledged, and persists what they say.
+    async fn acknowledged(&mut self) -> Result<Vec<Value>> {
+        let mut states = Vec::new();
+        for Shard {
+            session, script, ..
+        } in &mut self.shards
+        {
+            states.push(session.acknowledged(script).await?);
+        }
+        let patches = self.persist(&states)?;
+        self.sample();
+        self.reach(Step::AcknowledgedPersisted).await?;
+        Ok(patches)
+    }
+
+    /// Runs a transaction until it is committed. Returns the patches of its commit.
+    async fn transaction(
+        &mut self,
+        transaction: Transaction,
+        acknowledged: &[Value],
+    ) -> Result<Vec<Value>> {
+        self.take_documents(transaction);
+        let patches = self.patches(acknowledged);
+        let mut states = Vec::new();
+        for Shard {
+            session, script, ..
+        } in &mut self.shards
+        {
+            states.push(session.flush(patches.clone(), script).await?);
+        }
+        let flushed = self.persist(&states)?;
+        self.reach(Step::FlushedPersisted).await?;
+        let patches = self.patches(&flushed);
+        let position = self.group.position + u64::from(transaction.documents);
+        let checkpoint = checkpoint(position);
+        let mut states = Vec::new();
+        for Shard {
+            session,
+            script,
+            rows,
+            ..
+        } in &mut self.shards
+        {
+            session.store(rows, script).await?;
+            states.push(
+                session
+                    .start_commit(checkpoint.clone(), patches.clone(), script)
+                    .await?,
+            );
+        }
+        let number = self.commit(position, checkpoint, &states)?;
+        self.reach(Step::Committed {
+            transaction: number.0,
+        })
+        .await?;
+        Ok(number.1)
+    }
+
+    /// Here state and checkpoint become durable together. Returns the transaction's number and the patches.
+    fn commit(
+        &mut self,
+        position: u64,
+        checkpoint: Checkpoint,
+        states: &[Option<ConnectorState>],
+    ) -> Result<(u64, Vec<Value>)> {
+        let world = &self.cast.world;
+        // What is visible now must not be this transaction's.
+        world.look();
+        let patches = self.persist(states)?;
+        self.group.log.checkpoint = checkpoint;
+        self.group.position = position;
+        self.group.log.committed += 1;
+        let commits = commit::commits(self, &patches);
+        let rows: usize = commits.iter().map(|commit| commit.rows.len()).sum();
+        self.events.push(format!("committed {rows} rows"));
+        let mut record = self.cast.world.record();
+        let number = record.committed;
+        record.committed += 1;
+        record.commits.extend(
+            commits
+                .into_iter()
+                .map(|commit| check::Commit { number, ..commit }),
+        );
+        Ok((number, patches))
+    }
+
+    /// Every shard's rows of a transaction: ascending by binding, then by key.
+    fn take_documents(&mut self, transaction: Transaction) {
+        let cast = self.cast;
+        let documents = of_transaction(&cast.world.plan, self.group.position, transaction);
+        for shard in &mut self.shards {
+            shard.rows.clear();
+            for (index, bound) in cast.bound.iter().filter(|bound| bound.active).enumerate() {
+                let binding = &cast.world.plan.bindings[bound.index];
+                let own = documents.iter().filter(|document| {
+                    document.binding == bound.index && document.is_in(shard.range)
+                });
+                shard
+                    .rows
+                    .extend(own.map(|document| document.row(index, binding, cast.generation)));
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        let mut states = Vec::new();
+        for shard in self.shards.drain(..) {
+            let Shard {
+                session,
+                mut script,
+                ..
+            } = shard;
+            states.push(session.end(&mut script).await?);
+        }
+        self.persist(&states)?;
+        Ok(())
+    }
+
+    fn persist(&mut self, states: &[Option<ConnectorState>]) -> Result<Vec<Value>> {
+        let mut patches = Vec::new();
+        for state in states {
+            patches.extend(self.group.log.update(state.as_ref())?);
+        }
+        Ok(patches)
+    }
+
+    async fn reach(&mut self, step: Step) -> Result<()> {
+        for Shard {
+            session, script, ..
+        } in &mut self.shards
+        {
+            session.reach(step, script).await?;
+        }
+        Ok(())
+    }
+
+    /// State patches for a request: the old runtime sends none.
+    fn patches(&self, patches: &[Value]) -> Bytes {
+        match self.cast.world.plan.runtime {
+            Runtime::V1 => Bytes::new(),
+            Runtime::V2 => patches_json(patches),
+        }
+    }
+
+    /// Keeps what the state is like after an Acknowledge, unless something kept the connector from completing.
+    fn sample(&mut self) {
+        if self.cast.world.has_cause_to_fail() {
+            return;
+        }
+        let range = self.group.range();
+        let state = staged::without_others(&self.group.log.state, range);
+        let sample = StateSample {
+            at: format!("session {}", self.cast.number),
+            staged: self.group.staged().len(),
+            bytes: state.to_string().len(),
+            places: staged::names(&state).len(),
+        };
+        self.cast.world.record().states.push(sample);
+    }
+}
+
+/// A checkpoint that has read so far. The connector only carries it.
+fn checkpoint(position: u64) -> Checkpoint {
+    let mut checkpoint = Checkpoint::default();
+    checkpoint
+        .sources
+        .entry("torture;suffix".to_owned())
+        .or_default()
+        .read_through = position as i64;
+    checkpoint
+}
