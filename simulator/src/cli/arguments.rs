@@ -8,6 +8,9 @@ use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
 use materialize_s3_parquet::protocol::Codec;
 
+use super::inspect::InspectArguments;
+use super::record::RecordArguments;
+use super::replay::ReplayArguments;
 use super::torture::{self, TortureArguments};
 
 const EXAMPLES: &str = "\
@@ -20,6 +23,12 @@ Examples:
 
   flow-sim torture --seeds 500
       Crash the connector at every step, under faults of the S3 server, and prove that nothing is lost or doubled.
+
+  flow-sim replay tests/sessions/*
+      Send what was recorded once to the connector of now, and compare what it answers.
+
+  flow-sim inspect files
+      What is in Parquet files: schema, sizes, statistics, rows.
 
   flow-sim s3 --port 9000
       Serve S3 until interrupted, for a connector, DuckDB or the aws command line.
@@ -83,6 +92,15 @@ pub(super) enum Verb {
     /// Crashes × S3 faults × shards from seeds; checkers prove that nothing is lost or doubled
     #[command(after_help = torture::EXAMPLES)]
     Torture(TortureArguments),
+    /// Send a recorded session's requests to a connector, and compare what it answers
+    #[command(after_help = super::replay::EXAMPLES)]
+    Replay(ReplayArguments),
+    /// Stand between a runtime and a connector, and record what they say
+    #[command(after_help = super::record::EXAMPLES)]
+    Record(RecordArguments),
+    /// What is in Parquet files: schema, row groups, encodings, sizes, statistics, metadata, a few rows
+    #[command(after_help = super::inspect::EXAMPLES)]
+    Inspect(InspectArguments),
     /// Serve the embedded S3 server on a port until interrupted
     S3(S3Arguments),
     /// Print completions for a shell

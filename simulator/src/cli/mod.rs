@@ -5,10 +5,14 @@ mod command;
 mod completions;
 mod explain;
 mod failure;
+mod inspect;
 mod lines;
 mod narration;
 mod page;
+mod portrait;
 mod print;
+mod record;
+mod replay;
 mod run;
 mod serve;
 mod summary;
@@ -119,6 +123,9 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments).await,
         Verb::Torture(arguments) => torture::torture(&arguments).await,
+        Verb::Replay(arguments) => replay::replay(&arguments).await,
+        Verb::Record(arguments) => record::record(&arguments),
+        Verb::Inspect(arguments) => inspect::inspect(&arguments).await,
         Verb::S3(arguments) => serve::serve(&arguments).await,
         Verb::Completions(arguments) => Ok(completions::completions(&arguments)),
     }

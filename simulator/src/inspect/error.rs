@@ -1,5 +1,7 @@
 //! Why files could not be inspected.
 
+use std::io::ErrorKind;
+
 use crate::readback;
 
 /// The inspection's result.
@@ -48,6 +50,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::File { source, .. } if source.kind() == ErrorKind::NotFound => 2,
             _ => 1,
         }
     }

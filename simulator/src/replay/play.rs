@@ -175,7 +175,7 @@ impl Scene<'_, '_> {
                 Err(silence) => {
                     self.differ(
                         line,
-                        name(&json(recorded)),
+                        &name(&json(recorded)),
                         pretty(&json(recorded)),
                         told(&silence),
                     );
@@ -199,7 +199,7 @@ impl Scene<'_, '_> {
         let entry = if is_equal {
             recorded.clone()
         } else {
-            self.differ(line, name(&theirs), pretty(&theirs), pretty(&translated));
+            self.differ(line, &name(&theirs), pretty(&theirs), pretty(&translated));
             serde_json::from_value(translated).unwrap_or_else(|_| ours.clone())
         };
         self.player
@@ -216,7 +216,7 @@ impl Scene<'_, '_> {
         let (recorded, answered) = (sorted(&theirs), sorted(&ours));
         let is_equal = recorded == answered;
         if !is_equal {
-            self.differ(first, "Loaded".to_owned(), recorded, answered);
+            self.differ(first, "Loaded", recorded, answered);
         }
         for response in if is_equal { theirs } else { ours } {
             self.push(first, Entry::Response(Box::new(response)));
@@ -263,7 +263,7 @@ impl Scene<'_, '_> {
                 Err(silence) => {
                     self.differ(
                         line,
-                        "the end of the output".to_owned(),
+                        "the end of the output",
                         told(&Silence::Ended),
                         told(&silence),
                     );
@@ -272,7 +272,7 @@ impl Scene<'_, '_> {
                 Ok(more) => {
                     self.differ(
                         line,
-                        "the end of the output".to_owned(),
+                        "the end of the output",
                         told(&Silence::Ended),
                         pretty(&json(&more)),
                     );
@@ -310,8 +310,8 @@ impl Scene<'_, '_> {
         self.updated.entries.push((line, entry));
     }
 
-    fn differ(&mut self, line: usize, what: String, recorded: String, answered: String) {
-        let difference = difference(self.file, line, &what, recorded, answered);
+    fn differ(&mut self, line: usize, what: &str, recorded: String, answered: String) {
+        let difference = difference(self.file, line, what, recorded, answered);
         self.player.outcome.differences.push(difference);
     }
 }

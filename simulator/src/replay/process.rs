@@ -84,12 +84,11 @@ impl Running {
     /// How the process ends; killed, where it does not within the patience.
     pub(super) async fn end(mut self) -> runtime::Result<End> {
         let in_time = timeout(self.patience, &mut self.exit).await;
-        let exit = match in_time {
-            Ok(exit) => exit,
-            Err(_) => {
-                self.kill = None;
-                (&mut self.exit).await
-            }
+        let exit = if let Ok(exit) = in_time {
+            exit
+        } else {
+            self.kill = None;
+            (&mut self.exit).await
         };
         let _ = timeout(STDERR_GRACE, &mut self.stderr).await;
         let exit = exit

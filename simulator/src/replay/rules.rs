@@ -86,6 +86,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// No rules: nothing may differ.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds rules in the form of a JSON array.
     pub fn add(&mut self, json: &str) -> Result<()> {
         let written: Vec<Written> = serde_json::from_str(json).map_err(|error| {

@@ -66,11 +66,9 @@ fn what_passes_is_recorded_in_order_whatever_the_chunks() {
             let text = recorded(
                 codec,
                 |recorder| {
-                    for message in [json!({"spec": {"config": {}}})] {
-                        request(codec, &message)
-                            .chunks(chunk)
-                            .for_each(|bytes| recorder.request_bytes(bytes));
-                    }
+                    request(codec, &json!({"spec": {"config": {}}}))
+                        .chunks(chunk)
+                        .for_each(|bytes| recorder.request_bytes(bytes));
                     response(codec, &spec())
                         .chunks(chunk)
                         .for_each(|bytes| recorder.response_bytes(bytes));
