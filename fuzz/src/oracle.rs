@@ -14,7 +14,7 @@ pub(crate) fn date(text: &str) -> Option<i32> {
     i32::try_from(hours / 24).ok()
 }
 
-/// The microseconds since the epoch of an RFC 3339 date-time, floored.
+/// The microseconds since the epoch of an RFC 3339 date-time, floored; none outside of the years 0000 to 9999 in UTC.
 pub(crate) fn date_time(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (separator, rest) = rest.split_at_checked(1)?;
@@ -31,9 +31,12 @@ pub(crate) fn date_time(text: &str) -> Option<i64> {
         .chain("000000000".chars())
         .take(9)
         .collect();
-    let local = civil_date(date)?.to_datetime(time).duration_since(EPOCH);
-    let instant =
-        local - SignedDuration::from_secs(offset) + SignedDuration::from_nanos(nanos.parse().ok()?);
+    let local = civil_date(date)?.to_datetime(time);
+    let utc = local.checked_sub(SignedDuration::from_secs(offset)).ok()?;
+    if utc.year() < 0 {
+        return None;
+    }
+    let instant = utc.duration_since(EPOCH) + SignedDuration::from_nanos(nanos.parse().ok()?);
     let micros = i64::try_from(instant.as_nanos().div_euclid(1000)).ok()?;
     agrees_with_jiffs_own_reading(text, micros);
     Some(micros)

@@ -4,6 +4,8 @@
 const MICROS: i64 = 1_000_000;
 /// Seconds in a day, without leap seconds.
 const DAY_SECONDS: i64 = 86_400;
+/// The microseconds of the years 0000 to 9999 in UTC: what every reader can show.
+const YEARS: std::ops::RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
 
 /// The days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar.
 pub(super) fn parse_date(text: &str) -> Option<i32> {
@@ -14,7 +16,8 @@ pub(super) fn parse_date(text: &str) -> Option<i32> {
 
 /// The microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time; what is finer is floored.
 ///
-/// A leap second `:60` is read as `:59`, so that it stays within its minute.
+/// A leap second `:60` is read as `:59`, so that it stays within its minute. An instant that its offset takes out of the years 0000
+/// to 9999 is none.
 pub(super) fn parse_date_time(text: &str) -> Option<i64> {
     let mut rest = text.as_bytes();
     let days = i64::from(take_date(&mut rest)?);
@@ -29,7 +32,8 @@ pub(super) fn parse_date_time(text: &str) -> Option<i64> {
     let micros = take_fraction(&mut rest)?;
     let offset = take_offset(&mut rest)?;
     let seconds = days * DAY_SECONDS + i64::from(hour * 3600 + minute * 60 + second) - offset;
-    rest.is_empty().then_some(seconds * MICROS + micros)
+    let instant = seconds * MICROS + micros;
+    (rest.is_empty() && YEARS.contains(&instant)).then_some(instant)
 }
 
 fn take_date(rest: &mut &[u8]) -> Option<i32> {
@@ -168,6 +172,9 @@ mod tests {
             ("0000-01-01T00:00:00Z", Some(-62_167_219_200_000_000)),
             ("9999-12-31T23:59:59.999999Z", Some(253_402_300_799_999_999)),
             ("10000-01-01T00:00:00Z", None),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("0000-01-01T00:00:00+00:01", None),
+            ("0000-01-01T00:00:00-00:01", Some(-62_167_219_140_000_000)),
             ("1970-01-01T00:00:00", None),
             ("1970-01-01T00:00Z", None),
             ("1970-01-01T24:00:00Z", None),

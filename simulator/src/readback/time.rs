@@ -5,6 +5,9 @@ use jiff::civil::{Date, date};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Seconds since 1970 of the first and the last second of the years 0000 to 9999.
+const FIRST_SECOND: i64 = -62_167_219_200;
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// Days since 1970-01-01 of `YYYY-MM-DD`; none for anything else.
 pub(super) fn days(text: &str) -> Option<i32> {
@@ -15,8 +18,8 @@ pub(super) fn days(text: &str) -> Option<i32> {
     Some(day.since((Unit::Day, date(1970, 1, 1))).ok()?.get_days())
 }
 
-/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything else. A leap second counts
-/// as the second before it.
+/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything else, and for what lies in no year
+/// of four digits in UTC. A leap second counts as the second before it.
 pub(super) fn micros(text: &str) -> Option<i64> {
     let (local, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
     let (day, clock) = local.split_at("0000-00-00".len());
@@ -27,7 +30,10 @@ pub(super) fn micros(text: &str) -> Option<i64> {
     let seconds = i64::from(days(day)?) * SECONDS_PER_DAY + seconds_of_day(&clock[1..])?;
     let zone = rest.find(['Z', 'z', '+', '-'])?;
     let (fraction, zone) = rest.split_at(zone);
-    Some((seconds - offset_seconds(zone)?) * MICROS_PER_SECOND + fraction_micros(fraction)?)
+    let utc = seconds - offset_seconds(zone)?;
+    (FIRST_SECOND..=LAST_SECOND)
+        .contains(&utc)
+        .then_some(utc * MICROS_PER_SECOND + fraction_micros(fraction)?)
 }
 
 /// Whether `text` has a digit wherever `shape` has one, and is the same elsewhere.
