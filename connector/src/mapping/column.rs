@@ -320,3 +320,99 @@ pub fn casts_to_string(field_config: Option<&bytes::Bytes>) -> Result<bool> {
     })?;
     Ok(config.cast_to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collection() -> flow::CollectionSpec {
+        let projection = |field: &str, kind: &str| flow::Projection {
+            field: field.to_owned(),
+            inference: Some(flow::Inference {
+                types: vec![kind.to_owned()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        flow::CollectionSpec {
+            name: "acmeCo/orders".to_owned(),
+            projections: vec![
+                projection("a", "integer"),
+                projection("b", "array"),
+                projection("document", "object"),
+                projection("nothing", "null"),
+            ],
+            ..Default::default()
+        }
+    }
+
+    fn schema(keys: &[&str], values: &[&str], document: &str, json: JsonColumns) -> Result<Schema> {
+        let names = |fields: &[&str]| fields.iter().map(|&field| field.to_owned()).collect();
+        let selection = flow::FieldSelection {
+            keys: names(keys),
+            values: names(values),
+            document: document.to_owned(),
+            ..Default::default()
+        };
+        Schema::new(&collection(), &selection, json, true)
+    }
+
+    fn names(schema: &Schema) -> Vec<&str> {
+        let fields = schema.arrow().fields().iter();
+        fields.map(|field| field.name().as_str()).collect()
+    }
+
+    #[test]
+    fn columns_are_keys_then_values_then_the_document_then_what_was_rescued() {
+        let schema = schema(&["b"], &["a"], "document", JsonColumns::String).unwrap();
+        assert_eq!(names(&schema), ["b", "a", "document", RESCUED_FIELD]);
+        assert_eq!((schema.key_columns(), schema.has_document()), (1, true));
+        let is_nullable = |field: &Arc<Field>| field.is_nullable();
+        assert!(schema.arrow().fields().iter().all(is_nullable));
+    }
+
+    #[test]
+    fn a_selection_without_keys_or_without_anything_has_its_columns_all_the_same() {
+        let values_only = schema(&[], &["a"], "", JsonColumns::String).unwrap();
+        assert_eq!(names(&values_only), ["a", RESCUED_FIELD]);
+        assert_eq!(
+            (values_only.key_columns(), values_only.has_document()),
+            (0, false)
+        );
+        assert_eq!(
+            names(&schema(&[], &[], "", JsonColumns::String).unwrap()),
+            [RESCUED_FIELD]
+        );
+    }
+
+    #[test]
+    fn json_text_is_a_string_or_of_the_json_type_but_what_was_rescued_is_a_string() {
+        for (json, expected) in [(JsonColumns::String, false), (JsonColumns::Json, true)] {
+            let schema = schema(&[], &["b"], "", json).unwrap();
+            let is_json = |index: usize| {
+                schema
+                    .arrow()
+                    .field(index)
+                    .has_valid_extension_type::<Json>()
+            };
+            assert_eq!((is_json(0), is_json(1)), (expected, false));
+        }
+    }
+
+    #[test]
+    fn a_selection_of_what_is_not_there_or_has_no_column_is_an_error_that_names_it() {
+        for (field, says) in [
+            ("c", "does not project it"),
+            ("nothing", "no value but null"),
+        ] {
+            let error = schema(&[], &[field], "", JsonColumns::String)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(&format!("`{field}`")) && error.contains(says),
+                "{error}"
+            );
+            assert!(error.contains("acmeCo/orders"), "{error}");
+        }
+    }
+}
