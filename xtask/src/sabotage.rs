@@ -1,0 +1,175 @@
+//! `cargo xtask sabotage`: connectors that are broken on purpose, each by a small patch, and `flow-sim torture`, which must catch
+//! every one of them. A torture that finds nothing has to be tortured itself.
+//!
+//! The patches are in `tests/sabotage`. They are applied to a copy of the sources, which has a build directory of its own, so that
+//! no broken connector ever stands where the right one does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cargo::Workspace;
+use crate::duckdb;
+use crate::sh::{self, Failure, Result};
+
+/// Within so many seeds each must be caught.
+const SEEDS: &str = "200";
+
+/// The product.
+const PROGRAM: &str = "materialize-s3-parquet";
+
+/// Where the patches are.
+const PATCHES: &str = "tests/sabotage";
+
+/// Where the copy of the sources is.
+const TREE: &str = "target/sabotage/tree";
+
+/// Builds every broken connector, or those that are named, and has each caught.
+pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
+    let patches = patches(&workspace.root, args)?;
+    workspace.duckdb = duckdb::ensure(&workspace.root)?;
+    workspace.build()?;
+    let mut missed = Vec::new();
+    for patch in &patches {
+        let name = name(patch);
+        let program = broken(&workspace, patch)?;
+        if catches(&workspace, &program)? {
+            sh::say(&format!("{name}: caught"));
+        } else {
+            missed.push(name);
+        }
+    }
+    if missed.is_empty() {
+        sh::say(&format!("{} broken connectors, all caught", patches.len()));
+        return Ok(());
+    }
+    Err(Failure::Said(format!(
+        "torture found nothing wrong with: {}",
+        missed.join(", ")
+    )))
+}
+
+/// The patches to apply: all of them where none is named.
+fn patches(root: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
+    let folder = root.join(PATCHES);
+    let entries = fs::read_dir(&folder).map_err(sh::file_error("read", &folder))?;
+    let mut patches: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "patch")
+        })
+        .collect();
+    patches.sort();
+    let known: Vec<String> = patches.iter().map(|patch| name(patch)).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let known = known.join(", ");
+        return Err(Failure::Said(format!(
+            "there is no sabotage `{unknown}`, but: {known}"
+        )));
+    }
+    patches.retain(|patch| names.is_empty() || names.contains(&name(patch)));
+    Ok(patches)
+}
+
+fn name(patch: &Path) -> String {
+    patch
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Builds a connector with a patch applied, and returns its program.
+fn broken(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
+    copy_sources(workspace)?;
+    let mut apply = workspace.command("git");
+    apply
+        .current_dir(&workspace.root)
+        .args(["apply", "--directory", TREE])
+        .arg(patch);
+    sh::quiet(&mut apply)?;
+    let target = workspace.scratch("sabotage/target")?;
+    sh::say(&format!(
+        "building the connector with {} (minutes the first time)",
+        name(patch)
+    ));
+    let mut cargo = workspace.cargo();
+    cargo
+        .current_dir(workspace.root.join(TREE))
+        .args(["build", "--package", PROGRAM, "--target-dir"])
+        .arg(&target);
+    sh::loud(&mut cargo)?;
+    let program = workspace.scratch("sabotage")?.join(name(patch));
+    let built = target.join("debug").join(PROGRAM);
+    fs::copy(&built, &program).map_err(sh::file_error("copy", &built))?;
+    Ok(program)
+}
+
+/// Makes the copy what the sources are now. Files that have not changed stay, so that they are not built again.
+fn copy_sources(workspace: &Workspace) -> Result<()> {
+    let mut list = workspace.command("git");
+    list.current_dir(&workspace.root).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
+    let tree = workspace.root.join(TREE);
+    for file in sh::quiet(&mut list)?.lines() {
+        let (from, to) = (workspace.root.join(file), tree.join(file));
+        // What git lists may have been deleted since.
+        if !from.is_file() {
+            continue;
+        }
+        let content = fs::read(&from).map_err(sh::file_error("read", &from))?;
+        if fs::read(&to).is_ok_and(|old| old == content) {
+            continue;
+        }
+        let folder = to.parent().unwrap_or(&tree);
+        fs::create_dir_all(folder).map_err(sh::file_error("create", folder))?;
+        fs::write(&to, content).map_err(sh::file_error("write", &to))?;
+    }
+    Ok(())
+}
+
+/// Whether torture finds something wrong with a connector.
+fn catches(workspace: &Workspace, program: &Path) -> Result<bool> {
+    let mut torture = workspace.command(workspace.program("flow-sim"));
+    torture
+        .args(["torture", "--seeds", SEEDS, "--fail-fast", "--connector"])
+        .arg(program);
+    match sh::child(&mut torture) {
+        Ok(()) => Ok(false),
+        Err(Failure::Child(1)) => Ok(true),
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
+
+    #[test]
+    fn every_patch_still_applies() {
+        for patch in patches(&root(), &[]).unwrap() {
+            let mut apply = std::process::Command::new("git");
+            apply
+                .current_dir(root())
+                .args(["apply", "--check"])
+                .arg(&patch);
+            assert_eq!(sh::quiet(&mut apply).err(), None, "{}", patch.display());
+        }
+    }
+
+    #[test]
+    fn a_sabotage_that_is_unknown_is_answered_with_those_that_are_not() {
+        let Err(Failure::Said(message)) = patches(&root(), &["x".to_owned()]) else {
+            panic!("expected a message")
+        };
+        assert!(message.contains("keys-without-the-token"), "{message}");
+    }
+}
