@@ -10,7 +10,8 @@ monitor=$data/mon/ceph-a
 osd=$data/osd/ceph-0
 fsid=8f0a3c9e-6f1b-4c52-9d4e-2b7a51c0e6d1
 
-# Small pools, little memory, no waiting for company that never comes.
+# Small pools, little memory, no waiting for company that never comes; the lock of a completion that was killed ends soon
+# (10 minutes is the default).
 configure() {
     cat > /etc/ceph/ceph.conf <<END
 [global]
@@ -42,6 +43,7 @@ bluestore cache size = 67108864
 rgw frontends = beast port=9000
 rgw num rados handles = 1
 rgw thread pool size = 64
+rgw mp lock max time = 10
 END
 }
 

@@ -1,5 +1,6 @@
 //! The connector's store against real servers: what they have in common, and what they answer differently.
 
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use flow_sim::run::{Bucket, Location as Place};
 use jiff::Timestamp;
@@ -8,7 +9,8 @@ use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::store::{
     CHECK_ATTEMPTS, CompleteOptions, Completion, Entry, Haste, ObjectInfo, ObjectStore, Outcome,
-    PART_BYTES, PartPool, PendingUpload, S3Options, S3Store, Upload, abort_stale, complete_all,
+    PART_BYTES, PartPool, PendingUpload, S3Options, S3Store, Timeouts, Upload, abort_stale,
+    complete_all,
 };
 
 use crate::servers::{Server, bucket};
@@ -28,6 +30,7 @@ fn store(place: &Place, bucket: &str, checksums: Checksums) -> S3Store {
         checksums,
         attempts: CHECK_ATTEMPTS,
         haste: Haste::NONE,
+        timeouts: Timeouts::default(),
     })
 }
 
@@ -111,20 +114,32 @@ async fn a_staged_file_is_invisible_then_complete_and_completing_it_again_is_no_
     }
 }
 
-/// MinIO and the embedded server have forgotten an upload once it is complete; AWS has not.
+/// MinIO and the embedded server have forgotten an upload once it is complete. Ceph completes it again as long as its object is
+/// there, and then says what could as well be trouble: the connector asks on. (AWS completes it again.)
 #[tokio::test(flavor = "multi_thread")]
-async fn these_servers_know_no_upload_that_is_complete() {
-    for server in Server::all("stores::these_servers_know_no_upload_that_is_complete") {
-        let (_bucket, store) = open(server).await;
+async fn a_second_completion_is_taken_by_ceph_and_known_by_no_one_once_the_object_is_gone() {
+    for server in Server::all("stores::a_second_completion_is_taken_by_ceph") {
+        let (bucket, store) = open(server).await;
         let upload = stage(&store, "key", 10).await;
+        let completed = store.complete(&upload).await.unwrap();
+        assert_eq!(completed, Completion::Completed, "{server:?}");
+        let again = match server {
+            Server::Embedded | Server::Minio => Completion::NoSuchUpload,
+            Server::Ceph => Completion::Completed,
+        };
+        assert_eq!(store.complete(&upload).await.unwrap(), again, "{server:?}");
+        let delete = bucket
+            .client()
+            .delete_object()
+            .bucket(&bucket.name)
+            .key("key");
+        delete.send().await.unwrap();
         assert_eq!(
             store.complete(&upload).await.unwrap(),
-            Completion::Completed
+            Completion::NoSuchUpload,
+            "{server:?}"
         );
-        assert_eq!(
-            store.complete(&upload).await.unwrap(),
-            Completion::NoSuchUpload
-        );
+        assert_eq!(store.head("key").await.unwrap(), None, "{server:?}");
     }
 }
 
@@ -189,30 +204,72 @@ async fn a_wrong_region_is_named_where_the_server_minds_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_on_the_way_is_refused() {
-    for server in Server::all("stores::damage_on_the_way_is_refused") {
+async fn a_part_that_is_not_the_one_that_was_sent_is_refused() {
+    for server in Server::all("stores::a_part_that_is_not_the_one_that_was_sent") {
         let (_bucket, store) = open(server).await;
         let mut upload = stage(&store, "key", 10).await;
-        let good = upload.parts[0].clone();
-        for damaged in [
-            Part {
-                etag: "\"0123456789abcdef0123456789abcdef\"".to_owned(),
-                ..good.clone()
-            },
-            Part {
-                crc32: Some("AAAAAA==".to_owned()),
-                ..good.clone()
-            },
-        ] {
-            upload.parts = vec![damaged];
-            assert!(store.complete(&upload).await.is_err(), "{server:?}");
-        }
+        let damaged = Part {
+            etag: "\"0123456789abcdef0123456789abcdef\"".to_owned(),
+            ..upload.parts[0].clone()
+        };
+        let good = std::mem::replace(&mut upload.parts, vec![damaged]);
+        assert!(store.complete(&upload).await.is_err(), "{server:?}");
         assert_eq!(store.head("key").await.unwrap(), None);
-        upload.parts = vec![good];
+        upload.parts = good;
         assert_eq!(
             store.complete(&upload).await.unwrap(),
             Completion::Completed
         );
+    }
+}
+
+/// Ceph takes checksums and does not look at them: over plain HTTP only TCP guards its parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_checksum_is_refused_but_by_ceph() {
+    for server in Server::all("stores::a_wrong_checksum_is_refused_but_by_ceph") {
+        let (_bucket, store) = open(server).await;
+        let mut upload = stage(&store, "key", 10).await;
+        upload.parts[0].crc32 = Some("AAAAAA==".to_owned());
+        let completed = store.complete(&upload).await;
+        match server {
+            Server::Embedded | Server::Minio => assert!(completed.is_err(), "{server:?}"),
+            Server::Ceph => assert_eq!(completed.unwrap(), Completion::Completed),
+        }
+    }
+}
+
+/// Why a file's name has a token, and does not count on the store to refuse another of the same name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_over_another_object_can_be_forbidden_but_not_on_ceph() {
+    for server in Server::all("stores::a_completion_over_another_object") {
+        let (bucket, store) = open(server).await;
+        let first = stage(&store, "key", 10).await;
+        let second = stage(&store, "key", 20).await;
+        store.complete(&first).await.unwrap();
+        let part = CompletedPart::builder()
+            .part_number(1)
+            .e_tag(&second.parts[0].etag)
+            .set_checksum_crc32(second.parts[0].crc32.clone());
+        let parts = CompletedMultipartUpload::builder().parts(part.build());
+        let completed = bucket
+            .client()
+            .complete_multipart_upload()
+            .bucket(&bucket.name)
+            .key("key")
+            .upload_id(&second.upload_id)
+            .multipart_upload(parts.build())
+            .if_none_match("*")
+            .send()
+            .await;
+        let bytes = store.head("key").await.unwrap().unwrap().bytes;
+        let overwritten = (completed.is_ok(), bytes) == (true, 20);
+        let refused = (completed.is_ok(), bytes) == (false, 10);
+        let expected = if server == Server::Ceph {
+            overwritten
+        } else {
+            refused
+        };
+        assert!(expected, "{server:?}: {completed:?}, {bytes} bytes");
     }
 }
 

@@ -88,6 +88,11 @@ impl Failure {
         matches!(self.code.as_deref(), Some("NoSuchUpload" | "NoSuchKey"))
     }
 
+    /// Whether S3 says that something went wrong inside of it.
+    pub(super) fn is_internal(&self) -> bool {
+        self.code.as_deref() == Some("InternalError")
+    }
+
     /// Whether S3 does not know the object. Answers to HEAD carry no code.
     pub(super) fn is_not_found(&self) -> bool {
         self.status == Some(404) && self.code.as_deref() != Some("NoSuchBucket")

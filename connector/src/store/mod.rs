@@ -12,6 +12,7 @@ pub(crate) mod fake;
 mod haste;
 mod parts;
 mod s3;
+mod timeouts;
 mod upload;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ pub use complete::{CompleteOptions, Entry, Outcome, complete_all};
 pub use haste::Haste;
 pub use parts::{PART_BYTES, PARTS_IN_FLIGHT, PartPool, PartWriter};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};
+pub use timeouts::{Limit, Timeouts};
 pub use upload::{FinishedUpload, Upload};
 
 use crate::checkpoint::{Location, Part, StagedUpload};

@@ -8,14 +8,17 @@
 //!   signed. Only with `checksums: none` over plain HTTP they are.
 //! * **Timeouts** for connecting, each attempt and the whole operation, so that nothing ever hangs; the SDK's standard retries with
 //!   jittered backoff in between. An attempt may take as long as a part needs at 70 KB/s.
+//! * **Every request has its attempts.** The SDK would have all requests share a budget of retries, of which the last of 16 completions
+//!   would find nothing left after an outage. What bounds us is their number at once.
+//! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 InternalError ("already in
+//!   progress") whenever it has no such upload (any more), so after that answer we ask for the upload itself.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
     ResponseChecksumValidation,
@@ -27,6 +30,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::error::{Failure, Operation, explain};
+use super::timeouts::{Limit, Timeouts};
 use super::{Completion, Haste, ObjectInfo, ObjectStore, PendingUpload};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::config::{Checksums, EndpointConfig};
@@ -40,7 +44,6 @@ pub const CHECK_ATTEMPTS: u32 = 3;
 
 const CONTENT_TYPE: &str = "application/vnd.apache.parquet";
 const TOKEN: &str = "token";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 
@@ -62,6 +65,8 @@ pub struct S3Options {
     pub attempts: u32,
     /// How much less to wait between two of them than in life.
     pub haste: Haste,
+    /// How long requests may take.
+    pub timeouts: Timeouts,
 }
 
 impl S3Options {
@@ -79,6 +84,7 @@ impl S3Options {
             checksums: endpoint.advanced.checksums,
             attempts,
             haste,
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -90,6 +96,7 @@ impl fmt::Debug for S3Options {
             .field("location", &self.location)
             .field("checksums", &self.checksums)
             .field("attempts", &self.attempts)
+            .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
     }
 }
@@ -134,6 +141,24 @@ impl S3Store {
         !plain || self.options.checksums == Checksums::Crc32
     }
 
+    /// Other timeouts than those of most requests.
+    fn within(&self, limit: Limit) -> Builder {
+        Builder::new().timeout_config(self.options.timeouts.config(limit))
+    }
+
+    /// Whether S3 says plainly that it has no such upload. What else it may answer, or refuse to, proves nothing.
+    async fn is_gone(&self, upload: &StagedUpload) -> bool {
+        let parts = self
+            .client
+            .list_parts()
+            .bucket(self.bucket())
+            .key(&upload.key)
+            .upload_id(&upload.upload_id)
+            .max_parts(1);
+        let failure = parts.send().await.map_err(Failure::from).err();
+        failure.is_some_and(|failure| failure.is_no_such_upload())
+    }
+
     fn failed(&self, operation: Operation, key: &str) -> impl Fn(&Failure) -> Error {
         move |failure| explain(operation, &self.options.location, key, failure)
     }
@@ -146,6 +171,7 @@ fn configure(options: &S3Options) -> aws_sdk_s3::Config {
         secret_access_key,
         attempts,
         haste,
+        timeouts,
         ..
     } = options;
     let credentials = Credentials::new(
@@ -165,29 +191,19 @@ fn configure(options: &S3Options) -> aws_sdk_s3::Config {
         .credentials_provider(credentials)
         .force_path_style(location.path_style)
         .retry_config(retries)
-        .timeout_config(timeouts(Duration::from_mins(1), Duration::from_mins(5)))
+        .retry_partition(retry_partition())
+        .timeout_config(timeouts.config(timeouts.request))
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     builder.set_endpoint_url(location.endpoint.clone());
     builder.build()
 }
 
-fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(operation)
+/// See the module's documentation.
+fn retry_partition() -> RetryPartition {
+    RetryPartition::custom("materialize-s3-parquet")
+        .token_bucket(TokenBucket::unlimited())
         .build()
-}
-
-/// 8 MiB at 70 KB/s, and enough of the attempts.
-fn part_timeouts() -> Builder {
-    Builder::new().timeout_config(timeouts(Duration::from_mins(2), Duration::from_mins(15)))
-}
-
-/// S3 says that a completion can take minutes.
-fn completion_timeouts() -> Builder {
-    Builder::new().timeout_config(timeouts(Duration::from_mins(5), Duration::from_mins(20)))
 }
 
 /// A CRC-32 as S3 writes it.
@@ -257,7 +273,7 @@ impl ObjectStore for S3Store {
             .set_checksum_crc32(crc32.clone())
             .body(ByteStream::from(body))
             .customize()
-            .config_override(part_timeouts());
+            .config_override(self.within(self.options.timeouts.part));
         let request = if self.payload_is_guarded() {
             request.disable_payload_signing()
         } else {
@@ -291,10 +307,13 @@ impl ObjectStore for S3Store {
         let request = request
             .multipart_upload(completed_parts(parts))
             .customize()
-            .config_override(completion_timeouts());
+            .config_override(self.within(self.options.timeouts.completion));
         match request.send().await.map_err(Failure::from) {
             Ok(_) => Ok(Completion::Completed),
             Err(failure) if failure.is_no_such_upload() => Ok(Completion::NoSuchUpload),
+            Err(failure) if failure.is_internal() && self.is_gone(upload).await => {
+                Ok(Completion::NoSuchUpload)
+            }
             Err(failure) => Err(self.failed(Operation::CompleteUpload, key)(&failure)),
         }
     }

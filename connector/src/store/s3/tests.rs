@@ -99,6 +99,7 @@ fn store(endpoint: &str, checksums: Checksums) -> S3Store {
         checksums,
         attempts: CHECK_ATTEMPTS,
         haste: Haste::NONE,
+        timeouts: Timeouts::default(),
     })
 }
 
@@ -253,7 +254,39 @@ async fn an_error_that_stays_in_the_body_of_a_completion_is_an_error() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert_eq!(server.requests().len(), CHECK_ATTEMPTS as usize);
+    // The last one asks for the upload.
+    assert_eq!(server.requests().len(), CHECK_ATTEMPTS as usize + 1);
+}
+
+/// Ceph says so of an upload that it does not have (any more).
+#[tokio::test]
+async fn a_completion_that_stays_in_trouble_is_looked_into_by_asking_for_its_upload() {
+    let trouble = error_body("InternalError");
+    let parts = "<ListPartsResult></ListPartsResult>".to_owned();
+    let cases = [
+        (
+            404,
+            error_body("NoSuchUpload"),
+            Some(Completion::NoSuchUpload),
+        ),
+        (404, error_body("NoSuchKey"), Some(Completion::NoSuchUpload)),
+        (404, error_body("NoSuchBucket"), None),
+        (403, error_body("AccessDenied"), None),
+        (200, parts, None),
+    ];
+    for (status, body, expected) in cases {
+        let mut script = vec![(500, "", trouble.as_str()); CHECK_ATTEMPTS as usize];
+        script.push((status, "", &body));
+        let server = Server::start(&script).await;
+        let completed = server.store(Checksums::Crc32).complete(&staged()).await;
+        let last = server.requests().pop().unwrap().head;
+        assert!(last.starts_with("get /lake/a/1.parquet?"), "{last}");
+        match (completed, expected) {
+            (Ok(completion), Some(expected)) => assert_eq!(completion, expected),
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+            (completed, _) => panic!("{body}: {completed:?}"),
+        }
+    }
 }
 
 #[tokio::test]
