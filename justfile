@@ -12,6 +12,14 @@ sim *args:
 test *args:
     cargo conformance {{ args }}
 
+# Crash the connector at every step under faults of the S3 server: `just torture --seeds 500`
+torture *args:
+    cargo sim torture {{ args }}
+
+# Break the connector on purpose, several ways, and have torture catch each
+sabotage *args:
+    cargo xtask sabotage {{ args }}
+
 # Accept the snapshots that the tests now produce, then show what changed (inline ones: `cargo insta review`)
 snapshots *args:
     INSTA_UPDATE=always cargo conformance {{ args }}

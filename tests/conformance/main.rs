@@ -19,5 +19,6 @@ mod servers;
 mod sessions;
 mod snapshot;
 mod stores;
+mod torture;
 mod values;
 mod wikipedia;

@@ -12,6 +12,7 @@ mod fuzz;
 mod image;
 mod minio;
 mod python;
+mod sabotage;
 mod servers;
 mod sh;
 
@@ -28,7 +29,8 @@ const USAGE: &str = "the commands:
   cargo xtask setup [--no-docker]             only set up: DuckDB's library, PyArrow, a Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
-  cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler";
+  cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler
+  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture` must catch each";
 
 /// The catalog that `cargo sim` plays when it is not told what to do.
 const DEFAULT_CATALOG: &str = "tests/catalogs/wikipedia/flow.yaml";
@@ -61,6 +63,7 @@ fn run(args: &[String]) -> Result<()> {
         "setup" => setup(workspace, args),
         "fuzz" => fuzz::run(&workspace, args),
         "image" => image::run(&workspace, args),
+        "sabotage" => sabotage::run(workspace, args),
         other => Err(Failure::Said(format!("there is no `{other}`; {USAGE}"))),
     }
 }
