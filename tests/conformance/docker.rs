@@ -17,14 +17,25 @@ pub(crate) fn wanted(test: &str) -> bool {
     if std::env::var_os("CONFORMANCE_NO_DOCKER").is_none() {
         return true;
     }
-    if let Some(path) = std::env::var_os("CONFORMANCE_SKIPPED") {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .expect("cargo conformance has made the file");
-        // One write, so that lines of tests on several threads do not mix.
-        file.write_all(format!("{test}: needs Docker\n").as_bytes())
-            .expect("a line is written");
-    }
+    skipped(test, "Docker");
     false
+}
+
+/// Notes a test as skipped because the machine lacks something. Returns whether anybody reads it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how `cargo conformance` tells the tests; see xtask/src/conformance.rs"
+)]
+pub(crate) fn skipped(test: &str, needs: &str) -> bool {
+    let Some(path) = std::env::var_os("CONFORMANCE_SKIPPED") else {
+        return false;
+    };
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(path)
+        .expect("cargo conformance has made the file");
+    // One write, so that lines of tests on several threads do not mix.
+    file.write_all(format!("{test}: needs {needs}\n").as_bytes())
+        .expect("a line is written");
+    true
 }

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod browser;
 mod catalogs;
 mod containers;
 mod docker;
 mod files;
 mod image;
+mod interruption;
 mod one_prefix;
 mod process;
 mod protocol;

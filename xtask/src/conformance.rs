@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cargo::Workspace;
 use crate::sh::{self, Failure, Result};
-use crate::{duckdb, image, python, servers};
+use crate::{browser, duckdb, image, python, servers};
 
 /// Tells the tests that they have to do without Docker.
 const NO_DOCKER: &str = "CONFORMANCE_NO_DOCKER";
@@ -28,6 +28,7 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
     }
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     python::ensure(&workspace.root)?;
+    browser::ensure();
     if with_docker {
         servers::ensure(&workspace, &servers::ALL, WITHOUT_DOCKER)?;
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cargo::Workspace;
+use crate::debian;
 use crate::sh::{self, Failure, Result};
 
 /// The public image that our own is based on.
@@ -78,7 +79,7 @@ pub(crate) fn can_have_image(name: &str) -> bool {
 /// Sees to it that an engine answers.
 pub(crate) fn ensure_engine(workspace: &Workspace) -> Result<()> {
     let Err(silence) = ask() else { return Ok(()) };
-    if sh::env("DOCKER_HOST").is_some() || !may_install() {
+    if sh::env("DOCKER_HOST").is_some() || !debian::may_install() {
         return Err(Failure::Said(format!(
             "no Docker engine answers: {silence}\nInstall Docker, start it, or point DOCKER_HOST at one. (xtask does \
              that only as root on Debian or Ubuntu, and where DOCKER_HOST is not set)"
@@ -102,13 +103,13 @@ pub(crate) fn ensure_base_image() -> Result<()> {
 
 /// Whether [`bootstrap`] has what it needs, or can get it.
 pub(crate) fn can_bootstrap() -> bool {
-    sh::find("mmdebstrap").is_some() || may_install()
+    sh::find("mmdebstrap").is_some() || debian::may_install()
 }
 
 /// Makes an image of a Debian release and some of its packages, which are separated by commas.
 pub(crate) fn bootstrap(image: &str, release: &str, packages: &str) -> Result<()> {
     if sh::find("mmdebstrap").is_none() {
-        apt_install(&["mmdebstrap", "debian-archive-keyring"])?;
+        debian::install(&["mmdebstrap", "debian-archive-keyring"])?;
     }
     let mut bootstrap = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=apt"])
@@ -157,22 +158,6 @@ fn answers() -> bool {
     ask().is_ok()
 }
 
-/// Whether this is a machine on which we can install: root on a Debian or its child.
-fn may_install() -> bool {
-    let root = sh::quiet(Command::new("id").arg("-u")).is_ok_and(|uid| uid == "0");
-    root && fs::read_to_string("/etc/os-release").is_ok_and(|text| is_debian(&text))
-}
-
-/// Whether `/etc/os-release` describes Debian, Ubuntu, or what is made of them.
-fn is_debian(os_release: &str) -> bool {
-    let fields = os_release
-        .lines()
-        .filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")));
-    fields
-        .flat_map(|value| value.trim_matches('"').split(' '))
-        .any(|id| id == "debian" || id == "ubuntu")
-}
-
 /// Installs what is missing of the engine.
 fn install() -> Result<()> {
     let packages: Vec<&str> = [("dockerd", "docker.io"), ("iptables", "iptables")]
@@ -181,37 +166,14 @@ fn install() -> Result<()> {
         .map(|(_, package)| package)
         .collect();
     if !packages.is_empty() {
-        apt_install(&packages)?;
+        debian::install(&packages)?;
     }
     // Newer releases have the client in a package of its own.
     if sh::find("docker").is_none() {
-        apt_install(&["docker-cli"])
+        debian::install(&["docker-cli"])
     } else {
         Ok(())
     }
-}
-
-/// Installs packages, saying so first.
-fn apt_install(packages: &[&str]) -> Result<()> {
-    sh::say(&format!(
-        "installing {} with apt-get, as root",
-        packages.join(", ")
-    ));
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        // Another apt may be at work; wait for it.
-        command
-            .args(["-qq", "-o", "DPkg::Lock::Timeout=120"])
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    sh::quiet(apt().arg("update"))?;
-    sh::quiet(
-        apt()
-            .args(["install", "-y", "--no-install-recommends"])
-            .args(packages),
-    )
-    .map(drop)
 }
 
 /// Starts the engine in the background, where it stays when we are gone; tries one way after the other.
@@ -290,19 +252,6 @@ fn wait_until_ready(engine: &mut Child) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn debian_and_its_children_are_known_and_others_are_not() {
-        assert!(is_debian(
-            "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n"
-        ));
-        assert!(is_debian("ID=ubuntu\nID_LIKE=debian\n"));
-        assert!(is_debian("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"));
-        assert!(!is_debian(
-            "ID=fedora\nHOME_URL=\"https://debian.example/\"\n"
-        ));
-        assert!(!is_debian("ID_LIKE=\"rhel fedora\"\n"));
-    }
 
     #[test]
     fn the_legacy_iptables_come_first_on_the_path_and_the_rest_follows() {

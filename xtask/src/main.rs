@@ -3,9 +3,11 @@
 //!
 //! `.cargo/config.toml` has the aliases that lead here.
 
+mod browser;
 mod cargo;
 mod ceph;
 mod conformance;
+mod debian;
 mod docker;
 mod duckdb;
 mod fuzz;

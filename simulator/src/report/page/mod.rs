@@ -2,10 +2,14 @@
 //! security policy allows neither, whatever a value might hold.
 
 mod bindings;
+mod drawing;
 mod logs;
 mod options;
+mod phases;
 mod requests;
+mod scale;
 mod timeline;
+mod tracks;
 
 use super::document::{Document, Verdict};
 use super::markup::{Markup, classed, element, plain};

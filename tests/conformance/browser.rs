@@ -1,0 +1,231 @@
+//! The page of a run in a real browser: it says what it should, complains about nothing, and fits narrow and wide windows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use flow_sim::report::{Context, Document, Recorder};
+use flow_sim::run::{Event, Options, Progress, run};
+use flow_sim::runtime::{Runtime, Step, Verdict};
+use materialize_s3_parquet::protocol::Codec;
+use tempfile::TempDir;
+
+use crate::docker;
+use crate::runs::of_catalog;
+use crate::servers::Server;
+
+/// The names that a browser may have; see `xtask/src/browser.rs`.
+const PROGRAMS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// A run on the embedded server of its own, whose requests are in the page.
+fn options(catalog: &str, runtime: Runtime) -> Options {
+    Options {
+        store: flow_sim::run::Store::Embedded,
+        interval: Some(1),
+        ..of_catalog(catalog, Server::Embedded, (runtime, Codec::Proto))
+    }
+}
+
+/// Kills the connector once, when it has just heard of its second commit.
+#[derive(Default)]
+struct Killer {
+    commits: u32,
+}
+
+impl Progress for Killer {
+    fn event(&mut self, _event: Event) {}
+
+    fn step(&mut self, step: Step) -> Verdict {
+        if step != Step::StartCommitSent {
+            return Verdict::Continue;
+        }
+        self.commits += 1;
+        if self.commits == 2 {
+            Verdict::Kill
+        } else {
+            Verdict::Continue
+        }
+    }
+}
+
+/// Plays a catalog, and tells what came of it.
+async fn told(options: &Options) -> Document {
+    let mut killer = Killer::default();
+    let mut recorder = Recorder::new(&mut killer);
+    let outcome = run(options, &mut recorder).await;
+    let recording = recorder.finish();
+    let context = Context {
+        options,
+        command: "flow-sim run flow.yaml",
+        began: None,
+    };
+    Document::of(&context, &recording, outcome.as_ref())
+}
+
+/// The browser, or none where the test is skipped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "programs are looked for where everybody looks for them"
+)]
+fn browser(test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| PROGRAMS.map(|program| folder.join(program)))
+        .find(|program| program.is_file());
+    assert!(
+        found.is_some() || docker::skipped(test, "Chromium"),
+        "there is no Chromium: install it (on Debian: apt-get install chromium), or run `cargo conformance`"
+    );
+    found
+}
+
+/// What a page became in the browser.
+struct Shown {
+    /// The document as it stands in the end.
+    dom: String,
+    /// What was said on the console.
+    console: Vec<String>,
+}
+
+fn show(browser: &Path, folder: &Path, page: &str) -> Shown {
+    let file = folder.join("page.html");
+    fs::write(&file, page).unwrap();
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--dump-dom",
+        ])
+        .args(["--enable-logging=stderr", "--window-size=1600,1200"])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("profile").display()
+        ))
+        .arg(format!("file://{}", file.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let console = said.lines().filter(|line| line.contains("CONSOLE"));
+    Shown {
+        dom: String::from_utf8(output.stdout).unwrap(),
+        console: console.map(str::to_owned).collect(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_a_run_with_a_crash_and_complains_about_nothing() {
+    let Some(browser) = browser("browser::the_page_shows_a_run") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let document = told(&options("wikipedia", Runtime::V1)).await;
+    let shown = show(&browser, folder.path(), &document.page());
+    assert_eq!(shown.console, Vec::<String>::new());
+    for text in [
+        "<h1>wikimedia/lake</h1>",
+        "11,174 rows compared, all equal",
+        "Session 2",
+        "killed after StartCommitSent",
+        "begun 2 times",
+        "<b>Pace</b>",
+        "TIMESTAMP WITH TIME ZONE",
+        "LOCATION_<wbr>REQUIRED",
+        "CompleteMultipartUpload",
+        "opened a session",
+        "flow-sim run flow.yaml",
+    ] {
+        assert!(shown.dom.contains(text), "`{text}` is not shown");
+    }
+    let bars = shown.dom.matches("<rect").count();
+    assert!(bars > 40, "{bars} bars");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_names_stay_names() {
+    let Some(browser) = browser("browser::hostile_names_stay_names") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let mut document = told(&options("hostile_names", Runtime::V2)).await;
+    let hostile = "</code></td></style></svg><script>document.title = 'broken out'</script>";
+    document.bindings[0].fields[0].field = hostile.to_owned();
+    document.run.task = hostile.to_owned();
+    document.timeline.lanes[1].name = hostile.to_owned();
+    let shown = show(&browser, folder.path(), &document.page());
+    assert_eq!(shown.console, Vec::<String>::new());
+    assert!(!shown.dom.contains("<script"));
+    assert!(!shown.dom.contains("<title>broken out"));
+    assert_eq!(
+        shown.dom.matches("&lt;script&gt;").count(),
+        document.page().matches("&lt;script&gt;").count()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_fits_narrow_and_wide_windows() {
+    let Some(browser) = browser("browser::the_page_fits") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    for catalog in ["types", "hostile_names"] {
+        let page = told(&options(catalog, Runtime::V2)).await.page();
+        for width in [360, 400, 1400] {
+            let shown = show(&browser, folder.path(), &measured(&page, width));
+            let expected = format!("data-width=\"{width}\"");
+            assert!(
+                shown.dom.contains(&expected),
+                "{catalog} at {width}: {}",
+                measure(&shown.dom)
+            );
+        }
+    }
+}
+
+/// A page that shows ours in a window of that width, and then says how wide it has become.
+fn measured(page: &str, width: u32) -> String {
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    format!(
+        "<!doctype html><body><iframe style=\"width: {width}px; height: 900px; border: 0\" srcdoc=\"{page}\"></iframe><script>
+           const frame = document.querySelector('iframe');
+           frame.onload = () => document.body.dataset.width = frame.contentDocument.documentElement.scrollWidth;
+         </script>"
+    )
+}
+
+fn measure(dom: &str) -> &str {
+    let from = dom.find("data-width").unwrap_or_default();
+    &dom[from..dom.len().min(from + 20)]
+}
+
+#[test]
+fn complaints_of_a_page_are_heard() {
+    let Some(browser) = browser("browser::complaints_of_a_page_are_heard") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let shown = show(
+        &browser,
+        folder.path(),
+        "<!doctype html><script>throw 1</script>",
+    );
+    assert_eq!(shown.console.len(), 1, "{:?}", shown.console);
+    let wide = show(
+        &browser,
+        folder.path(),
+        &measured("<div style='width: 900px'>wide</div>", 400),
+    );
+    assert!(
+        wide.dom.contains("data-width=\"9"),
+        "{}",
+        measure(&wide.dom)
+    );
+}
