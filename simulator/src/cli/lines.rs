@@ -48,6 +48,7 @@ impl Lines {
             }
             Event::Completing => "one more session, which acknowledges the last commit".to_owned(),
             Event::Restarted { step } => format!("  killed at {step:?}; the session begins anew"),
+            Event::Failed { message } => format!("  {message}; the session begins anew"),
             Event::Committed { transaction, rows } => {
                 format!(
                     "  transaction {} committed: {}",

@@ -66,6 +66,11 @@ pub enum Event {
         /// Where it was killed.
         step: Step,
     },
+    /// The connector failed, and the session begins anew on what the recovery log holds.
+    Failed {
+        /// Why, as Flow would show it.
+        message: String,
+    },
     /// A transaction was committed.
     Committed {
         /// Its number in the run, from 0.

@@ -41,6 +41,8 @@ pub struct Options {
     pub log_level: Level,
     /// How long the connector may take to answer, on top of the upload interval.
     pub patience: Duration,
+    /// How often, in the whole run, a session whose connector failed is played anew on what is committed, as Flow does.
+    pub restarts: u32,
     /// How many rows of each binding the report shows.
     pub preview_rows: usize,
 }
@@ -63,6 +65,7 @@ impl Options {
             output: None,
             log_level: Level::Info,
             patience: Duration::from_mins(1),
+            restarts: 0,
             preview_rows: 5,
         }
     }

@@ -24,6 +24,9 @@ use crate::runtime::{
 };
 use crate::selection::Algorithm;
 
+/// How long a connector that failed stays away: a little of what Flow's backoff would be.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
 /// Plays a catalog from end to end, then reads the bucket back and compares.
 pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Report> {
     let catalog = Catalog::load(&options.catalog)?;
@@ -54,9 +57,11 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     Ok(report)
 }
 
-/// Plays a session up to the transaction `end`, and again from what is committed whenever the connector was killed.
+/// Plays a session up to the transaction `end`, and again from what is committed whenever the connector was killed, and as often
+/// as there are `restarts` left when it failed.
 async fn play_until(
     end: usize,
+    restarts: &mut u32,
     task: &mut Task<'_>,
     transactions: &[Transaction],
     narrator: &mut Narrator<'_>,
@@ -65,6 +70,12 @@ async fn play_until(
         let left = &transactions[task.log.committed as usize..end];
         match task.session(left, narrator).await {
             Err(runtime::Error::Killed(step)) => narrator.progress.event(Event::Restarted { step }),
+            Err(error @ runtime::Error::Failed { .. }) if *restarts > 0 => {
+                *restarts -= 1;
+                let message = error.to_string();
+                narrator.progress.event(Event::Failed { message });
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
             outcome => return Ok(outcome?),
         }
     }
@@ -301,6 +312,7 @@ impl<'a> Play<'a> {
             log: RecoveryLog::default(),
         };
         let mut count = 0;
+        let mut restarts = self.options.restarts;
         for &length in lengths {
             let left = &transactions[task.log.committed as usize..];
             let length = usize::try_from(length)
@@ -312,12 +324,12 @@ impl<'a> Play<'a> {
                 transactions: length,
             });
             let end = task.log.committed as usize + length;
-            play_until(end, &mut task, transactions, narrator).await?;
+            play_until(end, &mut restarts, &mut task, transactions, narrator).await?;
         }
         if self.options.runtime == Runtime::V2 {
             narrator.progress.event(Event::Completing);
             let end = task.log.committed as usize;
-            play_until(end, &mut task, transactions, narrator).await?;
+            play_until(end, &mut restarts, &mut task, transactions, narrator).await?;
         }
         Ok(Sessions {
             count,

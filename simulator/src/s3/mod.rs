@@ -23,7 +23,7 @@ mod tests;
 pub use fault::{Attempts, Effect, Fault, FaultPlan, KeyPattern};
 pub use journal::{Entry, Outcome, Timing};
 pub use request::{Operation, Target};
-pub use server::{Clock, Options, Server, ServerError};
+pub use server::{Clock, Options, Server, ServerError, Stored};
 pub use state::{
     Algorithm, Attributes, Checksum, Completed, Content, Object, ObjectPage, ObjectQuery, Part,
     PartClaim, PartPage, Payload, Recompletion, Rules, Store, StoreError, Upload, UploadListing,

@@ -109,6 +109,10 @@ pub enum ServerError {
     Bucket(#[from] super::state::StoreError),
 }
 
+/// What a server has stored, for one that is [started](Server::start_on) on it later.
+#[derive(Clone, Debug)]
+pub struct Stored(Arc<Mutex<Store>>);
+
 /// A running server. Dropping it stops it at once; [`Server::stop`] lets requests in flight end first.
 pub struct Server {
     address: SocketAddr,
@@ -125,8 +129,12 @@ impl Server {
         for bucket in &options.buckets {
             store.create_bucket(bucket, (options.clock)())?;
         }
+        Self::start_on(Stored(Arc::new(Mutex::new(store))), options).await
+    }
+
+    /// Starts a server on what another one has stored, as after a crash. The options' rules, seed and buckets were for that one.
+    pub async fn start_on(Stored(store): Stored, options: Options) -> Result<Self, ServerError> {
         let (listener, address) = listen(options.address).await?;
-        let store = Arc::new(Mutex::new(store));
         let service = Service::new(Arc::clone(&store), &options).into_http();
         let gate = Arc::new(Gate::new(service, Arc::clone(&store), options.faults));
         let (stop, stopped) = oneshot::channel();
@@ -185,6 +193,14 @@ impl Server {
     /// Takes [`Server::revoke_access`] back.
     pub fn restore_access(&self) {
         self.gate.set_revoked(false);
+    }
+
+    /// Stops at once: closes every connection, whatever is on its way. What is stored stays, for [`Server::start_on`].
+    pub async fn kill(mut self) -> Stored {
+        self.task.abort();
+        // It ends by being aborted; then nothing listens any more.
+        let _ = (&mut self.task).await;
+        Stored(Arc::clone(&self.store))
     }
 
     /// Stops listening, gives requests in flight two seconds to end, and closes every connection.

@@ -325,3 +325,19 @@ async fn objects_and_buckets_can_be_deleted() {
     assert_eq!(deleted.deleted().len(), 2);
     client.delete_bucket().bucket(BUCKET).send().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_that_was_killed_comes_back_with_what_it_had() {
+    let (server, client) = start(options()).await;
+    put(&client, "a", b"rows").await;
+    let address = server.address();
+    let stored = server.kill().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let options = Options {
+        address,
+        ..Options::default()
+    };
+    let server = Server::start_on(stored, options).await.unwrap();
+    assert_eq!(server.address(), address);
+    assert_eq!(get(&client, "a").await, b"rows");
+}
