@@ -10,8 +10,8 @@
 //!   jittered backoff in between. An attempt may take as long as a part needs at 70 KB/s.
 //! * **Every request has its attempts.** The SDK would have all requests share a budget of retries, of which the last of 16 completions
 //!   would find nothing left after an outage. What bounds us is their number at once.
-//! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 InternalError ("already in
-//!   progress") whenever it has no such upload (any more), so after that answer we ask for the upload itself.
+//! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 `InternalError`
+//!   ("already in progress") whenever it has no such upload (any more), so after that answer we ask for the upload itself.
 
 use std::fmt;
 use std::sync::Arc;

@@ -247,18 +247,20 @@ async fn an_error_in_the_body_of_a_completion_with_status_200_is_retried() {
 #[tokio::test]
 async fn an_error_that_stays_in_the_body_of_a_completion_is_an_error() {
     let body = error_body("InternalError");
-    let server = Server::start(&[(200, "", &body)]).await;
+    let denied = error_body("AccessDenied");
+    let mut script = vec![(200, "", body.as_str()); CHECK_ATTEMPTS as usize];
+    script.push((403, "", &denied));
+    let server = Server::start(&script).await;
     let error = server
         .store(Checksums::Crc32)
         .complete(&staged())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    // The last one asks for the upload.
+    // The last request asks for the upload.
     assert_eq!(server.requests().len(), CHECK_ATTEMPTS as usize + 1);
 }
 
-/// Ceph says so of an upload that it does not have (any more).
 #[tokio::test]
 async fn a_completion_that_stays_in_trouble_is_looked_into_by_asking_for_its_upload() {
     let trouble = error_body("InternalError");
