@@ -4,11 +4,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flow_sim::container::{Container, Image};
 use flow_sim::run::{Bucket, Location, Store};
 use flow_sim::{ceph, minio};
+use tokio::time::timeout;
 
 use crate::docker;
 
@@ -23,10 +24,8 @@ async fn a_server_answers_and_is_gone_after_a_stop() {
         return;
     }
     for image in IMAGES {
-        let began = Instant::now();
-        let container = Container::start(image).await.unwrap();
-        let took = began.elapsed();
-        assert!(took < PATIENCE, "{} took {took:?}", image.server);
+        let started = timeout(PATIENCE, Container::start(image)).await;
+        let container = started.expect("it starts in time").unwrap();
         let id = container.id().to_owned();
         for endpoint in [&container.endpoint(), container.bridge_endpoint()] {
             assert_eq!(status(endpoint, image.ready), "HTTP/1.1 200 OK");
@@ -63,8 +62,6 @@ async fn a_server_that_was_killed_comes_back_with_what_it_had() {
         container.kill().await.unwrap();
         assert!(TcpStream::connect(address(&container.endpoint())).is_err());
         container.start_again().await.unwrap();
-        container.disconnect().await.unwrap();
-        container.connect().await.unwrap();
         container.pause().await.unwrap();
         container.unpause().await.unwrap();
 

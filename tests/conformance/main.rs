@@ -12,6 +12,7 @@ mod files;
 mod image;
 mod interruption;
 mod one_prefix;
+mod outages;
 mod process;
 mod protocol;
 mod pyarrow;
