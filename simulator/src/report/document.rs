@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::s3::Effect;
+
 /// The version of the document's shape.
 pub const VERSION: u32 = 1;
 
@@ -284,8 +286,8 @@ pub struct Request {
     pub status: Option<u16>,
     /// The code of the error in its answer.
     pub code: Option<String>,
-    /// The fault that struck it.
-    pub fault: Option<String>,
+    /// The fault that struck it, as a plan of faults has it.
+    pub fault: Option<Effect>,
     /// When it came.
     pub began_micros: u64,
     /// When it was answered; none where it was still running.

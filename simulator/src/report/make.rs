@@ -207,7 +207,7 @@ fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) -> Request {
         bytes: entry.bytes,
         status,
         code,
-        fault: entry.fault.as_ref().map(|fault| format!("{fault:?}")),
+        fault: entry.fault.clone(),
         began_micros: since(timing.began),
         ended_micros: timing.ended.map(since),
     }

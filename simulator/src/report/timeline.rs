@@ -17,7 +17,14 @@ pub(super) fn timeline(
     requests: &[Request],
     failure: Option<&str>,
 ) -> Timeline {
-    let mut builder = Builder::default();
+    let is_read_back = failure.is_none()
+        || recording
+            .events()
+            .any(|(_, event)| matches!(event, Event::Comparing { .. }));
+    let mut builder = Builder {
+        is_read_back,
+        ..Builder::default()
+    };
     builder.lane("Prepare".to_owned());
     builder.begin(0, Phase::Prepare, None);
     for (at, heard) in &recording.heard {
@@ -60,6 +67,8 @@ struct Builder {
     committed: Vec<(u64, u64)>,
     is_recovered: bool,
     is_input_closed: bool,
+    /// Whether it came to that.
+    is_read_back: bool,
     is_reading_back: bool,
 }
 
@@ -110,6 +119,7 @@ impl Builder {
                 self.kill(at, describe(*step));
             }
             Event::Committed { rows, .. } => self.committed.push((at, *rows as u64)),
+            Event::Requests(_) if !self.is_read_back => self.end(at),
             Event::Comparing { .. } | Event::Requests(_) if !self.is_reading_back => {
                 self.end(at);
                 self.is_reading_back = true;

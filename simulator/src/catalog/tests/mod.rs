@@ -1,6 +1,7 @@
 //! Catalogs from written files to built specifications.
 
 mod build;
+mod features;
 mod load;
 
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What became of each binding: its files, its fields, its first rows.
 
-use super::super::document::{Binding, Document, Field, File};
+use super::super::document::{Binding, Document, Field, File, Verdict};
 use super::super::markup::{Markup, classed, element, path, plain, table};
 use super::{MOST_ROWS, left_out, number};
 use crate::figures::{bytes, grouped, plural, ratio};
@@ -9,20 +9,12 @@ pub(super) fn section(document: &Document) -> Markup {
     let bindings = document
         .bindings
         .iter()
-        .map(|binding| of_binding(&document.run.bucket, binding));
+        .map(|binding| of_binding(document, binding));
     Markup::all(bindings)
 }
 
-fn of_binding(bucket: &str, binding: &Binding) -> Markup {
-    let place = format!("s3://{bucket}/{}", binding.prefix);
-    let summary = format!(
-        "{} became {} in {}: {} of JSON, {} of Parquet.",
-        plural(binding.documents, "document"),
-        plural(binding.rows, "row"),
-        plural(binding.files.len() as u64, "file"),
-        bytes(binding.json_bytes),
-        bytes(binding.file_bytes),
-    );
+fn of_binding(document: &Document, binding: &Binding) -> Markup {
+    let place = format!("s3://{}/{}", document.run.bucket, binding.prefix);
     let difference = binding
         .difference
         .as_ref()
@@ -32,11 +24,25 @@ fn of_binding(bucket: &str, binding: &Binding) -> Markup {
         "binding",
         plain("h3", path(&binding.collection))
             .then(classed("p", "place", path(&place)))
-            .then(plain("p", summary))
+            .then(plain("p", summary(document, binding)))
             .then(difference.unwrap_or_default())
             .then(files(binding))
             .then(fields(binding))
             .then(preview(binding)),
+    )
+}
+
+fn summary(document: &Document, binding: &Binding) -> String {
+    if document.verdict == Verdict::Failed {
+        return "The run failed before its files were read back.".to_owned();
+    }
+    format!(
+        "{} became {} in {}: {} of JSON, {} of Parquet.",
+        plural(binding.documents, "document"),
+        plural(binding.rows, "row"),
+        plural(binding.files.len() as u64, "file"),
+        bytes(binding.json_bytes),
+        bytes(binding.file_bytes),
     )
 }
 

@@ -117,27 +117,49 @@ fn verdict(document: &Document) -> Markup {
     classed("p", &format!("verdict {class}"), text).then(problems)
 }
 
+/// A number with its name and a note.
+type Figure = (&'static str, String, String);
+
 /// The run in numbers.
 fn figures(document: &Document) -> Markup {
+    let lanes = &document.timeline.lanes;
+    let sessions = lanes.iter().filter(|lane| lane.name.starts_with("Session"));
+    let sessions = plural(sessions.count() as u64, "session");
+    let transactions = document.timeline.transactions.len() as u64;
+    let count =
+        |name, number: usize| (number > 0).then(|| (name, grouped(number as u64), String::new()));
+    let kills = lanes.iter().map(|lane| lane.kills.len()).sum();
+    let faults = document
+        .requests
+        .iter()
+        .filter(|request| request.fault.is_some());
+    let mut all = vec![("Documents", grouped(document.run.documents), String::new())];
+    all.extend(outcome(document));
+    all.push(("Transactions", grouped(transactions), sessions));
+    all.push(("Took", duration(document.timeline.micros), String::new()));
+    all.extend(count("Interruptions", kills));
+    all.extend(count("Faults", faults.count()));
+    let figure = |(name, value, note): Figure| {
+        let value = plain("dd", plain("b", value).then(classed("span", "note", note)));
+        plain("div", plain("dt", name).then(value))
+    };
+    classed("dl", "figures", Markup::all(all.into_iter().map(figure)))
+}
+
+/// What was read back; of a run that failed, what it had committed.
+fn outcome(document: &Document) -> Vec<Figure> {
+    if document.verdict == Verdict::Failed {
+        let transactions = document.timeline.transactions.iter();
+        let rows = transactions.map(|transaction| transaction.rows).sum();
+        return vec![("Rows", grouped(rows), "committed".to_owned())];
+    }
     let sum = |number: fn(&super::Binding) -> u64| document.bindings.iter().map(number).sum();
     let (json, parquet) = (
         sum(|binding| binding.json_bytes),
         sum(|binding| binding.file_bytes),
     );
-    let lanes = &document.timeline.lanes;
-    let sessions = lanes
-        .iter()
-        .filter(|lane| lane.name.starts_with("Session"))
-        .count();
-    let kills: usize = lanes.iter().map(|lane| lane.kills.len()).sum();
-    let faults = document
-        .requests
-        .iter()
-        .filter(|request| request.fault.is_some())
-        .count();
-    let transactions = document.timeline.transactions.len() as u64;
-    let mut all = vec![
-        ("Documents", grouped(document.run.documents), String::new()),
+    let ratio = ratio(json, parquet).map_or("–".to_owned(), |ratio| format!("{ratio} ×"));
+    vec![
         (
             "Rows",
             grouped(sum(|binding| binding.rows)),
@@ -148,29 +170,8 @@ fn figures(document: &Document) -> Markup {
             grouped(sum(|binding| binding.files.len() as u64)),
             bytes(parquet),
         ),
-        (
-            "Smaller by",
-            ratio(json, parquet).map_or("–".to_owned(), |ratio| format!("{ratio} ×")),
-            format!("{} as JSON", bytes(json)),
-        ),
-        (
-            "Transactions",
-            grouped(transactions),
-            plural(sessions as u64, "session"),
-        ),
-        ("Took", duration(document.timeline.micros), String::new()),
-    ];
-    if kills > 0 {
-        all.push(("Interruptions", grouped(kills as u64), String::new()));
-    }
-    if faults > 0 {
-        all.push(("Faults", grouped(faults as u64), String::new()));
-    }
-    let figure = |(name, value, note): (&str, String, String)| {
-        let value = plain("dd", plain("b", value).then(classed("span", "note", note)));
-        plain("div", plain("dt", name).then(value))
-    };
-    classed("dl", "figures", Markup::all(all.into_iter().map(figure)))
+        ("Smaller by", ratio, format!("{} as JSON", bytes(json))),
+    ]
 }
 
 fn navigation(document: &Document) -> Markup {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::super::document::{Document, Request};
 use super::super::markup::{Markup, classed, element, path, plain, table};
 use super::{MOST_ROWS, left_out, number};
@@ -188,7 +190,7 @@ fn answer(request: &Request) -> String {
     let fault = request
         .fault
         .as_ref()
-        .map(|fault| format!(", by the fault {fault}"));
+        .map(|fault| format!(", by the fault {}", json!(fault)));
     format!(
         "{status}{}{}",
         code.unwrap_or_default(),

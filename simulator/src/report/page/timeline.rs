@@ -1,6 +1,6 @@
 //! The timeline: what is drawn of it, and the tables.
 
-use super::super::document::{Document, Lane, Phase, Transaction};
+use super::super::document::{Document, Lane, Phase, Span, Transaction};
 use super::super::markup::{Markup, classed, element, plain, table};
 use super::drawing::figure;
 use super::phases::{PHASES, Shown};
@@ -14,14 +14,14 @@ pub(super) fn section(document: &Document) -> Markup {
         .then(transactions(document))
 }
 
+fn is_session(lane: &Lane) -> bool {
+    let is_around = |span: &Span| matches!(span.phase, Phase::Prepare | Phase::ReadBack);
+    lane.spans.iter().any(|span| !is_around(span))
+}
+
 /// The sessions; all lanes, where it came to none.
 fn drawn(document: &Document) -> &[Lane] {
     let lanes = &document.timeline.lanes;
-    let is_session = |lane: &Lane| {
-        lane.spans
-            .iter()
-            .any(|span| !matches!(span.phase, Phase::Prepare | Phase::ReadBack))
-    };
     let first = lanes.iter().position(is_session);
     let last = lanes.iter().rposition(is_session);
     first
@@ -31,17 +31,24 @@ fn drawn(document: &Document) -> &[Lane] {
 
 /// What is not drawn: how long it took to prepare, and to read back.
 fn around(document: &Document) -> Markup {
-    let lanes = drawn(document);
-    let began = lanes.first().and_then(|lane| lane.spans.first());
-    let ended = lanes.last().and_then(|lane| lane.spans.last());
-    let (Some(began), Some(ended)) = (began, ended) else {
+    let lanes = &document.timeline.lanes;
+    if !lanes.iter().any(is_session) {
         return Markup::nothing();
+    }
+    let took = |phase: Phase| {
+        let spans = lanes.iter().flat_map(|lane| &lane.spans);
+        let span = spans.into_iter().find(|span| span.phase == phase);
+        span.map(|span| duration(span.micros()))
     };
-    let before = duration(began.began_micros);
-    let after = duration(document.timeline.micros - ended.ended_micros);
+    let before = took(Phase::Prepare).map(|time| {
+        format!(" Before them, {time} went by to read the documents and ask the connector.")
+    });
+    let after = took(Phase::ReadBack)
+        .map(|time| format!(" After them, it took {time} to read the files back."));
     let text = format!(
-        "The sessions are drawn. Before them, {before} went by to read the documents and ask the connector; after them, \
-         {after} to read the files back. Times count from the beginning of the run."
+        "The sessions are drawn.{}{} Times count from the beginning of the run.",
+        before.unwrap_or_default(),
+        after.unwrap_or_default()
     );
     classed("p", "note", text)
 }
@@ -55,7 +62,7 @@ fn kills(document: &Document) -> Markup {
             plain(
                 "tr",
                 number(duration(kill.at_micros))
-                    .then(plain("td", lane.name.as_str()))
+                    .then(classed("td", "brief", lane.name.as_str()))
                     .then(plain("td", kill.step.as_str())),
             )
         })

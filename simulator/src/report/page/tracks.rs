@@ -24,7 +24,7 @@ pub(super) fn height(tracks: &[usize]) -> usize {
 /// The track that each request is drawn on: the first that is free when it comes.
 pub(super) fn tracks(requests: &[&Request]) -> Vec<usize> {
     let mut free: Vec<u64> = Vec::new();
-    let drawn = requests.iter().take(MOST_TRACKS);
+    let drawn = requests.iter().take(MOST_REQUESTS);
     let track = |request: &&Request| {
         let ended = request.ended_micros.unwrap_or(request.began_micros);
         let track = free
@@ -110,6 +110,8 @@ mod tests {
         ];
         assert_eq!(tracks(&requests.iter().collect::<Vec<_>>()), [0, 1, 1, 0]);
         let one = request(0, 1);
-        assert!(tracks(&[&one; 50]).iter().all(|track| *track < MOST_TRACKS));
+        let all = tracks(&[&one; 50]);
+        assert_eq!(all.len(), 50);
+        assert!(all.iter().all(|track| *track < MOST_TRACKS));
     }
 }
