@@ -22,6 +22,7 @@ mod servers;
 mod sessions;
 mod snapshot;
 mod stores;
+mod streaming;
 mod torture;
 mod values;
 mod wikipedia;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -56,6 +57,9 @@ Examples:
 
   flow-sim run flow.yaml --connector './my-connector --verbose'
       Another connector.
+
+  ./make-documents | flow-sim run flow.yaml --fixture - --max-time 10 --max-docs 100000
+      Documents as they come, in transactions of at most 10 seconds and 100,000 documents.
 
   flow-sim run flow.yaml --explain --report run.html
       Why each field was taken or left; and a page that shows all that happened.
@@ -116,9 +120,19 @@ pub(super) struct RunArguments {
     /// The materialization to play [default: the catalog's only one]
     #[arg(long, value_name = "TASK")]
     pub(super) name: Option<String>,
-    /// The documents: a file, `-` for standard input, or a recipe [default: the catalog's fixture.jsonl or fixture.yaml]
+    /// The documents: a file, a recipe, a FIFO, or `-` for standard input, whose documents are sent as they come [default: the catalog's fixture.jsonl or fixture.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) fixture: Option<PathBuf>,
+    /// Close a transaction at so many documents, even without a commit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_docs: Option<u64>,
+    /// Close a transaction at so many bytes of documents, even without a commit
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_bytes: Option<u64>,
+    /// Close a transaction so long after its first document, even without a commit; for documents that come as they are
+    /// made, through standard input or a FIFO
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) max_time: Option<Duration>,
     /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), or the URL of any
     /// server, with credentials from the usual AWS variables
     #[arg(long, value_name = "STORE", default_value = "embedded")]
@@ -187,6 +201,16 @@ pub(super) struct S3Arguments {
     /// The buckets that are there from the start
     #[arg(long, default_value = "flow-sim")]
     pub(super) bucket: Vec<String>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text
+        .parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .ok_or_else(|| "write a number of seconds above 0, such as 0.5".to_owned())
 }
 
 /// A codec by name.

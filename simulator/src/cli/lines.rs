@@ -41,10 +41,11 @@ impl Lines {
                 number,
                 transactions,
             } => {
-                format!(
-                    "session {number}: {}",
-                    plural(*transactions as u64, "transaction")
-                )
+                let transactions = transactions.map_or_else(
+                    || "transactions as documents come".to_owned(),
+                    |count| plural(count as u64, "transaction"),
+                );
+                format!("session {number}: {transactions}")
             }
             Event::Completing => "one more session, which acknowledges the last commit".to_owned(),
             Event::Restarted { step } => format!("  killed at {step:?}; the session begins anew"),

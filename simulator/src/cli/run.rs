@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use flow_sim::fixture::ClosePolicy;
 use flow_sim::report::{Context, Document, Recorder, Verdict};
 use flow_sim::run::{Location, Options, Store, run as play};
 use flow_sim::runtime::Level;
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let began = now();
     let mut narration = Narration::new(lines, stream, arguments.explain);
     let mut recorder = Recorder::new(&mut narration);
-    let outcome = play(&options, &mut recorder).await;
+    let outcome = Box::pin(play(&options, &mut recorder)).await;
     let recording = recorder.finish();
     narration.finish();
 
@@ -82,6 +83,11 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
     Ok(Options {
         task: arguments.name.clone(),
         fixture: arguments.fixture.clone(),
+        close: ClosePolicy {
+            documents: arguments.max_docs,
+            bytes: arguments.max_bytes,
+            time: arguments.max_time,
+        },
         store: store(&arguments.s3)?,
         bucket: Some(arguments.bucket.clone()),
         codec: arguments.codec.map(Into::into),

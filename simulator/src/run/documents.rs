@@ -1,97 +1,169 @@
-//! The documents of a run: from a file, from standard input, or made from a recipe; each gets its UUID here.
+//! The documents of a run: from a file, as they come through standard input or a FIFO, or made from a recipe; each gets its
+//! UUID here.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::narrator::{Event, Progress};
 use super::options::Options;
 use crate::document_uuid::DocumentClock;
-use crate::fixture::{self, Document, Recipe};
+use crate::fixture::{self, Document, Live, Recipe};
+
+/// What names standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// What stands beside a catalog that has documents of its own, in the order in which they are looked for.
 const BESIDE_THE_CATALOG: [&str; 2] = ["fixture.jsonl", "fixture.yaml"];
 
 /// The documents of a run.
 pub(super) struct Documents {
-    /// The documents of each transaction.
+    /// The documents of each transaction, as far as they are there already.
     pub(super) transactions: Vec<Vec<Document>>,
+    /// Those that are still to come.
+    pub(super) live: Option<LiveDocuments>,
     /// The transactions of each session; negative for all that are left.
     pub(super) sessions: Vec<i64>,
+    /// Where they come from.
+    pub(super) source: String,
 }
 
 impl Documents {
-    /// Reads all of them.
+    /// Reads all of them; but standard input and a FIFO while the run goes on.
     pub(super) fn read(options: &Options, progress: &mut dyn Progress) -> Result<Self> {
         let source = source(options)?;
         let mut documents = if is_recipe(&source) {
-            Self::make(&source, options.seed)?
+            Self::make(&source, options)?
+        } else if is_live(&source) {
+            Self::live(&source, options)
         } else {
-            Self::load(&source)?
+            Self::load(&source, options)?
         };
         if let Some(sessions) = &options.sessions {
             documents.sessions.clone_from(sessions);
         }
-        documents.stamp()?;
-        progress.event(Event::Documents {
-            documents: documents
-                .transactions
-                .iter()
-                .map(|transaction| transaction.len() as u64)
-                .sum(),
-            transactions: documents.transactions.len(),
-            source: source.display().to_string(),
-        });
+        let mut clock = DocumentClock::default();
+        stamp(&mut clock, documents.transactions.iter_mut().flatten())?;
+        if documents.live.is_none() {
+            progress.event(Event::Documents {
+                documents: documents
+                    .transactions
+                    .iter()
+                    .map(|transaction| transaction.len() as u64)
+                    .sum(),
+                transactions: documents.transactions.len(),
+                source: documents.source.clone(),
+            });
+        }
         Ok(documents)
     }
 
     /// The run's seed is added to the recipe's, so that a run without one has the documents that the recipe means.
-    fn make(source: &Path, seed: u64) -> Result<Self> {
+    fn make(source: &Path, options: &Options) -> Result<Self> {
         let mut recipe = Recipe::load(source)?;
-        recipe.seed = recipe.seed.wrapping_add(seed);
+        recipe.seed = recipe.seed.wrapping_add(options.seed);
         Ok(Self {
-            transactions: recipe.transactions().collect(),
+            transactions: fixture::close(recipe.transactions(), options.close),
+            live: None,
             sessions: recipe
                 .transactions_per_session()
                 .into_iter()
                 .map(|length| length as i64)
                 .collect(),
+            source: source.display().to_string(),
         })
     }
 
-    fn load(source: &Path) -> Result<Self> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Error::Documents(format!("{}: {error}", source.display()))
-        };
-        let reader: Box<dyn Read> = match source.to_str() {
-            Some("-") => Box::new(io::stdin()),
-            _ => Box::new(File::open(source).map_err(|error| wrong(&error))?),
-        };
-        let transactions = fixture::read(reader).map_err(|error| wrong(&error))?;
+    fn load(source: &Path, options: &Options) -> Result<Self> {
+        let file = File::open(source).map_err(|error| wrong(source, &error))?;
+        let transactions =
+            fixture::read(file, options.close).map_err(|error| wrong(source, &error))?;
         Ok(Self {
             transactions: transactions
                 .collect::<Result<_, _>>()
-                .map_err(|error| wrong(&error))?,
+                .map_err(|error| wrong(source, &error))?,
+            live: None,
             sessions: vec![-1],
+            source: source.display().to_string(),
         })
     }
 
-    fn stamp(&mut self) -> Result<()> {
-        let mut clock = DocumentClock::default();
-        for Document {
-            collection,
-            document,
-        } in self.transactions.iter_mut().flatten()
-        {
-            if !clock.stamp(document) {
-                return Err(Error::Documents(format!(
-                    "a document of `{collection}` has no room for `_meta/uuid`: it and its `_meta` must be objects"
-                )));
-            }
+    fn live(source: &Path, options: &Options) -> Self {
+        let reader: Box<dyn Read + Send> = match source.to_str() {
+            Some(STANDARD_INPUT) => Box::new(io::stdin()),
+            _ => Box::new(Unopened(source.to_owned(), None)),
+        };
+        Self {
+            transactions: Vec::new(),
+            live: Some(LiveDocuments {
+                live: Live::read(reader, options.close),
+                clock: DocumentClock::default(),
+                source: source.to_owned(),
+            }),
+            sessions: vec![-1],
+            source: source.display().to_string(),
         }
-        Ok(())
     }
+}
+
+/// Documents that come while the run goes on.
+pub(super) struct LiveDocuments {
+    live: Live,
+    clock: DocumentClock,
+    source: PathBuf,
+}
+
+impl LiveDocuments {
+    /// Those of the next transaction, once it has closed; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Document>>> {
+        let next = self.live.next().await;
+        let mut documents = next.map_err(|error| wrong(&self.source, &error))?;
+        stamp(&mut self.clock, documents.iter_mut().flatten())?;
+        Ok(documents)
+    }
+}
+
+/// A FIFO that is opened when it is read first: that waits for whoever writes.
+struct Unopened(PathBuf, Option<File>);
+
+impl Read for Unopened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match &mut self.1 {
+            Some(file) => file,
+            unopened => unopened.insert(File::open(&self.0)?),
+        };
+        file.read(buffer)
+    }
+}
+
+fn wrong(source: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::Documents(format!("{}: {error}", source.display()))
+}
+
+fn stamp<'a>(
+    clock: &mut DocumentClock,
+    documents: impl Iterator<Item = &'a mut Document>,
+) -> Result<()> {
+    for Document {
+        collection,
+        document,
+    } in documents
+    {
+        if !clock.stamp(document) {
+            return Err(Error::Documents(format!(
+                "a document of `{collection}` has no room for `_meta/uuid`: it and its `_meta` must be objects"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the documents come as they are made.
+fn is_live(source: &Path) -> bool {
+    let is_fifo = || std::fs::metadata(source).is_ok_and(|metadata| metadata.file_type().is_fifo());
+    source.to_str() == Some(STANDARD_INPUT) || is_fifo()
 }
 
 fn is_recipe(source: &Path) -> bool {

@@ -13,6 +13,7 @@ mod options;
 mod play;
 mod report;
 mod rows;
+mod supply;
 
 pub(crate) use bucket::client;
 pub use bucket::{Bucket, Location};

@@ -18,7 +18,7 @@ pub enum Event {
         /// How many bindings it has.
         bindings: usize,
     },
-    /// The documents were read.
+    /// The documents were read: before the first session, or as they came until the last one was over.
     Documents {
         /// How many.
         documents: u64,
@@ -56,8 +56,8 @@ pub enum Event {
     Session {
         /// Its number, from 1.
         number: u64,
-        /// How many transactions it will have.
-        transactions: usize,
+        /// How many transactions it will have; none where documents still come.
+        transactions: Option<usize>,
     },
     /// A session begins for the sole purpose of acknowledging the last commit of the one before.
     Completing,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use materialize_s3_parquet::protocol::Codec;
 
 use super::bucket::Location;
+use crate::fixture::ClosePolicy;
 use crate::runtime::{Level, Runtime};
 
 /// What a run is of, and how it is played.
@@ -16,8 +17,10 @@ pub struct Options {
     /// The materialization to play; none = the only one of the catalog.
     pub task: Option<String>,
     /// The documents: a file in a format of `flowctl preview`, `-` for standard input, or a recipe (`.yaml`); none = the
-    /// `fixture.jsonl` or `fixture.yaml` beside the catalog.
+    /// `fixture.jsonl` or `fixture.yaml` beside the catalog. Those of standard input and of a FIFO are sent as they come.
     pub fixture: Option<PathBuf>,
+    /// What closes a transaction besides a commit.
+    pub close: ClosePolicy,
     /// Where files go.
     pub store: Store,
     /// The bucket; none = `flow-sim`.
@@ -54,6 +57,7 @@ impl Options {
             catalog: catalog.into(),
             task: None,
             fixture: None,
+            close: ClosePolicy::default(),
             store: Store::Embedded,
             bucket: None,
             codec: None,

@@ -16,6 +16,7 @@ use super::narrator::{Event, Narrator, Progress, Published};
 use super::options::Options;
 use super::report::{BindingReport, FileReport, Report};
 use super::rows::RowMaker;
+use super::supply::Supply;
 use crate::catalog::{Catalog, Materialization, Publication, build, validate};
 use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
 use crate::runtime;
@@ -52,23 +53,23 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
         bucket: &bucket,
         folder: &folder,
     };
-    let report = played.play(&documents, progress).await?;
+    // Boxed, because it is large, and so is whatever awaits it.
+    let report = Box::pin(played.play(documents, progress)).await?;
     bucket.close().await?;
     Ok(report)
 }
 
-/// Plays a session up to the transaction `end`, and again from what is committed whenever the connector was killed, and as often
-/// as there are `restarts` left when it failed.
-async fn play_until(
-    end: usize,
+/// Plays a session, and again from what is committed whenever the connector was killed, and as often as there are `restarts`
+/// left when it failed.
+async fn play_session(
     restarts: &mut u32,
     task: &mut Task<'_>,
-    transactions: &[Transaction],
+    supply: &mut Supply<'_>,
     narrator: &mut Narrator<'_>,
 ) -> Result<()> {
     loop {
-        let left = &transactions[task.log.committed as usize..end];
-        match task.session(left, narrator).await {
+        supply.rewind(task.log.committed);
+        match task.session_of(supply, narrator).await {
             Err(runtime::Error::Killed(step)) => narrator.progress.event(Event::Restarted { step }),
             Err(error @ runtime::Error::Failed { .. }) if *restarts > 0 => {
                 *restarts -= 1;
@@ -76,7 +77,10 @@ async fn play_until(
                 narrator.progress.event(Event::Failed { message });
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
-            outcome => return Ok(outcome?),
+            outcome => {
+                outcome?;
+                return supply.check();
+            }
         }
     }
 }
@@ -158,7 +162,7 @@ struct Conversation<'a> {
 }
 
 impl<'a> Play<'a> {
-    async fn play(&self, documents: &Documents, progress: &mut dyn Progress) -> Result<Report> {
+    async fn play(&self, documents: Documents, progress: &mut dyn Progress) -> Result<Report> {
         let mut narrator = Narrator::new(progress);
         let conversation = self.converse(documents, &mut narrator).await;
         narrator
@@ -195,7 +199,7 @@ impl<'a> Play<'a> {
     /// Everything between the runtime and the connector: Spec, Validate, and the sessions.
     async fn converse(
         &self,
-        documents: &Documents,
+        documents: Documents,
         narrator: &mut Narrator<'_>,
     ) -> Result<Conversation<'a>> {
         let command = local_command(self.options, &self.task.endpoint);
@@ -209,25 +213,33 @@ impl<'a> Play<'a> {
             .publish(&version, &command, &mut incarnations, narrator)
             .await?;
         let maker = RowMaker::new(self.catalog, &published.built)?;
-        let numbered = documents.transactions.iter().enumerate();
-        let transactions: Vec<Transaction> = numbered
-            .map(|(number, documents)| maker.transaction(number, documents))
-            .collect::<Result<_>>()?;
-        let rows = transactions
-            .iter()
-            .map(|transaction| transaction.rows.len() as u64)
-            .collect();
-        narrator.progress.event(Event::Combined { rows });
+        let (lengths, source) = (documents.sessions.clone(), documents.source.clone());
+        let mut supply = Supply::new(&maker, documents)?;
+        let is_live = supply.is_live();
+        if !is_live {
+            let rows = supply.made().iter();
+            let rows = rows.map(|transaction| transaction.rows.len() as u64);
+            let rows = rows.collect();
+            narrator.progress.event(Event::Combined { rows });
+        }
         let sessions = self
             .sessions(
                 &published.built,
                 &version,
-                &transactions,
-                &documents.sessions,
+                &mut supply,
+                &lengths,
                 incarnations,
                 narrator,
             )
             .await?;
+        if is_live {
+            narrator.progress.event(Event::Documents {
+                documents: supply.live_documents(),
+                transactions: supply.made().len(),
+                source,
+            });
+        }
+        let transactions = supply.into_made();
         Ok(Conversation {
             spec,
             published,
@@ -298,7 +310,7 @@ impl<'a> Play<'a> {
         &self,
         spec: &MaterializationSpec,
         version: &str,
-        transactions: &[Transaction],
+        supply: &mut Supply<'_>,
         lengths: &[i64],
         incarnations: Incarnations<'_>,
         narrator: &mut Narrator<'_>,
@@ -314,22 +326,18 @@ impl<'a> Play<'a> {
         let mut count = 0;
         let mut restarts = self.options.restarts;
         for &length in lengths {
-            let left = &transactions[task.log.committed as usize..];
-            let length = usize::try_from(length)
-                .unwrap_or(usize::MAX)
-                .min(left.len());
+            let transactions = supply.session(task.log.committed, length);
             count += 1;
             narrator.progress.event(Event::Session {
                 number: count,
-                transactions: length,
+                transactions,
             });
-            let end = task.log.committed as usize + length;
-            play_until(end, &mut restarts, &mut task, transactions, narrator).await?;
+            play_session(&mut restarts, &mut task, supply, narrator).await?;
         }
         if self.options.runtime == Runtime::V2 {
             narrator.progress.event(Event::Completing);
-            let end = task.log.committed as usize;
-            play_until(end, &mut restarts, &mut task, transactions, narrator).await?;
+            supply.session(task.log.committed, 0);
+            play_session(&mut restarts, &mut task, supply, narrator).await?;
         }
         Ok(Sessions {
             count,

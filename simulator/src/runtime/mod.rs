@@ -5,6 +5,7 @@
 
 mod connector;
 mod error;
+mod feed;
 mod launch;
 mod link;
 mod log;
@@ -20,6 +21,7 @@ mod unary;
 
 pub use connector::{Connector, Signal};
 pub use error::{Error, Result};
+pub use feed::Feed;
 pub use launch::{Exit, Launch, LocalCommand, Process, SEED_VARIABLE, incarnation_seed};
 pub use link::Link;
 pub use log::{Level, Log};

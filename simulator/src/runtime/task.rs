@@ -7,6 +7,7 @@ use materialize_s3_parquet::protocol::materialize::request;
 use serde_json::Value;
 
 use super::error::{Error, Result};
+use super::feed::{Feed, Given};
 use super::range::KeyRange;
 use super::recovery::{RecoveryLog, patches_json};
 use super::row::{Runtime, Transaction};
@@ -41,16 +42,25 @@ impl Task<'_> {
         transactions: &[Transaction],
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        self.session_of(&mut Given(transactions), observer).await
+    }
+
+    /// The same with transactions that may still have to come.
+    pub async fn session_of(
+        &mut self,
+        feed: &mut dyn Feed,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         self.apply(observer).await?;
         let mut session = self.open(observer).await?;
         session.acknowledge(Bytes::new(), observer).await?;
-        for (index, transaction) in transactions.iter().enumerate() {
+        while let Some(transaction) = feed.next().await {
             let acknowledged = self.acknowledged(&mut session, observer).await?;
             let committed = self
                 .transaction(&mut session, transaction, &acknowledged, observer)
                 .await?;
             // The new runtime stops right after a commit; the next session acknowledges it.
-            if self.runtime == Runtime::V1 || index + 1 < transactions.len() {
+            if self.runtime == Runtime::V1 || !feed.is_at_end() {
                 session
                     .acknowledge(self.patches(&committed), observer)
                     .await?;
