@@ -1,12 +1,14 @@
 //! What a run says while it goes on: lines, and on a terminal a bar below them with rate and time left.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use flow_sim::figures::grouped;
 use flow_sim::report::fields;
 use flow_sim::run::{Event, Progress, Published};
 use flow_sim::runtime::{Step, Verdict};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::explain;
 use super::lines::Lines;
@@ -74,11 +76,16 @@ impl Narration {
         match event {
             Event::Loaded { .. } => self.bar.set_message("reading the documents"),
             Event::Documents { .. } => self.bar.set_message("asking the connector"),
+            Event::Built(_) => self.bar.set_message("combining the documents"),
             Event::Combined { rows } => {
                 self.bar.set_length(rows.iter().sum());
                 self.bar.set_style(counting());
                 self.bar.reset_eta();
                 self.bar.set_message("opening");
+            }
+            // The documents are still to come, and nobody knows how many.
+            Event::Session { .. } if self.bar.length().is_none() => {
+                self.bar.set_style(open_ended());
             }
             Event::Committed { rows, .. } => {
                 self.committed += *rows as u64;
@@ -142,14 +149,32 @@ fn waiting() -> ProgressStyle {
     style("{spinner} {elapsed} {msg}")
 }
 
+/// While rows are sent, without an end in sight.
+fn open_ended() -> ProgressStyle {
+    style("{spinner} {elapsed} {human_pos} rows, {rate}, {msg}")
+}
+
 /// While rows are sent.
 fn counting() -> ProgressStyle {
-    style(
-        "{spinner} {elapsed} [{bar:30}] {human_pos}/{human_len} rows, {per_sec}, {eta} left, {msg}",
-    )
-    .progress_chars("=> ")
+    style("{spinner} {elapsed} [{bar:30}] {human_pos}/{human_len} rows, {rate}, {left}{msg}")
+        .progress_chars("=> ")
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are written here")
+    ProgressStyle::with_template(template)
+        .expect("the templates are written here")
+        .with_key("rate", rate)
+        .with_key("left", left)
+}
+
+fn rate(state: &ProgressState, line: &mut dyn Write) {
+    // A line that cannot be written is not shown.
+    let _ = write!(line, "{} rows/s", grouped(state.per_sec() as u64));
+}
+
+/// The time that is left, as soon as it can be told.
+fn left(state: &ProgressState, line: &mut dyn Write) {
+    if state.pos() > 0 {
+        let _ = write!(line, "{:#} left, ", HumanDuration(state.eta()));
+    }
 }

@@ -1,5 +1,7 @@
 //! A recording and what came of the run → the document.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use materialize_s3_parquet::protocol::flow::materialization_spec;
 use tokio::time::Instant;
@@ -94,7 +96,7 @@ fn run(context: &Context<'_>, recording: &Recording) -> Run {
             }
             Event::Built(published) => {
                 run.connector.clone_from(&published.command);
-                run.codec = published.codec.to_owned();
+                published.codec.clone_into(&mut run.codec);
             }
             _ => {}
         }
@@ -214,8 +216,8 @@ fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) -> Request {
 }
 
 fn logs(recording: &Recording) -> Vec<LogLine> {
-    let line = |(at, event)| match event {
-        &Event::Log(ref log) => Some(LogLine {
+    let line = |(at, event): (Duration, &Event)| match event {
+        Event::Log(log) => Some(LogLine {
             at_micros: micros(at),
             level: log.level.name(),
             message: log.message.clone(),

@@ -62,16 +62,17 @@ pub(super) fn element(
     attributes: &[(&'static str, &str)],
     content: impl Into<Markup>,
 ) -> Markup {
-    let attributes: String = attributes
-        .iter()
-        .filter(|(name, value)| *name != "class" || !value.is_empty())
-        .map(|(name, value)| format!(" {name}=\"{}\"", escape(value)))
-        .collect();
-    let content = content.into().0;
-    if VOID.contains(&name) {
-        return Markup(format!("<{name}{attributes}>"));
+    let mut html = format!("<{name}");
+    for (name, value) in attributes {
+        if *name != "class" || !value.is_empty() {
+            html.extend([" ", name, "=\"", &escape(value), "\""]);
+        }
     }
-    Markup(format!("<{name}{attributes}>{content}</{name}>"))
+    html.push('>');
+    if !VOID.contains(&name) {
+        html.extend([&*content.into().0, "</", name, ">"]);
+    }
+    Markup(html)
 }
 
 /// An element without attributes.

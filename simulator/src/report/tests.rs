@@ -78,7 +78,6 @@ fn published() -> Published {
                 resource_path: vec![HOSTILE.to_owned()],
                 ..validated::Binding::default()
             }],
-            ..Validated::default()
         },
         built: MaterializationSpec {
             bindings: vec![binding],

@@ -21,15 +21,13 @@ pub(super) fn timeline(
         || recording
             .events()
             .any(|(_, event)| matches!(event, Event::Comparing { .. }));
-    let mut builder = Builder {
-        is_read_back,
-        ..Builder::default()
-    };
+    let mut builder = Builder::default();
     builder.lane("Prepare".to_owned());
     builder.begin(0, Phase::Prepare, None);
     for (at, heard) in &recording.heard {
         let at = micros(*at);
         match heard {
+            Heard::Event(Event::Requests(_)) if !is_read_back => builder.end(at),
             Heard::Event(event) => builder.event(at, event),
             Heard::Step(step) => builder.step(at, *step),
         }
@@ -67,8 +65,6 @@ struct Builder {
     committed: Vec<(u64, u64)>,
     is_recovered: bool,
     is_input_closed: bool,
-    /// Whether it came to that.
-    is_read_back: bool,
     is_reading_back: bool,
 }
 
@@ -119,7 +115,6 @@ impl Builder {
                 self.kill(at, describe(*step));
             }
             Event::Committed { rows, .. } => self.committed.push((at, *rows as u64)),
-            Event::Requests(_) if !self.is_read_back => self.end(at),
             Event::Comparing { .. } | Event::Requests(_) if !self.is_reading_back => {
                 self.end(at);
                 self.is_reading_back = true;
