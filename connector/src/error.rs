@@ -2,7 +2,7 @@
 //!
 //! Flow shows the user the message of the last log line before the connector ends, and nothing else. So an error's `Display`
 //! holds everything: what was being done, what was wrong, what can be done about it, and the causes beneath. It never holds
-//! secrets or the values of documents.
+//! secrets, and of documents at most a key.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Requests as they come in: a thread reads whole frames from the runtime's pipe, the session takes them one by one.
 //!
-//! The thread and the session hand two buffers back and forth, so that reading goes on while the session works and nothing is
+//! The thread and the session hand a few buffers back and forth, so that reading goes on while the session works and nothing is
 //! allocated per message. A request borrows from the buffer that it lies in, so it cannot outlive it.
 
 use std::io::{ErrorKind as IoErrorKind, Read};
@@ -16,8 +16,10 @@ use crate::protocol::{Codec, Request};
 
 /// The bytes that are read at once: what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
-/// The buffers that are on their way between the thread and the session.
-const BUFFERS: usize = 2;
+/// The buffers that wait for the session.
+const BUFFERS: usize = 1;
+/// The largest buffer that is used again, in bytes: one that a large document has needed is given back.
+const RECYCLED_BYTES: usize = 1 << 20;
 
 /// What the session is told next.
 #[derive(Debug)]
@@ -158,8 +160,10 @@ impl Requests {
         match input {
             Some(Input::Frames(frames)) => {
                 let empty = std::mem::replace(&mut self.frames, frames);
-                // The thread may have ended; then the buffer is of no use to anyone.
-                let _ = self.empty.try_send(empty);
+                if empty.bytes.len() <= RECYCLED_BYTES {
+                    // The thread may have ended; then the buffer is of no use to anyone.
+                    let _ = self.empty.try_send(empty);
+                }
                 self.at = 0;
                 true
             }

@@ -147,9 +147,18 @@ impl Staging {
         let thread = std::mem::replace(&mut self.thread, ended);
         match tokio::task::spawn_blocking(|| thread.join()).await {
             Ok(Ok(Err(error))) => error,
+            Ok(Err(panic)) => Error::internal(format!(
+                "the encoder panicked: {}. This is a bug: please report it",
+                panic_message(&*panic)
+            )),
             _ => Error::internal("the encoder broke off: please report this"),
         }
     }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied()).unwrap_or("no message")
 }
 
 /// A file that is being written.

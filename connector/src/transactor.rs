@@ -21,13 +21,18 @@ use crate::mapping::BatchBuilder;
 use crate::protocol::{Store, flow};
 use crate::staging::{BatchOf, FilePlan, Shard, Staging, WrittenFile};
 use crate::store::{
-    self, CompleteOptions, Entry, Haste, ObjectStore, PARTS_IN_FLIGHT, PartPool, PendingUpload,
+    self, CompleteOptions, Entry, Haste, ListedUpload, ObjectStore, PARTS_IN_FLIGHT, PartPool,
+    PendingUpload,
 };
 
 /// The rows that a batch has at most.
 const BATCH_ROWS: usize = 8192;
 /// The bytes of Stores that a batch has at most, passed by one Store.
 const BATCH_BYTES: usize = 2 << 20;
+/// The bytes of memory that unfinished batches may take, over all bindings; passed by one Store.
+const UNFINISHED_BYTES: usize = 16 << 20;
+/// The most by which a store's clock may differ from ours: S3 refuses a client that is off by 15 minutes, and rounds its times.
+const CLOCK_SKEW: Duration = Duration::from_mins(16);
 /// The batches that a file or a row group of the size limit is made of at least, so that a small limit is kept closely too.
 const BATCHES_PER_LIMIT: u64 = 16;
 
@@ -61,6 +66,8 @@ pub struct Opening<'a> {
     pub key_range: RangeInclusive<u32>,
     /// The driver state, as JSON.
     pub state: &'a [u8],
+    /// A time at which this process was there and `state` had not been read yet.
+    pub began_at: Timestamp,
 }
 
 /// A binding's rows on their way into a batch.
@@ -91,6 +98,8 @@ pub struct Transactor<S> {
     key_range: RangeInclusive<u32>,
     missing: crate::config::MissingUploads,
     bindings: Vec<Rows>,
+    /// The bytes of memory that their unfinished batches take.
+    unfinished_bytes: usize,
     staging: Staging,
     began_at: Timestamp,
     stored: Stored,
@@ -110,6 +119,7 @@ impl<S: ObjectStore> Transactor<S> {
             endpoint,
             key_range,
             state,
+            began_at,
         } = opening;
         let state = State::from_json(state)?;
         let bindings = materialization
@@ -121,8 +131,14 @@ impl<S: ObjectStore> Transactor<S> {
             task: task_hash(&materialization.name),
             key_begin: *key_range.start(),
         };
-        let prefixes = path_prefixes(materialization, &bindings);
-        clean_up(&store, &state, &prefixes, shard.task, &key_range).await;
+        let stale = Stale {
+            state: &state,
+            prefixes: path_prefixes(materialization, &bindings),
+            task: shard.task,
+            key_range: &key_range,
+            before: began_at - environment.haste.shorten(CLOCK_SKEW),
+        };
+        stale.abort(&store).await;
 
         let file_bytes = endpoint.advanced.file_size_limit;
         let plan = |binding: &Binding| FilePlan {
@@ -149,6 +165,7 @@ impl<S: ObjectStore> Transactor<S> {
                 .into_iter()
                 .map(|binding| Rows::new(binding, file_bytes))
                 .collect(),
+            unfinished_bytes: 0,
             stored: Stored::default(),
             decoding_since: (Instant::now(), Duration::ZERO),
         })
@@ -166,8 +183,9 @@ impl<S: ObjectStore> Transactor<S> {
         self.stored
     }
 
-    /// Takes one row in. Returns whether its binding's batch is full, which is then to be [flushed](Self::flush).
-    pub fn append(&mut self, store: &Store<'_>) -> Result<bool> {
+    /// Takes one row in. Returns the binding that is then to be [flushed](Self::flush): the row's own where its batch is full, the one
+    /// with the largest batch where all of them together take too much memory.
+    pub fn append(&mut self, store: &Store<'_>) -> Result<Option<usize>> {
         let count = self.bindings.len();
         let rows = self
             .bindings
@@ -178,13 +196,24 @@ impl<S: ObjectStore> Transactor<S> {
                     store.binding
                 ))
             })?;
-        let before = rows.builder.bytes();
-        rows.builder
+        let before = rows.builder.memory_bytes();
+        let bytes = rows
+            .builder
             .append(store)
             .context(|| format!("collection `{}`", rows.binding.collection))?;
+        let after = rows.builder.memory_bytes();
         self.stored.rows += 1;
-        self.stored.bytes += (rows.builder.bytes() - before) as u64;
-        Ok(rows.builder.rows() >= BATCH_ROWS || rows.builder.bytes() >= rows.batch_bytes)
+        self.stored.bytes += bytes as u64;
+        self.unfinished_bytes += after - before;
+        if rows.builder.rows() >= BATCH_ROWS || after >= rows.batch_bytes {
+            return Ok(Some(store.binding as usize));
+        }
+        Ok((self.unfinished_bytes >= UNFINISHED_BYTES).then(|| self.largest_batch()))
+    }
+
+    fn largest_batch(&self) -> usize {
+        let batches = self.bindings.iter().map(|rows| rows.builder.memory_bytes()).enumerate();
+        batches.max_by_key(|(_, bytes)| *bytes).map_or(0, |(binding, _)| binding)
     }
 
     /// Hands the rows of a binding to the encoder; waits while it is behind.
@@ -193,6 +222,7 @@ impl<S: ObjectStore> Transactor<S> {
         if rows.builder.rows() == 0 {
             return Ok(());
         }
+        self.unfinished_bytes -= rows.builder.memory_bytes();
         let batch = rows.builder.finish()?;
         let (since, waited_before) = self.decoding_since;
         let decoding = since
@@ -334,36 +364,46 @@ fn path_prefixes(
     active.chain(inactive).collect()
 }
 
-/// Aborts what earlier sessions of this task and shard have left behind. `Open.state` was read after they were fenced off, so what
-/// it does not name can never be committed.
-async fn clean_up<S: ObjectStore>(
-    store: &S,
-    state: &State,
-    prefixes: &[PathPrefix],
+/// What earlier sessions of this task and shard have left behind, and nobody can ever commit.
+///
+/// The state was read after those sessions were fenced off, so what it does not name they cannot commit. But a process may be
+/// delayed between that and its clean-up, and then the pending uploads are those of its successors, which have fenced it off in
+/// turn. They began after it did: so only what was created before it began is stale.
+struct Stale<'a> {
+    state: &'a State,
+    prefixes: Vec<PathPrefix>,
     task: u32,
-    key_range: &RangeInclusive<u32>,
-) {
-    let named: HashSet<&str> = state
-        .staged_in(0..=u32::MAX)
-        .map(|(_, upload)| upload.upload_id.as_str())
-        .collect();
-    let literal: Vec<_> = prefixes
-        .iter()
-        .map(|prefix| prefix.literal().to_owned())
-        .collect();
-    let is_ours = |key: &str| {
-        let mut keys = prefixes
-            .iter()
-            .filter_map(|prefix| FileKey::parse(prefix, key));
-        keys.any(|key| key.task == task && key_range.contains(&key.key_begin))
-    };
-    let is_stale =
-        |upload: &PendingUpload| is_ours(&upload.key) && !named.contains(upload.upload_id.as_str());
-    let aborted = store::abort_stale(store, &literal, is_stale).await;
-    if aborted > 0 {
-        info!(
-            uploads = aborted,
-            "aborted the uploads that an earlier session had left behind"
-        );
+    key_range: &'a RangeInclusive<u32>,
+    before: Timestamp,
+}
+
+impl Stale<'_> {
+    async fn abort<S: ObjectStore>(&self, store: &S) {
+        let named: HashSet<&str> = self
+            .state
+            .staged_in(0..=u32::MAX)
+            .map(|(_, upload)| upload.upload_id.as_str())
+            .collect();
+        let prefixes = self.prefixes.iter();
+        let literal: Vec<_> = prefixes.map(|prefix| prefix.literal().to_owned()).collect();
+        let is_stale = |listed: &ListedUpload| {
+            let ListedUpload { upload, initiated } = listed;
+            initiated.is_some_and(|initiated| initiated < self.before)
+                && self.is_ours(&upload.key)
+                && !named.contains(upload.upload_id.as_str())
+        };
+        let aborted = store::abort_stale(store, &literal, is_stale).await;
+        if aborted > 0 {
+            info!(
+                uploads = aborted,
+                "aborted the uploads that an earlier session had left behind"
+            );
+        }
+    }
+
+    fn is_ours(&self, key: &str) -> bool {
+        let prefixes = self.prefixes.iter();
+        let mut keys = prefixes.filter_map(|prefix| FileKey::parse(prefix, key));
+        keys.any(|key| key.task == self.task && self.key_range.contains(&key.key_begin))
     }
 }

@@ -11,6 +11,12 @@ use super::rescue::{Misfit, Rescued, RescuedRow};
 use crate::error::{Error, Result};
 use crate::protocol::{Store, Tuple, Value, Values};
 
+/// The bytes that a column takes for each row besides its text: a number, or the end of a text.
+const SLOT_BYTES: usize = 8;
+
+/// The bytes of a key that an error shows.
+const KEY_BYTES: usize = 200;
+
 /// Rows as columns, and what of them did not fit.
 #[derive(Debug)]
 pub struct Batch {
@@ -56,16 +62,16 @@ impl BatchBuilder {
         self.rows
     }
 
-    /// The bytes of their keys, values and documents as the runtime sent them.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// About how many bytes of memory they take: what the runtime sent, and a slot in every column for each row.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes + self.rows * self.columns.len() * SLOT_BYTES
     }
 
-    /// Appends one row.
+    /// Appends one row, and returns the bytes of its key, values and document as the runtime sent them.
     ///
     /// Errors where the Store does not have a value for each column (the session cannot go on then), and, if misfits are not
     /// rescued, where a value does not fit its column.
-    pub fn append(&mut self, store: &Store<'_>) -> Result<()> {
+    pub fn append(&mut self, store: &Store<'_>) -> Result<usize> {
         let key_columns = self.schema.key_columns();
         let document_columns = usize::from(self.schema.has_document());
         let value_columns = self.columns.len() - key_columns - document_columns;
@@ -78,9 +84,10 @@ impl BatchBuilder {
         if self.schema.rescues() {
             self.append_rescued_row();
         }
+        let bytes = store_bytes(store);
         self.rows += 1;
-        self.bytes += store_bytes(store);
-        Ok(())
+        self.bytes += bytes;
+        Ok(bytes)
     }
 
     /// Takes the rows out and begins the next batch.
@@ -181,7 +188,7 @@ fn store_bytes(store: &Store<'_>) -> usize {
     bytes(store.key) + bytes(store.values) + store.doc.map_or(0, <[u8]>::len)
 }
 
-/// A key as a JSON array, for errors.
+/// A key as a JSON array, for errors; cut where it is long.
 pub(super) fn key_text(key: Tuple<'_>) -> String {
     let mut values = key.values();
     let mut text = vec![b'['];
@@ -192,7 +199,12 @@ pub(super) fn key_text(key: Tuple<'_>) -> String {
         super::json_text::write_exact(&mut text, &value);
     }
     text.push(b']');
-    String::from_utf8_lossy(&text).into_owned()
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    if text.len() > KEY_BYTES {
+        text.truncate(text.floor_char_boundary(KEY_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -266,8 +266,8 @@ pub(super) mod enumeration {
         match Option::deserialize(deserializer)? {
             None => Ok(0),
             Some(NameOrNumber::Number(number)) => Ok(number),
-            Some(NameOrNumber::Name(name)) => E::number(&name)
-                .ok_or_else(|| de::Error::custom(format!("unknown enum value `{name}`"))),
+            // A name of a newer runtime is no more than the number that protobuf would send.
+            Some(NameOrNumber::Name(name)) => Ok(E::number(&name).unwrap_or_default()),
         }
     }
 }

@@ -9,6 +9,7 @@
 use std::io::Write;
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -38,6 +39,8 @@ pub async fn serve<S: ObjectStore, W: Write>(
     connect: impl Fn(&EndpointConfig, u32) -> S,
     mut environment: Environment,
 ) -> Result<()> {
+    // Before the first answer, so before the runtime read the state that Open will carry.
+    let began_at = (environment.now)();
     loop {
         let request = match requests.next().await? {
             Event::End | Event::Terminated => return Ok(()),
@@ -59,7 +62,7 @@ pub async fn serve<S: ObjectStore, W: Write>(
                 responses.applied(applied)?;
             }
             Request::Open(request) => {
-                let session = open(&request, &connect, environment).await?;
+                let session = open(&request, &connect, environment, began_at).await?;
                 return session.run(requests, responses).await;
             }
             other => return Err(unexpected(&other, "Spec, Validate, Apply or Open")),
@@ -115,6 +118,7 @@ async fn open<S: ObjectStore>(
     request: &request::Open,
     connect: impl Fn(&EndpointConfig, u32) -> S,
     environment: Environment,
+    began_at: Timestamp,
 ) -> Result<Session<S>> {
     let materialization = specification(request.materialization.as_ref())?;
     let (endpoint, store) = connected(&materialization.config_json, connect, ATTEMPTS)?;
@@ -123,6 +127,7 @@ async fn open<S: ObjectStore>(
         endpoint: &endpoint,
         key_range: key_range(request.range.as_ref()),
         state: &request.state_json,
+        began_at,
     };
     let pacing = Pacing {
         interval: endpoint.upload_interval,
@@ -254,8 +259,7 @@ impl<S: ObjectStore> Session<S> {
                 Event::End => return Err(cut_off("the runtime closed its pipe")),
                 Event::Terminated => return Err(cut_off("the process was asked to stop")),
             };
-            let binding = store.binding as usize;
-            if self.transactor.append(&store)? {
+            if let Some(binding) = self.transactor.append(&store)? {
                 self.transactor.flush(binding, requests.waited()).await?;
             }
         }

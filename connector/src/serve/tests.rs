@@ -606,3 +606,25 @@ async fn uploads_left_behind_for_a_binding_that_is_no_longer_active_are_aborted_
     play(&bucket, &[open]).await.1.unwrap();
     assert_eq!(bucket.pending(), [""; 0]);
 }
+
+#[tokio::test]
+async fn uploads_that_a_later_session_has_begun_are_live_whatever_the_state_of_a_delayed_one_says()
+{
+    let bucket = Fake::new();
+    let key = |token| crate::keys::FileKey {
+        backfill: 0,
+        key_begin: 0,
+        counter: 0,
+        task: crate::keys::task_hash("acmeCo/lake"),
+        token,
+    };
+    // The session begins at 01:02:03, and the store's clock may be slow.
+    for (token, time) in [(1, "00:46:02"), (2, "00:46:03"), (3, "01:10:00")] {
+        bucket.set_time(format!("2026-11-23T{time}Z").parse().unwrap());
+        let key = key(token).under("orders");
+        bucket.create_upload(&key, "t").await.unwrap();
+    }
+    play(&bucket, &[open()]).await.1.unwrap();
+    let live = [key(2).under("orders"), key(3).under("orders")];
+    assert_eq!(bucket.pending(), live);
+}

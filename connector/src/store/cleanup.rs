@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::{ObjectStore, PendingUpload};
+use super::{ListedUpload, ObjectStore, PendingUpload};
 
 /// How long clean-up may hold up the beginning of a session, or the error at its end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,16 +41,17 @@ async fn abort_or_warn<S: ObjectStore>(store: &S, upload: &PendingUpload) {
 }
 
 /// Aborts the uploads below `prefixes` that are `stale`. It is for the caller to say yes only to keys that parse wholly, carry this task
-/// and a keyBegin in this shard's range, and stand in no checkpoint. Returns how many were aborted. Takes at most half a minute.
+/// and a keyBegin in this shard's range, stand in no checkpoint, and were created before this process began. Returns how many were aborted. Takes at most half a minute.
 pub async fn abort_stale<S: ObjectStore>(
     store: &S,
     prefixes: &[String],
-    stale: impl Fn(&PendingUpload) -> bool,
+    stale: impl Fn(&ListedUpload) -> bool,
 ) -> usize {
     let mut aborted = 0;
     let work = async {
         let pending = list_below(store, prefixes).await;
-        for upload in pending.iter().filter(|upload| stale(upload)) {
+        let stale = pending.iter().filter(|listed| stale(listed));
+        for ListedUpload { upload, .. } in stale {
             match store.abort(upload).await {
                 Ok(()) => aborted += 1,
                 Err(error) => debug!(key = upload.key, %error, "a stale upload cannot be aborted"),
@@ -65,7 +66,7 @@ pub async fn abort_stale<S: ObjectStore>(
 
 /// The pending uploads below any of `prefixes`. MinIO lists uploads by whole bucket only, and finds nothing by prefix; so where
 /// nothing is found, the whole bucket is listed.
-async fn list_below<S: ObjectStore>(store: &S, prefixes: &[String]) -> Vec<PendingUpload> {
+async fn list_below<S: ObjectStore>(store: &S, prefixes: &[String]) -> Vec<ListedUpload> {
     let prefixes = outermost(prefixes);
     let mut pending = Vec::new();
     for prefix in &prefixes {
@@ -74,11 +75,14 @@ async fn list_below<S: ObjectStore>(store: &S, prefixes: &[String]) -> Vec<Pendi
     if pending.is_empty() && !prefixes.is_empty() && prefixes != [""] {
         pending = list(store, "").await;
     }
-    pending.retain(|upload| prefixes.iter().any(|prefix| upload.key.starts_with(prefix)));
+    pending.retain(|listed| {
+        let key = &listed.upload.key;
+        prefixes.iter().any(|prefix| key.starts_with(prefix))
+    });
     pending
 }
 
-async fn list<S: ObjectStore>(store: &S, prefix: &str) -> Vec<PendingUpload> {
+async fn list<S: ObjectStore>(store: &S, prefix: &str) -> Vec<ListedUpload> {
     store.list_uploads(prefix).await.unwrap_or_else(|error| {
         debug!(prefix, %error, "stale uploads cannot be listed and are left to a lifecycle rule");
         Vec::new()
@@ -117,8 +121,8 @@ mod tests {
         for key in ["a/stale", "a/live", "b/stale", "ab/stale"] {
             store.create_upload(key, "t").await.unwrap();
         }
-        let aborted = abort_stale(&store, &prefixes(&["a/"]), |upload| {
-            upload.key.ends_with("stale")
+        let aborted = abort_stale(&store, &prefixes(&["a/"]), |listed| {
+            listed.upload.key.ends_with("stale")
         })
         .await;
         assert_eq!(aborted, 1);
@@ -167,7 +171,8 @@ mod tests {
         for key in ["a/1", "a/2"] {
             store.create_upload(key, "t").await.unwrap();
         }
-        let pending = store.list_uploads("").await.unwrap();
+        let listed = store.list_uploads("").await.unwrap();
+        let pending = listed.into_iter().map(|listed| listed.upload);
         store.hang(Operation::Abort);
         let began = tokio::time::Instant::now();
         abort_all(&store, pending).await;

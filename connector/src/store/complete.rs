@@ -177,20 +177,23 @@ async fn complete<S: ObjectStore>(
     upload: &StagedUpload,
     options: CompleteOptions,
 ) -> Result<Verdict> {
+    let told = |error: Error| error.context(format!("completing `{}`", upload.key));
     let mut denied = Vec::new();
     let mut failure = None;
-    for store in candidates {
+    for (index, store) in candidates.iter().enumerate() {
         failure = None;
         match complete_at(store, upload).await {
             Ok(Some(verdict)) => return Ok(verdict),
             Ok(None) => denied.push(store),
+            // It may know the upload once it answers again, whatever the place where it was staged says.
+            Err(error) if error.kind() == ErrorKind::Unavailable && index + 1 < candidates.len() => {
+                return Err(told(error));
+            }
             Err(error) => failure = Some(error),
         }
     }
     match failure {
-        Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => {
-            Err(error.context(format!("completing `{}`", upload.key)))
-        }
+        Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => Err(told(error)),
         _ => look_again(&denied, upload, options.haste).await,
     }
 }
@@ -293,10 +296,14 @@ fn is_lost(entry: &Entry, refused: bool, options: CompleteOptions) -> bool {
     if refused {
         warn!(
             key,
-            "the store refuses to say whether this file exists; allow `s3:GetObject` below the path prefix so that it can be proven"
+            "the store refuses to say whether this file is complete, and knows no upload of it any more; allow `s3:GetObject` below \
+             the path prefix so that it can be proven"
         );
     }
     if options.now.duration_since(*staged_at) < RULE_AGE {
+        if refused {
+            return false;
+        }
         warn!(key, %staged_at, "a completed file is no longer there: something, such as a loader, has taken it away");
         return false;
     }

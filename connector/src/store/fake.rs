@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
-use super::{Completion, ObjectInfo, ObjectStore, PendingUpload};
+use super::{Completion, ListedUpload, ObjectInfo, ObjectStore, PendingUpload};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::error::{Error, Result};
 
@@ -37,6 +38,7 @@ struct World {
     slow_early_parts: bool,
     completes_again: bool,
     next_id: u64,
+    time: Timestamp,
     running: usize,
     most_running: usize,
 }
@@ -53,6 +55,7 @@ struct Pending {
     key: String,
     token: String,
     parts: BTreeMap<u32, (Part, Bytes)>,
+    initiated: Timestamp,
 }
 
 pub(crate) fn location(endpoint: &str) -> Location {
@@ -70,6 +73,11 @@ impl Fake {
             location: location("http://fake"),
             world: Arc::default(),
         }
+    }
+
+    /// Uploads are created at `time` from now on; before that, at the Unix epoch.
+    pub(crate) fn set_time(&self, time: Timestamp) {
+        self.world().time = time;
     }
 
     /// Every call of `operation` fails from now on.
@@ -269,6 +277,7 @@ impl ObjectStore for Fake {
             key: key.into(),
             token: token.into(),
             parts: BTreeMap::new(),
+            initiated: self.world().time,
         };
         self.bucket(|bucket| bucket.uploads.insert(id.clone(), pending));
         Ok(id)
@@ -321,15 +330,18 @@ impl ObjectStore for Fake {
         Ok(self.bucket(|bucket| bucket.objects.get(key).map(info)))
     }
 
-    async fn list_uploads(&self, prefix: &str) -> Result<Vec<PendingUpload>> {
+    async fn list_uploads(&self, prefix: &str) -> Result<Vec<ListedUpload>> {
         self.begin(Operation::List).await?;
         Ok(self.bucket(|bucket| {
-            let pending = bucket.uploads.iter().map(|(id, upload)| PendingUpload {
-                key: upload.key.clone(),
-                upload_id: id.clone(),
+            let listed = bucket.uploads.iter().map(|(id, upload)| ListedUpload {
+                upload: PendingUpload {
+                    key: upload.key.clone(),
+                    upload_id: id.clone(),
+                },
+                initiated: Some(upload.initiated),
             });
-            pending
-                .filter(|upload| upload.key.starts_with(prefix))
+            listed
+                .filter(|listed| listed.upload.key.starts_with(prefix))
                 .collect()
         }))
     }

@@ -18,6 +18,7 @@ mod upload;
 use std::future::Future;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 pub use check::check;
 pub use cleanup::{abort_all, abort_stale};
@@ -38,6 +39,15 @@ pub struct PendingUpload {
     pub key: String,
     /// Its id.
     pub upload_id: String,
+}
+
+/// A pending upload as the store lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUpload {
+    /// The upload.
+    pub upload: PendingUpload,
+    /// When it was created, by the store's clock; `None` where the store does not say.
+    pub initiated: Option<Timestamp>,
 }
 
 impl From<&StagedUpload> for PendingUpload {
@@ -99,6 +109,5 @@ pub trait ObjectStore: Clone + Send + Sync + 'static {
     fn head(&self, key: &str) -> impl Future<Output = Result<Option<ObjectInfo>>> + Send;
 
     /// The pending uploads whose keys begin with `prefix`, as far as the store tells.
-    fn list_uploads(&self, prefix: &str)
-    -> impl Future<Output = Result<Vec<PendingUpload>>> + Send;
+    fn list_uploads(&self, prefix: &str) -> impl Future<Output = Result<Vec<ListedUpload>>> + Send;
 }

@@ -24,14 +24,17 @@ use aws_sdk_s3::config::{
     ResponseChecksumValidation,
 };
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MultipartUpload,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::error::{Failure, Operation, explain};
 use super::timeouts::{Limit, Timeouts};
-use super::{Completion, Haste, ObjectInfo, ObjectStore, PendingUpload};
+use super::{Completion, Haste, ListedUpload, ObjectInfo, ObjectStore, PendingUpload};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::config::{Checksums, EndpointConfig};
 use crate::error::{Error, Result};
@@ -224,6 +227,19 @@ fn completed_parts(parts: &[Part]) -> CompletedMultipartUpload {
         .build()
 }
 
+fn listed(upload: MultipartUpload) -> Option<ListedUpload> {
+    let initiated = upload
+        .initiated
+        .and_then(|time| Timestamp::new(time.secs(), time.subsec_nanos() as i32).ok());
+    Some(ListedUpload {
+        upload: PendingUpload {
+            key: upload.key?,
+            upload_id: upload.upload_id?,
+        },
+        initiated,
+    })
+}
+
 impl ObjectStore for S3Store {
     fn location(&self) -> &Location {
         &self.options.location
@@ -360,7 +376,7 @@ impl ObjectStore for S3Store {
         }
     }
 
-    async fn list_uploads(&self, prefix: &str) -> Result<Vec<PendingUpload>> {
+    async fn list_uploads(&self, prefix: &str) -> Result<Vec<ListedUpload>> {
         let mut uploads = Vec::new();
         let mut markers = (None, None);
         for _ in 0..LIST_PAGES {
@@ -376,12 +392,7 @@ impl ObjectStore for S3Store {
             let page =
                 page.map_err(|failure| self.failed(Operation::ListUploads, prefix)(&failure))?;
             let pending = page.uploads.unwrap_or_default().into_iter();
-            uploads.extend(pending.filter_map(|upload| {
-                Some(PendingUpload {
-                    key: upload.key?,
-                    upload_id: upload.upload_id?,
-                })
-            }));
+            uploads.extend(pending.filter_map(listed));
             let next = (page.next_key_marker, page.next_upload_id_marker);
             // A store that does not move its markers would list the same page for ever.
             if page.is_truncated != Some(true) || next == markers {

@@ -31,9 +31,10 @@ pub struct Upload {
     location: Location,
     key: String,
     token: String,
-    task: JoinHandle<Result<Uploaded>>,
-    /// Dropping it cancels the task.
-    cancel: oneshot::Sender<()>,
+    uploaded: oneshot::Receiver<Result<Uploaded>>,
+    /// Says that the upload is kept. Dropping it without a word aborts the upload, finished or not.
+    keep: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -53,17 +54,19 @@ impl Upload {
         token: String,
     ) -> (PartWriter, Self) {
         let (writer, pieces) = pool.writer();
-        let (cancel, cancelled) = oneshot::channel();
+        let (keep, kept) = oneshot::channel();
+        let (report, uploaded) = oneshot::channel();
         let stream = Stream::new(store.clone(), key.clone(), token.clone());
-        let task = tokio::spawn(run(stream, pieces, cancelled));
+        let task = tokio::spawn(run(stream, pieces, report, kept));
         (
             writer,
             Self {
                 location: store.location().clone(),
                 key,
                 token,
+                uploaded,
+                keep,
                 task,
-                cancel,
             },
         )
     }
@@ -75,17 +78,25 @@ impl Upload {
             location,
             key,
             token,
+            uploaded,
+            keep,
             task,
-            cancel,
         } = self;
-        let uploaded = task.await.map_err(broke_off)?;
-        drop(cancel);
+        let Ok(uploaded) = uploaded.await else {
+            let error = Error::internal("an upload broke off: please report this");
+            return Err(match task.await {
+                Err(panicked) => error.with_source(panicked),
+                Ok(()) => error,
+            });
+        };
         let Uploaded {
             upload_id,
             parts,
             bytes,
             elapsed,
         } = uploaded?;
+        // The task has nothing more to do, and would only wait for this.
+        let _ = keep.send(());
         let staged = StagedUpload {
             location,
             key,
@@ -101,25 +112,29 @@ impl Upload {
 
     /// Gives the file up and waits until its upload is aborted, as far as that can be done.
     pub async fn abort(self) {
-        drop(self.cancel);
+        drop(self.keep);
         // What went wrong before no longer matters.
         let _ = self.task.await;
     }
 }
 
-/// Takes the parts in; on every way out but the good one the upload is aborted.
+/// Takes the parts in and reports; on every way out but that somebody keeps the upload, it is aborted.
 async fn run<S: ObjectStore>(
     mut stream: Stream<S>,
     mut pieces: mpsc::UnboundedReceiver<Piece>,
-    mut cancelled: oneshot::Receiver<()>,
-) -> Result<Uploaded> {
-    let result = stream.take_all(&mut pieces, &mut cancelled).await;
+    report: oneshot::Sender<Result<Uploaded>>,
+    mut kept: oneshot::Receiver<()>,
+) {
+    let result = stream.take_all(&mut pieces, &mut kept).await;
     // The writer must not go on, nor wait for parts that will never arrive.
     drop(pieces);
     if result.is_err() {
         stream.abort().await;
+        // Nobody may be waiting any more.
+        let _ = report.send(result);
+    } else if report.send(result).is_err() || kept.await.is_err() {
+        stream.abort().await;
     }
-    result
 }
 
 /// The state of one file's upload.

@@ -109,6 +109,7 @@ pub async fn check_prefixes<S: ObjectStore>(
 ) -> Result<()> {
     let now = (environment.now)();
     let mut checks = JoinSet::new();
+    let mut outcome = Ok(());
     for prefix in prefixes {
         let key = FileKey {
             backfill: 0,
@@ -118,15 +119,16 @@ pub async fn check_prefixes<S: ObjectStore>(
             token: environment.random.u64(..),
         };
         if checks.len() == CHECKS_AT_ONCE {
-            joined(checks.join_next().await)?;
+            outcome = outcome.and(joined(checks.join_next().await));
         }
         let (store, key) = (store.clone(), key.under(&prefix.render(now)));
         checks.spawn(async move { store::check(&store, &key).await });
     }
+    // Each is waited for, so that none leaves an upload behind.
     while !checks.is_empty() {
-        joined(checks.join_next().await)?;
+        outcome = outcome.and(joined(checks.join_next().await));
     }
-    Ok(())
+    outcome
 }
 
 fn joined(check: Option<Result<Result<()>, tokio::task::JoinError>>) -> Result<()> {

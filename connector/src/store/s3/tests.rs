@@ -128,7 +128,7 @@ fn staged() -> StagedUpload {
         ],
         bytes: 4,
         rows: 1,
-        staged_at: jiff::Timestamp::UNIX_EPOCH,
+        staged_at: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -348,7 +348,7 @@ async fn a_refused_look_names_the_action() {
 #[tokio::test]
 async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
     let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
-                <Upload><Key>a/1</Key><UploadId>U1</UploadId></Upload></ListMultipartUploadsResult>";
+                <Upload><Key>a/1</Key><UploadId>U1</UploadId><Initiated>2026-11-23T01:02:03.004Z</Initiated></Upload></ListMultipartUploadsResult>";
     let server = Server::start(&[(200, "", page)]).await;
     let uploads = server
         .store(Checksums::Crc32)
@@ -356,6 +356,8 @@ async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
         .await
         .unwrap();
     assert_eq!(uploads.len(), 2);
+    let initiated = "2026-11-23T01:02:03.004Z".parse().unwrap();
+    assert_eq!(uploads[0].initiated, Some(initiated));
     assert!(server.requests()[1].head.contains("key-marker=k"));
 }
 
