@@ -18,6 +18,8 @@ use super::step::{Observer, Step};
 /// Where a session stands between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// Open is sent; Opened is due.
+    Opening,
     /// Opened; the first Acknowledge comes next.
     Opened,
     /// Acknowledge is sent; Acknowledged is due.
@@ -40,29 +42,44 @@ pub struct Session {
 impl Session {
     /// Opens a session on a connector that has answered its first Spec. Returns what Opened said besides.
     pub async fn open(
-        mut connector: Connector,
+        connector: Connector,
         open: request::Open,
         tuples: Tuples,
         observer: &mut dyn Observer,
     ) -> Result<(Self, response::Opened)> {
-        connector
-            .send(&Request {
+        let mut session = Self::begin(connector, open, tuples).await?;
+        let opened = session.opened(observer).await?;
+        Ok((session, opened))
+    }
+
+    /// Sends Open. [`Session::opened`] comes next.
+    pub async fn begin(connector: Connector, open: request::Open, tuples: Tuples) -> Result<Self> {
+        let mut session = Self {
+            connector,
+            tuples,
+            phase: Phase::Opening,
+        };
+        session
+            .send(Request {
                 open: Some(open),
                 ..Request::default()
             })
             .await?;
-        let opened = connector.expect("Opened", |response| response.opened).await;
-        connector.tell_logs(observer);
+        Ok(session)
+    }
+
+    /// Waits for Opened. Returns what it said.
+    pub async fn opened(&mut self, observer: &mut dyn Observer) -> Result<response::Opened> {
+        self.reach(Step::OpenSent, observer).await?;
+        let opened = self
+            .connector
+            .expect("Opened", |response| response.opened)
+            .await;
+        self.connector.tell_logs(observer);
         let opened = opened?;
-        connector.reach(Step::Opened, observer).await?;
-        Ok((
-            Self {
-                connector,
-                tuples,
-                phase: Phase::Opened,
-            },
-            opened,
-        ))
+        self.phase = Phase::Opened;
+        self.reach(Step::Opened, observer).await?;
+        Ok(opened)
     }
 
     /// Sends Acknowledge: what is committed shall become visible. `patches` as in `StartCommit`.

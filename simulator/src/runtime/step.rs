@@ -15,6 +15,8 @@ pub enum Step {
     },
     /// Apply was answered.
     Applied,
+    /// Open was sent. The connector cleans up.
+    OpenSent,
     /// Opened was received.
     Opened,
     /// Acknowledge was sent. The connector makes what is committed visible.

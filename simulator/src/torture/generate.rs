@@ -257,12 +257,13 @@ fn what(random: &mut fastrand::Rng, at: At) -> What {
     // Where the connector is at work, the moment of its end matters.
     let works = matches!(
         at,
-        At::AcknowledgeSent | At::StartCommitSent | At::StoreSent
+        At::OpenSent | At::AcknowledgeSent | At::StartCommitSent | At::StoreSent
     );
     let after_milliseconds = if works { random.u64(0..40) } else { 0 };
     match random.u8(..10) {
         0..5 => What::Kill { after_milliseconds },
         5..8 => What::Freeze {
+            after_milliseconds,
             until: one(random, &At::ALL),
         },
         8 => one(random, &[What::CloseInput, What::Terminate]),
@@ -311,7 +312,7 @@ mod tests {
             .map(|incident| (incident.what.name(), incident.at))
             .collect();
         // Access is revoked only where the connector rests: what it has done until then must not be left to chance.
-        assert_eq!(crashes.len(), 5 * At::ALL.len() - 3);
+        assert_eq!(crashes.len(), 5 * At::ALL.len() - 4);
         let effects = plans.iter().flat_map(|plan| &plan.server.faults);
         let effects: BTreeSet<_> = effects
             .map(|fault| std::mem::discriminant(&fault.effect))

@@ -81,7 +81,13 @@ impl Playing<'_> {
         };
         match incident.what {
             What::Kill { after_milliseconds } => kill(shard, after_milliseconds).await,
-            What::Freeze { until } => self.freeze(shard, incident.at, until).await,
+            What::Freeze {
+                after_milliseconds,
+                until,
+            } => {
+                let pause = Duration::from_millis(after_milliseconds);
+                self.freeze(shard, incident.at, pause, until).await;
+            }
             What::CloseInput | What::Terminate => self.dismiss(shard, incident, is_to_report).await,
             What::RevokeAccess => {}
         }
@@ -92,7 +98,7 @@ impl Playing<'_> {
     }
 
     /// Stops a connector. Later it goes on, and hears what a runtime would still say that does not know of its successor.
-    async fn freeze(&mut self, shard: Shard, at: At, until: At) {
+    async fn freeze(&mut self, shard: Shard, at: At, pause: Duration, until: At) {
         let tuples = self
             .cast
             .world
@@ -102,6 +108,7 @@ impl Playing<'_> {
         let rest = rest(&shard, at, tuples);
         let mut connector = shard.session.into_connector();
         connector.flush().await;
+        sleep(pause).await;
         connector.signal(Signal::SIGSTOP);
         let woken = self.group.sleepers.add(until);
         let zombie = tokio::spawn(haunt(connector, rest, woken));
@@ -154,9 +161,7 @@ fn now() -> Timestamp {
 async fn kill(shard: Shard, after_milliseconds: u64) {
     let mut connector = shard.session.into_connector();
     connector.flush().await;
-    if after_milliseconds > 0 {
-        sleep(Duration::from_millis(after_milliseconds)).await;
-    }
+    sleep(Duration::from_millis(after_milliseconds)).await;
     // One that does not die is found by what it does.
     let _ = connector.kill().await;
 }
@@ -190,7 +195,7 @@ fn rest(shard: &Shard, at: At, tuples: Tuples) -> Vec<Request> {
         ..Request::default()
     };
     match at {
-        At::Opened | At::Committed => vec![acknowledge()],
+        At::OpenSent | At::Opened | At::Committed => vec![acknowledge()],
         At::Acknowledged | At::AcknowledgedPersisted => vec![flush(), start_commit()],
         At::FlushSent | At::Flushed | At::FlushedPersisted => {
             let rows = shard.rows.iter().map(|row| row.request(tuples));

@@ -178,6 +178,7 @@ pub struct Incident {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are those of the steps")]
 pub enum At {
+    OpenSent,
     Opened,
     AcknowledgeSent,
     Acknowledged,
@@ -193,7 +194,8 @@ pub enum At {
 
 impl At {
     /// Every step, in the order of a session.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::OpenSent,
         Self::Opened,
         Self::AcknowledgeSent,
         Self::Acknowledged,
@@ -207,10 +209,11 @@ impl At {
         Self::Committed,
     ];
 
-    /// The step by which incidents go; none for those at which nothing can happen, and for `Opened`, of which the driver tells once
-    /// the session is in its hands.
+    /// The step by which incidents go; none for those at which nothing can happen.
     pub(super) fn of(step: Step) -> Option<Self> {
         Some(match step {
+            Step::OpenSent => Self::OpenSent,
+            Step::Opened => Self::Opened,
             Step::AcknowledgeSent => Self::AcknowledgeSent,
             Step::Acknowledged => Self::Acknowledged,
             Step::AcknowledgedPersisted => Self::AcknowledgedPersisted,
@@ -246,6 +249,8 @@ pub enum What {
     },
     /// The connector is stopped (SIGSTOP), another session begins, and then it goes on (SIGCONT) with a runtime that knows no better.
     Freeze {
+        /// After so long, in which it goes on and nobody listens.
+        after_milliseconds: u64,
         /// It goes on when a later session takes this step.
         until: At,
     },

@@ -12,13 +12,13 @@ use super::check::{self, StateSample};
 use super::commit;
 use super::documents::of_transaction;
 use super::group::Group;
-use super::plan::{self, At, End, Transaction};
+use super::plan::{self, End, Transaction};
 use super::script::Script;
 use super::spec::Bound;
 use super::staged;
 use super::world::{PATIENCE, World};
 use crate::runtime::{
-    Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, Verdict, patches_json,
+    Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, patches_json,
 };
 
 /// What a session of a group has to know of its task.
@@ -203,17 +203,20 @@ impl<'a> Playing<'a> {
             };
             let runtime = self.cast.world.plan.runtime;
             let tuples = runtime.tuples(self.cast.world.command.codec());
-            let (session, _) = Session::open(connector, open, tuples, &mut script).await?;
-            let verdict = script.reach(At::Opened);
+            let session = Session::begin(connector, open, tuples).await?;
             self.shards.push(Shard {
                 range,
                 session,
                 script,
                 rows: Vec::new(),
             });
-            if verdict == Verdict::Leave {
-                return Err(Error::Left(Step::Opened));
-            }
+            let Some(Shard {
+                session, script, ..
+            }) = self.shards.last_mut()
+            else {
+                continue;
+            };
+            session.opened(script).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What the sessions of a run share: the S3 server, the connector's command, and the record of what happens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -21,6 +21,13 @@ pub(super) const BUCKET: &str = "torture";
 
 /// How many times faster than in life a connector retries, and gives a completion up.
 const HASTE: &str = "200";
+
+/// How slow the server's clock is: nearly as slow as a connector must stand (16 minutes, in haste). A tenth of a second remains in which
+/// what was left behind is taken for what a successor has begun.
+const SLOW: Duration = Duration::from_millis(16 * 60 * 1000 / 200 - 100);
+
+/// How long to wait until what was left behind can be told from what is new.
+const TENTH: Duration = Duration::from_millis(120);
 
 /// The environment variable that tells the connector so.
 const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
@@ -76,6 +83,7 @@ impl World {
                 faults: plan.server.faults.clone(),
             },
             seed: plan.seed,
+            clock: Arc::new(slow_clock),
             ..Options::default()
         };
         let (access_key_id, secret_access_key) = (
@@ -198,7 +206,7 @@ impl World {
         gone.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Waits until the server has done everything that it was asked for, delayed effects included.
+    /// Waits until the server has done everything that it was asked for, delayed effects included, and until nothing of it is new.
     pub(super) async fn settle(&self) {
         tokio::time::sleep(longest_delay(&self.plan)).await;
         while self
@@ -209,7 +217,16 @@ impl World {
         {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        tokio::time::sleep(TENTH).await;
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the server gets its time, and connectors theirs"
+)]
+fn slow_clock() -> jiff::Timestamp {
+    jiff::Timestamp::now() - SLOW
 }
 
 fn rules(plan: &Plan) -> Rules {
