@@ -13,6 +13,7 @@ mod image;
 mod interruption;
 mod one_prefix;
 mod outages;
+mod parts;
 mod process;
 mod protocol;
 mod pyarrow;

@@ -86,27 +86,28 @@ pub(crate) fn connector() -> PathBuf {
     path
 }
 
+/// Where one of the simulator's own servers is, with the keys that it has by default.
+pub(crate) fn embedded_location(server: &s3::Server) -> Location {
+    let s3::Options {
+        access_key_id,
+        secret_access_key,
+        ..
+    } = s3::Options::default();
+    Location {
+        endpoint: server.endpoint(),
+        region: "us-east-1".to_owned(),
+        access_key_id,
+        secret_access_key,
+    }
+}
+
 fn embedded() -> &'static Location {
     static LOCATION: OnceLock<Location> = OnceLock::new();
     LOCATION.get_or_init(|| {
         for_ever(async || {
-            let options = s3::Options::default();
-            let (access_key_id, secret_access_key) = (
-                options.access_key_id.clone(),
-                options.secret_access_key.clone(),
-            );
-            let server = s3::Server::start(options).await.unwrap();
-            let endpoint = server.endpoint();
-            let region = "us-east-1".to_owned();
-            (
-                server,
-                Location {
-                    endpoint,
-                    region,
-                    access_key_id,
-                    secret_access_key,
-                },
-            )
+            let server = s3::Server::start(s3::Options::default()).await.unwrap();
+            let location = embedded_location(&server);
+            (server, location)
         })
     })
 }

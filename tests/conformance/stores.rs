@@ -17,7 +17,7 @@ use crate::servers::{Server, bucket};
 
 const TOKEN: &str = "0123456789abcdef";
 
-fn store(place: &Place, bucket: &str, checksums: Checksums) -> S3Store {
+pub(crate) fn store(place: &Place, bucket: &str, checksums: Checksums) -> S3Store {
     S3Store::new(S3Options {
         location: Location {
             bucket: bucket.to_owned(),
@@ -43,7 +43,7 @@ async fn open(server: Server) -> (Bucket, S3Store) {
 }
 
 /// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
-async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
+pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
     let pool = PartPool::new(2);
     let (mut writer, upload) = Upload::start(store, &pool, key.to_owned(), TOKEN.to_owned());
     let written = tokio::task::spawn_blocking(move || {

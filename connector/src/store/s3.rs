@@ -405,4 +405,6 @@ impl ObjectStore for S3Store {
 }
 
 #[cfg(test)]
+mod patience_tests;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use flow_sim::{ceph, minio};
 use tokio::sync::Mutex;
 
 use super::LENGTH;
-use crate::servers::Server;
+use crate::servers::{Server, embedded_location};
 
 /// How long the simulator's own server takes to complete an upload.
 const COMPLETION: Duration = Duration::from_millis(50);
@@ -45,7 +45,7 @@ impl Victim {
                     ..s3::Options::default()
                 };
                 let embedded = s3::Server::start(options).await.unwrap();
-                (location(&embedded), Body::Embedded(embedded))
+                (embedded_location(&embedded), Body::Embedded(embedded))
             }
             Server::Minio => contained(minio::start().await.unwrap()),
             Server::Ceph => contained(ceph::start().await.unwrap()),
@@ -105,20 +105,6 @@ impl Victim {
             ..s3::Options::default()
         };
         s3::Server::start_on(stored, options).await.unwrap()
-    }
-}
-
-fn location(server: &s3::Server) -> Location {
-    let s3::Options {
-        access_key_id,
-        secret_access_key,
-        ..
-    } = s3::Options::default();
-    Location {
-        endpoint: server.endpoint(),
-        region: "us-east-1".to_owned(),
-        access_key_id,
-        secret_access_key,
     }
 }
 

@@ -9,23 +9,23 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::store::check;
 
-const SECRET: &str = "wJalrXUtnFEMIsecret";
+pub(super) const SECRET: &str = "wJalrXUtnFEMIsecret";
 
 /// A request as it came: its first line and headers in lower case, and its body.
 #[derive(Clone, Debug)]
-struct Request {
-    head: String,
+pub(super) struct Request {
+    pub(super) head: String,
     body: Vec<u8>,
 }
 
 /// Answers one request after the other from a script, and the last answer for ever.
-struct Server {
-    endpoint: String,
+pub(super) struct Server {
+    pub(super) endpoint: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    async fn start(script: &[(u16, &str, &str)]) -> Self {
+    pub(super) async fn start(script: &[(u16, &str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -49,11 +49,11 @@ impl Server {
         Self { endpoint, requests }
     }
 
-    fn requests(&self) -> Vec<Request> {
+    pub(super) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    fn store(&self, checksums: Checksums) -> S3Store {
+    pub(super) fn store(&self, checksums: Checksums) -> S3Store {
         store(&self.endpoint, checksums)
     }
 }
@@ -86,7 +86,7 @@ async fn read(stream: &mut TcpStream) -> Request {
     }
 }
 
-fn store(endpoint: &str, checksums: Checksums) -> S3Store {
+pub(super) fn store(endpoint: &str, checksums: Checksums) -> S3Store {
     S3Store::new(S3Options {
         location: Location {
             bucket: "lake".into(),
@@ -103,14 +103,14 @@ fn store(endpoint: &str, checksums: Checksums) -> S3Store {
     })
 }
 
-fn pending() -> PendingUpload {
+pub(super) fn pending() -> PendingUpload {
     PendingUpload {
         key: "a/1.parquet".into(),
         upload_id: "U1".into(),
     }
 }
 
-fn staged() -> StagedUpload {
+pub(super) fn staged() -> StagedUpload {
     StagedUpload {
         location: store("http://unused", Checksums::None).location().clone(),
         key: "a/1.parquet".into(),
@@ -132,7 +132,7 @@ fn staged() -> StagedUpload {
     }
 }
 
-fn error_body(code: &str) -> String {
+pub(super) fn error_body(code: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as S3 says</Message></Error>"
     )
@@ -369,6 +369,9 @@ async fn the_check_tells_what_is_wrong() {
     let cases = [
         (404, "", error_body("NoSuchBucket"), "`lake`"),
         (403, "", error_body("AccessDenied"), "s3:PutObject"),
+        (403, "", error_body("RequestTimeTooSkewed"), "clock"),
+        (400, "", error_body("ExpiredToken"), "temporary"),
+        (403, "", error_body("InvalidToken"), "temporary"),
         (403, "", error_body("InvalidAccessKeyId"), "/awsAccessKeyId"),
         (
             403,
