@@ -25,6 +25,11 @@ snapshots *args:
     INSTA_UPDATE=always cargo conformance {{ args }}
     git diff --stat snapshots
 
+# Take the answers that the connector now gives over into the recorded sessions, then show what changed
+sessions:
+    cargo sim replay tests/sessions/*.jsonl --update
+    git diff --stat tests/sessions
+
 # Format the sources
 fmt *args:
     cargo fmt --all {{ args }}

@@ -10,6 +10,7 @@ mod containers;
 mod docker;
 mod files;
 mod image;
+mod inspect;
 mod interruption;
 mod one_prefix;
 mod outages;

@@ -48,6 +48,15 @@ struct Tap {
     bytes: BytesMut,
     /// Whether what came was not of the protocol: from there on nothing can be told apart.
     is_lost: bool,
+    /// Whether a message may have become whole. Long lines come in many pieces, and none of them is looked through twice.
+    is_ripe: bool,
+}
+
+impl Tap {
+    fn append(&mut self, bytes: &[u8], codec: Codec) {
+        self.bytes.extend_from_slice(bytes);
+        self.is_ripe = codec == Codec::Proto || bytes.contains(&b'\n');
+    }
 }
 
 /// Writes a transcript.
@@ -81,7 +90,7 @@ impl<W: Write> Recorder<W> {
     /// Bytes pass from the runtime to the connector. To be told before the connector gets them.
     pub fn request_bytes(&mut self, bytes: &[u8]) {
         let mut tap = std::mem::take(&mut self.requests);
-        tap.bytes.extend_from_slice(bytes);
+        tap.append(bytes, self.codec);
         while let Some((request, text)) = self.next::<Request>(&mut tap, Side::Runtime) {
             let draft = draft(&request, text);
             self.push(draft);
@@ -92,7 +101,7 @@ impl<W: Write> Recorder<W> {
     /// Bytes pass from the connector to the runtime.
     pub fn response_bytes(&mut self, bytes: &[u8]) {
         let mut tap = std::mem::take(&mut self.responses);
-        tap.bytes.extend_from_slice(bytes);
+        tap.append(bytes, self.codec);
         while let Some((response, text)) = self.next::<Response>(&mut tap, Side::Connector) {
             if let Some(spec) = &response.spec {
                 self.redactor.learn(spec);
@@ -131,6 +140,9 @@ impl<W: Write> Recorder<W> {
     {
         if tap.is_lost {
             tap.bytes.clear();
+            return None;
+        }
+        if !tap.is_ripe {
             return None;
         }
         match take(self.codec, &mut tap.bytes) {
