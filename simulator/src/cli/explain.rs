@@ -7,7 +7,10 @@ const WIDEST_NAME: usize = 28;
 
 /// The lines for one binding: first the fields that are taken, in the order of their columns, then the others.
 pub(super) fn lines(collection: &str, resource_path: &[String], fields: &[Field]) -> Vec<String> {
-    let longest = fields.iter().map(|field| field.field.chars().count()).max();
+    let longest = fields
+        .iter()
+        .map(|field| field.visible_name().chars().count())
+        .max();
     let width = longest.unwrap_or_default().min(WIDEST_NAME);
     let mut lines = vec![format!("`{collection}` → {}", resource_path.join("/"))];
     for (title, is_taken) in [("taken", true), ("left", false)] {
@@ -30,7 +33,8 @@ fn of_field(field: &Field, width: usize) -> Vec<String> {
     } else {
         field.types.join(", ")
     };
-    let first = format!("    {:width$}  it {} ({types})", field.field, field.why);
+    let name = field.visible_name();
+    let first = format!("    {name:width$}  it {} ({types})", field.why);
     let connector = field.constraint.as_ref().map(|constraint| {
         let reason = if field.reason.is_empty() {
             String::new()
@@ -68,6 +72,7 @@ mod tests {
     fn every_field_has_its_reason_and_the_connectors() {
         let fields = [
             field("id", Some("key"), "is part of the key"),
+            field(" ", Some("value"), "is recommended by the connector"),
             Field {
                 constraint: Some("FIELD_FORBIDDEN".to_owned()),
                 reason: "only null".to_owned(),
@@ -84,9 +89,10 @@ mod tests {
             .join("\n"),
             "\
 `acmeCo/orders` → lake/orders
-  taken (1 of 2):
+  taken (2 of 3):
     id       it is part of the key (integer)
-  left (1 of 2):
+    \" \"      it is recommended by the connector (integer)
+  left (1 of 3):
     nothing  it cannot be taken by the connector (no type)
              FIELD_FORBIDDEN: only null"
         );

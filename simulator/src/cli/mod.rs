@@ -39,6 +39,9 @@ const INTERRUPTED: u8 = 130;
 /// How long what was interrupted may take to take its processes, containers and files away.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long threads that cannot be interrupted are waited for in the end.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
+
 /// Reads the arguments, does what they say, and says how it went.
 pub(crate) fn main() -> ExitCode {
     // Wrong arguments end here, with clap's own message and exit status 2.
@@ -60,7 +63,7 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(until_interrupted(arguments, runtime.handle().clone()));
     // With the runtime ends every process that it still has. A thread that waits for standard input is left behind.
-    runtime.shutdown_timeout(GRACE);
+    runtime.shutdown_timeout(LEFT_BEHIND);
     outcome
 }
 

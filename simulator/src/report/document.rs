@@ -29,7 +29,7 @@ pub struct Document {
     pub bindings: Vec<Binding>,
     /// What happened when.
     pub timeline: Timeline,
-    /// Every request to the embedded S3 server until the files were read back; none for other servers.
+    /// Every request of the connector to the embedded S3 server; none for other servers.
     pub requests: Vec<Request>,
     /// The requests among them that the server does not implement.
     pub unsupported_requests: Vec<String>,
@@ -153,6 +153,18 @@ pub struct Field {
     pub why: String,
     /// The SQL type of its column in the first file, where there is one.
     pub column: Option<String>,
+}
+
+impl Field {
+    /// Its name as people can see it: in quotes where it is empty, or begins or ends with a space.
+    pub fn visible_name(&self) -> String {
+        let name = &self.field;
+        if name.is_empty() || name.trim() != name {
+            format!("{name:?}")
+        } else {
+            name.clone()
+        }
+    }
 }
 
 /// A few rows as text.

@@ -182,13 +182,29 @@ fn preview(report: &BindingReport) -> Preview {
     }
 }
 
+/// What the connector asked of the server. What the run itself asks to prepare the bucket comes while no connector runs: before
+/// the first one, and between the build and the first session.
 fn requests(recording: &Recording) -> Vec<Request> {
+    let at = |event: fn(&Event) -> bool| {
+        let found = recording.events().find(|(_, told)| event(told));
+        found.map(|(at, _)| recording.origin + at)
+    };
+    let built = at(|event| matches!(event, Event::Built(_)));
+    let session = at(|event| matches!(event, Event::Session { .. }));
+    let started = recording
+        .first_start()
+        .map(|start| recording.origin + start);
+    let is_own = |timing: &s3::Timing| {
+        let is_before = |limit: Option<Instant>| limit.is_none_or(|limit| timing.began < limit);
+        is_before(started) || (!is_before(built) && is_before(session))
+    };
     let all = recording.events().find_map(|(_, event)| match event {
         Event::Requests(requests) => Some(requests),
         _ => None,
     });
     all.into_iter()
         .flatten()
+        .filter(|(_, timing)| !is_own(timing))
         .map(|(entry, timing)| request(recording.origin, entry, *timing))
         .collect()
 }

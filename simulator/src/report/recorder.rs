@@ -62,6 +62,14 @@ impl Recording {
         }
     }
 
+    /// When the first connector was started.
+    pub(super) fn first_start(&self) -> Option<Duration> {
+        let start = |(at, heard): &(Duration, Heard)| {
+            matches!(heard, Heard::Step(Step::Started { .. })).then_some(*at)
+        };
+        self.heard.iter().find_map(start)
+    }
+
     /// Every event, with its time.
     pub(super) fn events(&self) -> impl Iterator<Item = (Duration, &Event)> {
         self.heard.iter().filter_map(|(at, heard)| match heard {

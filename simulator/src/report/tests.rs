@@ -134,8 +134,11 @@ async fn recording() -> Recording {
         task: HOSTILE.to_owned(),
         bindings: 1,
     });
+    wait(5).await;
+    recorder.step(Step::Started { incarnation: 0 });
+    wait(5).await;
     recorder.event(Event::Built(Box::new(published())));
-    wait(100).await;
+    wait(90).await;
     recorder.event(Event::Session {
         number: 1,
         transactions: Some(1),
@@ -173,8 +176,11 @@ async fn recording() -> Recording {
         recorder.step(step);
         wait(millis).await;
     }
-    let complete = request(origin, s3::Operation::CompleteMultipartUpload, 172, 180);
-    recorder.event(Event::Requests(vec![complete]));
+    recorder.event(Event::Requests(vec![
+        request(origin, s3::Operation::HeadBucket, 0, 1),
+        request(origin, s3::Operation::ListObjectsV2, 50, 51),
+        request(origin, s3::Operation::CompleteMultipartUpload, 172, 180),
+    ]));
     wait(3).await;
     recorder.finish()
 }
@@ -253,6 +259,17 @@ async fn fields_come_with_their_reasons_in_the_order_of_the_columns() {
     );
     assert_eq!(document.verdict, Verdict::Failed);
     assert_eq!(document.problems, [format!("no {HOSTILE}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_the_connectors_and_not_the_runs_own() {
+    let document = document(&recording().await);
+    let operations: Vec<&str> = document
+        .requests
+        .iter()
+        .map(|request| &*request.operation)
+        .collect();
+    assert_eq!(operations, ["CompleteMultipartUpload"]);
 }
 
 #[tokio::test(start_paused = true)]

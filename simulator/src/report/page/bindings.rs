@@ -110,7 +110,7 @@ fn fields(binding: &Binding) -> Markup {
 }
 
 fn of_field(field: &Field) -> Markup {
-    let name = path(&field.field).then(classed("span", "note", schema(field)));
+    let name = path(&field.visible_name()).then(classed("span", "note", schema(field)));
     let column = match (&field.column, field.role) {
         (Some(column), _) => plain("code", column.as_str()),
         (None, Some(_)) => Markup::text("no file yet"),

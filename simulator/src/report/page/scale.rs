@@ -6,6 +6,9 @@ use super::super::markup::{Markup, classed, element};
 /// The height of the axis' labels in pixels.
 pub(super) const AXIS: usize = 26;
 
+/// So many ticks have room for their labels in a narrow window; of more, every other is left out there.
+const FEW_TICKS: usize = 4;
+
 /// The narrowest that anything is drawn, in percent.
 const NARROWEST: f64 = 0.15;
 
@@ -59,6 +62,7 @@ impl Scale {
 pub(super) fn axis(scale: Scale, height: usize) -> Markup {
     let step = step(scale.to - scale.from);
     let bottom = height - AXIS + 4;
+    let ticks = scale.from.div_ceil(step)..=scale.to / step;
     let tick = |index: u64| {
         let at = index * step;
         let (x, place) = (scale.place(at), scale.percent(at));
@@ -67,14 +71,15 @@ pub(super) fn axis(scale: Scale, height: usize) -> Markup {
             place if place > 92.0 => "end",
             _ => "middle",
         };
-        let class = if index % 2 == 1 { "tick minor" } else { "tick" };
+        let is_minor = index % 2 == 1 && ticks.clone().count() > FEW_TICKS;
+        let class = if is_minor { "tick minor" } else { "tick" };
         let (bottom, below) = (bottom.to_string(), (bottom + 16).to_string());
         let line = [("x1", &*x), ("x2", &x), ("y1", "0"), ("y2", &bottom)];
         let text = [("x", &*x), ("y", &below), ("text-anchor", anchor)];
         let label = element("text", &text, tick_label(at));
         classed("g", class, element("line", &line, "").then(label))
     };
-    Markup::all((scale.from.div_ceil(step)..=scale.to / step).map(tick))
+    Markup::all(ticks.clone().map(tick))
 }
 
 fn tick_label(micros: u64) -> String {
