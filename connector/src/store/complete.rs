@@ -186,14 +186,18 @@ async fn complete<S: ObjectStore>(
             Ok(Some(verdict)) => return Ok(verdict),
             Ok(None) => denied.push(store),
             // It may know the upload once it answers again, whatever the place where it was staged says.
-            Err(error) if error.kind() == ErrorKind::Unavailable && index + 1 < candidates.len() => {
+            Err(error)
+                if error.kind() == ErrorKind::Unavailable && index + 1 < candidates.len() =>
+            {
                 return Err(told(error));
             }
             Err(error) => failure = Some(error),
         }
     }
     match failure {
-        Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => Err(told(error)),
+        Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => {
+            Err(told(error))
+        }
         _ => look_again(&denied, upload, options.haste).await,
     }
 }

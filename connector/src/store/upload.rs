@@ -399,6 +399,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn giving_up_a_file_whose_parts_are_all_there_aborts_it_too() {
+        for drops in [false, true] {
+            let store = Fake::new();
+            let (mut writer, upload) = start(&store, 4);
+            writer.write_all(&[0; PART]).unwrap();
+            writer.finish().unwrap();
+            store.until(Operation::Part).await;
+            tokio::task::yield_now().await;
+            if drops {
+                drop(upload);
+                store.until(Operation::Abort).await;
+            } else {
+                upload.abort().await;
+            }
+            assert_eq!(store.pending(), Vec::<String>::new());
+        }
+    }
+
+    #[tokio::test]
     async fn dropping_an_upload_aborts_it() {
         let store = Fake::new();
         let (mut writer, upload) = start(&store, 4);

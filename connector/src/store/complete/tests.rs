@@ -271,6 +271,21 @@ async fn where_it_was_staged_decides_when_that_cannot_be_reached() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_it_was_staged_does_not_decide_while_the_current_place_cannot_be_reached() {
+    let current = Fake::new();
+    let mut upload = current.stage("a/1", "t1", STAGED).await;
+    // The name of old now leads to a server that knows nothing, and the right one is down.
+    upload.location = location("http://repointed");
+    current.cut_off(current.location());
+    for missing in [MissingUploads::Fail, MissingUploads::Skip] {
+        let error = complete_all(&current, active(&upload), options(SOON, missing))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn files_of_removed_bindings_are_completed_and_never_end_the_session() {
     let store = Fake::new();
     let upload = store.stage("a/1", "t1", STAGED).await;
