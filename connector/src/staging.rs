@@ -85,6 +85,7 @@ enum Command {
 #[derive(Debug)]
 pub struct Staging {
     commands: mpsc::Sender<Command>,
+    pool: PartPool,
     thread: thread::JoinHandle<Result<()>>,
 }
 
@@ -101,7 +102,7 @@ impl Staging {
         let runtime = Handle::current();
         let encoder = Encoder {
             store,
-            pool,
+            pool: pool.clone(),
             plans,
             shard,
             random,
@@ -109,7 +110,11 @@ impl Staging {
             written: Vec::new(),
         };
         let thread = thread::spawn(move || encoder.run(&runtime, receiver));
-        Self { commands, thread }
+        Self {
+            commands,
+            pool,
+            thread,
+        }
     }
 
     /// Hands rows to the encoder; waits while it is behind. Fails with what stopped the encoder, an upload above all.
@@ -129,6 +134,8 @@ impl Staging {
 
     /// Throws away what was not handed over by [`Staging::finish`], and waits for that as far as it can be done.
     pub async fn abort(self) {
+        // The encoder must neither wait for parts on their way nor take up what is queued.
+        self.pool.close();
         drop(self.commands);
         // An encoder that failed has said so to whoever wrote to it.
         let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
@@ -158,7 +165,8 @@ impl Staging {
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref().copied()).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref().copied())
+        .unwrap_or("no message")
 }
 
 /// A file that is being written.
@@ -194,6 +202,7 @@ impl<S: ObjectStore> Encoder<S> {
         let result = loop {
             match commands.blocking_recv() {
                 None => break Ok(()),
+                Some(_) if self.pool.is_closed() => break Ok(()),
                 Some(command) => {
                     if let Err(error) = self.handle(runtime, command) {
                         break Err(error);

@@ -131,14 +131,14 @@ impl<S: ObjectStore> Transactor<S> {
             task: task_hash(&materialization.name),
             key_begin: *key_range.start(),
         };
-        let stale = Stale {
+        let left_behind = Stale {
             state: &state,
             prefixes: path_prefixes(materialization, &bindings),
             task: shard.task,
             key_range: &key_range,
             before: began_at - environment.haste.shorten(CLOCK_SKEW),
         };
-        stale.abort(&store).await;
+        left_behind.abort(&store).await;
 
         let file_bytes = endpoint.advanced.file_size_limit;
         let plan = |binding: &Binding| FilePlan {
@@ -212,8 +212,14 @@ impl<S: ObjectStore> Transactor<S> {
     }
 
     fn largest_batch(&self) -> usize {
-        let batches = self.bindings.iter().map(|rows| rows.builder.memory_bytes()).enumerate();
-        batches.max_by_key(|(_, bytes)| *bytes).map_or(0, |(binding, _)| binding)
+        let batches = self
+            .bindings
+            .iter()
+            .map(|rows| rows.builder.memory_bytes())
+            .enumerate();
+        batches
+            .max_by_key(|(_, bytes)| *bytes)
+            .map_or(0, |(binding, _)| binding)
     }
 
     /// Hands the rows of a binding to the encoder; waits while it is behind.

@@ -49,7 +49,7 @@ impl BatchBuilder {
         Self {
             schema,
             columns,
-            rescue_column: StringBuilder::new(),
+            rescue_column: StringBuilder::with_capacity(0, 0),
             rescued_row: RescuedRow::default(),
             rescued: Rescued::new(),
             rows: 0,
@@ -412,6 +412,30 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert!(!error.contains("yesterday"), "{error}");
+    }
+
+    #[test]
+    fn an_error_shows_no_more_than_the_beginning_of_a_long_key() {
+        let key = format!("[\"{}\"]", "é".repeat(10_000));
+        let text = key_text(Tuple::Json(key.as_bytes()));
+        assert!(text.len() < KEY_BYTES + 10 && text.ends_with('…'), "{text}");
+    }
+
+    #[test]
+    fn memory_is_counted_by_what_was_sent_and_by_slots() {
+        let mut builder = BatchBuilder::new(schema(true));
+        assert_eq!(builder.memory_bytes(), 0);
+        let (key, values) = (r#"["k"]"#, "[null,null,null,null,null]");
+        let sent = builder
+            .append(&store(
+                Tuple::Json(key.as_bytes()),
+                Tuple::Json(values.as_bytes()),
+            ))
+            .unwrap();
+        assert_eq!(sent, key.len() + values.len());
+        assert_eq!(builder.memory_bytes(), sent + 6 * SLOT_BYTES);
+        builder.finish().unwrap();
+        assert_eq!(builder.memory_bytes(), 0);
     }
 
     #[test]

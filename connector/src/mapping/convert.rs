@@ -21,6 +21,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The bytes of scratch that a column keeps from one batch to the next.
+const SCRATCH_BYTES: usize = 64 << 10;
+
 /// The values of one column of a batch.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
@@ -51,31 +54,31 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// An empty column.
+    /// An empty column, which takes no memory before its first value: there may be many of them.
     pub(super) fn new(column_type: ColumnType) -> Self {
         match column_type {
-            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(0)),
             ColumnType::Integer { strings } => Self::Integer {
-                builder: Int64Builder::new(),
+                builder: Int64Builder::with_capacity(0),
                 strings,
             },
             ColumnType::Number { strings } => Self::Number {
-                builder: Float64Builder::new(),
+                builder: Float64Builder::with_capacity(0),
                 strings,
             },
-            ColumnType::String => Self::String(StringBuilder::new()),
+            ColumnType::String => Self::String(StringBuilder::with_capacity(0, 0)),
             ColumnType::Binary => Self::Binary {
-                builder: BinaryBuilder::new(),
+                builder: BinaryBuilder::with_capacity(0, 0),
                 decoded: Vec::new(),
             },
-            ColumnType::Date => Self::Date(Date32Builder::new()),
+            ColumnType::Date => Self::Date(Date32Builder::with_capacity(0)),
             ColumnType::Timestamp => Self::Timestamp(timestamps()),
             ColumnType::CastToString => Self::CastToString {
-                builder: StringBuilder::new(),
+                builder: StringBuilder::with_capacity(0, 0),
                 text: Vec::new(),
             },
             ColumnType::Json => Self::Json {
-                builder: StringBuilder::new(),
+                builder: StringBuilder::with_capacity(0, 0),
                 text: Vec::new(),
             },
         }
@@ -134,6 +137,15 @@ impl ColumnBuilder {
 
     /// Takes the values out as an array and begins anew.
     pub(super) fn finish(&mut self) -> ArrayRef {
+        if let Self::Binary {
+            decoded: scratch, ..
+        }
+        | Self::CastToString { text: scratch, .. }
+        | Self::Json { text: scratch, .. } = self
+        {
+            scratch.clear();
+            scratch.shrink_to(SCRATCH_BYTES);
+        }
         let builder: &mut dyn ArrayBuilder = match self {
             Self::Boolean(builder) => builder,
             Self::Integer { builder, .. } => builder,
@@ -150,7 +162,7 @@ impl ColumnBuilder {
 }
 
 fn timestamps() -> TimestampMicrosecondBuilder {
-    TimestampMicrosecondBuilder::new().with_data_type(ColumnType::Timestamp.data_type())
+    TimestampMicrosecondBuilder::with_capacity(0).with_data_type(ColumnType::Timestamp.data_type())
 }
 
 fn boolean(value: &Value<'_>) -> Result<bool, Misfit> {

@@ -628,3 +628,42 @@ async fn uploads_that_a_later_session_has_begun_are_live_whatever_the_state_of_a
     let live = [key(2).under("orders"), key(3).under("orders")];
     assert_eq!(bucket.pending(), live);
 }
+
+#[tokio::test]
+async fn unfinished_batches_of_many_bindings_together_stay_within_their_memory() {
+    let paths: Vec<_> = (0..60).map(|index| format!("b{index}")).collect();
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    let opening = Opening {
+        materialization: &serde_json::from_value(materialization(0, &paths)).unwrap(),
+        endpoint: &EndpointConfig::from_json(
+            materialization(0, &[])["config"].to_string().as_bytes(),
+        )
+        .unwrap()
+        .config,
+        key_range: 0..=u32::MAX,
+        state: b"",
+        began_at: Timestamp::UNIX_EPOCH,
+    };
+    let mut transactor = Transactor::open(Fake::new(), opening, environment())
+        .await
+        .unwrap();
+    transactor.begin(Duration::ZERO);
+    let values = format!("[\"{}\"]", "x".repeat(1_000_000));
+    let mut flushed = Vec::new();
+    for binding in 0..60 {
+        let store = crate::protocol::Store {
+            binding,
+            key: crate::protocol::Tuple::Json(b"[1]"),
+            values: crate::protocol::Tuple::Json(values.as_bytes()),
+            doc: None,
+            delete: false,
+        };
+        if let Some(full) = transactor.append(&store).unwrap() {
+            transactor.flush(full, Duration::ZERO).await.unwrap();
+            flushed.push(full);
+        }
+    }
+    // 16 batches of a megabyte are what all of them may take.
+    assert_eq!(flushed.len(), 60 - 16, "{flushed:?}");
+    transactor.abort().await;
+}

@@ -33,6 +33,7 @@ struct Shared {
 #[derive(Debug)]
 struct Places {
     free: usize,
+    closed: bool,
     buffers: Vec<Vec<u8>>,
 }
 
@@ -45,6 +46,7 @@ impl PartPool {
     pub(crate) fn with_part_bytes(in_flight: usize, part_bytes: usize) -> Self {
         let places = Mutex::new(Places {
             free: in_flight.max(1),
+            closed: false,
             buffers: Vec::new(),
         });
         Self {
@@ -70,21 +72,36 @@ impl PartPool {
         )
     }
 
-    /// Waits for a place and puts `bytes` there.
-    fn place(&self, bytes: Vec<u8>) -> Bytes {
-        let none = |places: &mut Places| places.free == 0;
+    /// Wakes every writer that waits for a place, and lets none wait any more: their files are given up.
+    pub(crate) fn close(&self) {
+        self.places().closed = true;
+        self.shared.freed.notify_all();
+    }
+
+    /// Whether it is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.places().closed
+    }
+
+    /// Waits for a place and puts `bytes` there. Fails where the pool is closed.
+    fn place(&self, bytes: Vec<u8>) -> io::Result<Bytes> {
+        let none = |places: &mut Places| places.free == 0 && !places.closed;
         let mut places = self
             .shared
             .freed
             .wait_while(self.places(), none)
             .unwrap_or_else(PoisonError::into_inner);
+        if places.closed {
+            return Err(ended());
+        }
         places.free -= 1;
         let free = places.free;
         places.buffers.truncate(free);
-        Bytes::from_owner(Placed {
+        drop(places);
+        Ok(Bytes::from_owner(Placed {
             bytes,
             pool: self.clone(),
-        })
+        }))
     }
 
     /// Gives a place back, and keeps its buffer: parts and spare buffers together are never more than there are places.
@@ -174,7 +191,7 @@ impl PartWriter {
         if self.pieces.is_closed() {
             return Err(ended());
         }
-        let part = self.pool.place(std::mem::take(&mut self.buffer));
+        let part = self.pool.place(std::mem::take(&mut self.buffer))?;
         self.send(Piece::Part(part))
     }
 
@@ -295,6 +312,17 @@ mod tests {
         drop(first);
         assert!(pieces.blocking_recv().is_some());
         encoder.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_writer_that_waits_is_told_when_the_pool_is_closed() {
+        let pool = PartPool::with_part_bytes(1, PART);
+        let (mut writer, mut pieces) = pool.writer();
+        let encoder = std::thread::spawn(move || writer.write_all(&[0; 2 * PART]));
+        let _part = pieces.blocking_recv();
+        pool.close();
+        let error = encoder.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
