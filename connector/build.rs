@@ -8,6 +8,20 @@ use prost_types::{DescriptorProto, FieldDescriptorProto};
 
 const PROTOJSON: &str = "crate::protocol::protojson";
 
+/// Messages that carry an endpoint's configuration: their `Debug` is in `src/protocol/redacted.rs`.
+const SECRETIVE: [&str; 4] = [
+    ".flow.MaterializationSpec",
+    ".materialize.Request.Open",
+    ".materialize.Request.Spec",
+    ".materialize.Request.Validate",
+];
+
+/// Messages within those that carry no such thing.
+const HARMLESS: [&str; 2] = [
+    ".flow.MaterializationSpec.Binding",
+    ".materialize.Request.Validate.Binding",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(["materialize.proto"], ["proto"])?;
@@ -17,6 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(["."])
         .btree_map(["."])
         .include_file("messages.rs");
+    config.skip_debug(SECRETIVE);
+    for harmless in HARMLESS {
+        config.message_attribute(harmless, "#[derive(Debug)]");
+    }
     config.message_attribute(
         ".",
         "#[derive(serde::Serialize, serde::Deserialize)] #[serde(default, rename_all = \"camelCase\")]",

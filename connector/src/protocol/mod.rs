@@ -13,6 +13,7 @@ pub mod packed;
     reason = "serde hands every field over by reference"
 )]
 mod protojson;
+mod redacted;
 pub mod request;
 mod store;
 mod value;

@@ -211,7 +211,7 @@ pub(super) mod integer64 {
 
 /// An enum: written as its name, read from its name or its number.
 pub(super) mod enumeration {
-    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+    use serde::{Deserialize, Deserializer, Serializer, ser};
 
     use crate::protocol::{flow, gazette, materialize};
 

@@ -1,6 +1,7 @@
 //! Requests as the session meets them: one variant, its message, and the hot one borrowed from the frame.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::protocol::materialize::{self, request};
@@ -79,7 +80,7 @@ impl Decoder {
             Variant::Request(request) => Ok(request),
             Variant::Store(store) => {
                 self.unusual = store;
-                Ok(Request::Store(borrow(&self.unusual)))
+                borrow(&self.unusual).map(Request::Store)
             }
         }
     }
@@ -123,19 +124,24 @@ fn only_variant(message: materialize::Request) -> Result<Variant> {
     }
 }
 
-fn borrow(store: &request::Store) -> Store<'_> {
-    let tuple = |json, packed| {
-        if Bytes::is_empty(json) {
-            Tuple::Packed(packed)
-        } else {
-            Tuple::Json(json)
-        }
-    };
-    Store {
+fn borrow(store: &request::Store) -> Result<Store<'_>> {
+    Ok(Store {
         binding: store.binding,
-        key: tuple(&store.key_json, &store.key_packed),
-        values: tuple(&store.values_json, &store.values_packed),
+        key: tuple(&store.key_json, &store.key_packed)?,
+        values: tuple(&store.values_json, &store.values_packed)?,
         doc: (!store.doc_json.is_empty()).then_some(&store.doc_json[..]),
         delete: store.delete,
+    })
+}
+
+/// The runtime fills one of the two; neither means a tuple without elements. Only the JSON codec has seen to it that JSON is JSON.
+fn tuple<'a>(json: &'a Bytes, packed: &'a Bytes) -> Result<Tuple<'a>> {
+    if json.is_empty() {
+        return Ok(Tuple::Packed(packed));
     }
+    serde_json::from_slice::<&RawValue>(json).map_err(|error| {
+        Error::protocol("a key or the values of a Store from the runtime are not JSON")
+            .with_source(error)
+    })?;
+    Ok(Tuple::Json(json))
 }

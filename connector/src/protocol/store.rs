@@ -65,9 +65,7 @@ pub(super) fn from_proto(frame: &[u8]) -> Result<Option<Store<'_>>> {
 #[derive(Default)]
 struct Fields<'a> {
     binding: u32,
-    key_json: &'a [u8],
     key_packed: &'a [u8],
-    values_json: &'a [u8],
     values_packed: &'a [u8],
     doc: &'a [u8],
     delete: bool,
@@ -79,9 +77,7 @@ impl<'a> Fields<'a> {
         let tag = take_varint(rest)?;
         match (tag >> 3, tag & 7) {
             (1, 0) => self.binding = take_varint(rest)? as u32,
-            (2, 2) => self.key_json = take_bytes(rest)?,
             (3, 2) => self.key_packed = take_bytes(rest)?,
-            (4, 2) => self.values_json = take_bytes(rest)?,
             (5, 2) => self.values_packed = take_bytes(rest)?,
             (6, 2) => self.doc = take_bytes(rest)?,
             (8, 0) => self.delete = take_varint(rest)? != 0,
@@ -97,20 +93,11 @@ impl<'a> Fields<'a> {
     fn into_store(self) -> Store<'a> {
         Store {
             binding: self.binding,
-            key: tuple(self.key_json, self.key_packed),
-            values: tuple(self.values_json, self.values_packed),
+            key: Tuple::Packed(self.key_packed),
+            values: Tuple::Packed(self.values_packed),
             doc: (!self.doc.is_empty()).then_some(self.doc),
             delete: self.delete,
         }
-    }
-}
-
-/// The runtime fills one of the two; neither means a tuple without elements.
-fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
-    if json.is_empty() {
-        Tuple::Packed(packed)
-    } else {
-        Tuple::Json(json)
     }
 }
 

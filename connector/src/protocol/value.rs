@@ -31,7 +31,7 @@ pub enum Value<'a> {
 pub enum Tuple<'a> {
     /// A packed tuple.
     Packed(&'a [u8]),
-    /// The text of a JSON array, known to be JSON.
+    /// The text of a JSON array.
     Json(&'a [u8]),
 }
 
