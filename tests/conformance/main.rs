@@ -6,6 +6,7 @@
 mod bad_input;
 mod browser;
 mod catalogs;
+mod command_line;
 mod containers;
 mod docker;
 mod files;
