@@ -105,8 +105,7 @@ fn proto_frames_are_the_bytes_of_the_examples() {
     let hex = |bytes: &[u8]| {
         bytes
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     };
     for frame in frames {
         let what = frame["what"].as_str().unwrap();
