@@ -273,6 +273,20 @@ async fn requests_are_the_connectors_and_not_the_runs_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_a_commit_is_marked_as_one() {
+    let recording = recording().await;
+    let page = document(&recording).page();
+    assert_eq!(page.matches("<line class=\"commit\"").count(), 1);
+    assert_eq!(page.matches("<line class=\"kill\"").count(), 2);
+    let mut uncommitted = recording.clone();
+    uncommitted
+        .heard
+        .retain(|(_, heard)| !matches!(heard, recorder::Heard::Event(Event::Committed { .. })));
+    let page = document(&uncommitted).page();
+    assert_eq!(page.matches("<line class=\"commit\"").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_that_is_told_can_break_out_of_its_place() {
     let page = document(&recording().await).page();
     assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");

@@ -130,7 +130,8 @@ impl Builder {
         if self.lanes.len() < 2 {
             return;
         }
-        let next = self.committed.len() as u64 + 1;
+        let committed = self.committed.len() as u64;
+        let next = committed + 1;
         match step {
             Step::Started { .. } => {
                 self.is_recovered = false;
@@ -140,7 +141,7 @@ impl Builder {
                 }
             }
             Step::AcknowledgeSent if self.is_recovered => {
-                self.begin(at, Phase::Complete, Some(next - 1));
+                self.begin(at, Phase::Complete, (committed > 0).then_some(committed));
             }
             Step::AcknowledgeSent => {
                 self.is_recovered = true;
@@ -158,7 +159,13 @@ impl Builder {
                     self.begin(at, Phase::Stop, None);
                 }
             }
-            Step::Acknowledged | Step::Committed { .. } | Step::Ended => self.end(at),
+            Step::Committed { .. } => {
+                if let Some((committed, _)) = self.committed.last_mut() {
+                    *committed = at;
+                }
+                self.end(at);
+            }
+            Step::Acknowledged | Step::Ended => self.end(at),
             _ => {}
         }
     }

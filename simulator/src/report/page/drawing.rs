@@ -1,6 +1,6 @@
 //! The drawing of the timeline, for the eye; the tables have the same in numbers.
 
-use super::super::document::{Document, Lane, Phase, Request, Span};
+use super::super::document::{Document, Lane, Phase, Request, Span, Transaction};
 use super::super::markup::{Markup, classed, element, plain};
 use super::phases::{PHASES, of_phase};
 use super::scale::{AXIS, Scale, axis};
@@ -28,7 +28,7 @@ pub(super) fn figure(document: &Document, lanes: &[Lane]) -> Markup {
     let bars = lanes
         .iter()
         .enumerate()
-        .map(|(index, one)| lane(scale, index * LANE, one));
+        .map(|(index, one)| lane(scale, index * LANE, one, &document.timeline.transactions));
     let content = title(lanes)
         .then(axis(scale, height))
         .then(Markup::all(bars))
@@ -68,7 +68,7 @@ fn title(lanes: &[Lane]) -> Markup {
     ))
 }
 
-fn lane(scale: Scale, top: usize, lane: &Lane) -> Markup {
+fn lane(scale: Scale, top: usize, lane: &Lane, transactions: &[Transaction]) -> Markup {
     let began = lane.spans.first().map(|span| span.began_micros);
     let at = began.unwrap_or_default();
     // A label near the right edge ends where its lane ends.
@@ -87,6 +87,10 @@ fn lane(scale: Scale, top: usize, lane: &Lane) -> Markup {
         ("text-anchor", anchor),
     ];
     let spans = lane.spans.iter().map(|one| span(scale, top + LABEL, one));
+    let commits = lane
+        .spans
+        .iter()
+        .map(|span| commit(scale, top + LABEL, span, transactions));
     let kills = lane.kills.iter().map(|kill| {
         let text = format!("{} at {}", kill.step, duration(kill.at_micros));
         mark(scale, top + LABEL, kill.at_micros, "kill", &text)
@@ -102,6 +106,7 @@ fn lane(scale: Scale, top: usize, lane: &Lane) -> Markup {
         .map(|number| transaction_number(scale, top + LABEL, number, &lane.spans));
     element("text", &label, lane.name.as_str())
         .then(Markup::all(spans))
+        .then(Markup::all(commits))
         .then(Markup::all(numbers))
         .then(Markup::all(kills))
 }
@@ -125,8 +130,7 @@ fn span(scale: Scale, top: usize, span: &Span) -> Markup {
         ("width", &width),
         ("height", &height),
     ];
-    let bar = element("rect", &place, plain("title", title));
-    bar.then(commit(scale, top, span))
+    element("rect", &place, plain("title", title))
 }
 
 /// Its number below the middle of a transaction, where there is room.
@@ -153,14 +157,17 @@ fn transaction_number(scale: Scale, top: usize, number: u64, spans: &[Span]) -> 
     element("text", &place, format!("#{number}"))
 }
 
-fn commit(scale: Scale, top: usize, span: &Span) -> Markup {
-    match span.transaction {
-        Some(number) if span.phase == Phase::Stage => {
-            let text = format!("Transaction {number} at {}", duration(span.ended_micros));
-            mark(scale, top, span.ended_micros, "commit", &text)
-        }
-        _ => Markup::nothing(),
+/// The mark of a commit at the end of a span, if it came to that.
+fn commit(scale: Scale, top: usize, span: &Span, transactions: &[Transaction]) -> Markup {
+    let committed = span.transaction.and_then(|number| {
+        let place = transactions.binary_search_by_key(&number, |one| one.number);
+        transactions[place.ok()?].committed_micros
+    });
+    if span.phase != Phase::Stage || committed != Some(span.ended_micros) {
+        return Markup::nothing();
     }
+    let text = format!("Committed at {}", duration(span.ended_micros));
+    mark(scale, top, span.ended_micros, "commit", &text)
 }
 
 /// A line across a bar.
