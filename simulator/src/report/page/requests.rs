@@ -51,7 +51,7 @@ fn operations(requests: &[Request]) -> Markup {
     ];
     table(
         "Requests by operation",
-        "",
+        "operations",
         &headings,
         all.into_iter().map(row),
     )
@@ -98,7 +98,7 @@ fn uploads(requests: &[Request]) -> Markup {
         ("number", "Ended"),
     ];
     let rows = order.iter().take(MOST_ROWS).map(|id| upload(&all[id]));
-    table("Uploads", "", &headings, rows).then(left_out(MOST_ROWS, order.len()))
+    table("Uploads", "keys", &headings, rows).then(left_out(MOST_ROWS, order.len()))
 }
 
 fn upload(upload: &Upload<'_>) -> Markup {
@@ -117,12 +117,16 @@ fn upload(upload: &Upload<'_>) -> Markup {
     };
     plain(
         "tr",
-        element("th", &[("scope", "row")], path(upload.key))
-            .then(number(grouped(upload.parts.len() as u64)))
-            .then(number(bytes(body)))
-            .then(number(duration(upload.created)))
-            .then(number(at(staged)))
-            .then(number(ended)),
+        element(
+            "th",
+            &[("scope", "row"), ("class", "key")],
+            path(upload.key),
+        )
+        .then(number(grouped(upload.parts.len() as u64)))
+        .then(number(bytes(body)))
+        .then(number(duration(upload.created)))
+        .then(number(at(staged)))
+        .then(number(ended)),
     )
 }
 
@@ -157,7 +161,7 @@ fn listing(label: &str, requests: &[&Request]) -> Markup {
         ("", "Answer"),
     ];
     let rows = requests.iter().take(MOST_ROWS).map(|request| row(request));
-    table(label, "", &headings, rows).then(left_out(MOST_ROWS, requests.len()))
+    table(label, "keys", &headings, rows).then(left_out(MOST_ROWS, requests.len()))
 }
 
 fn row(request: &Request) -> Markup {
@@ -174,7 +178,7 @@ fn row(request: &Request) -> Markup {
         &[("class", class)],
         number(request.number.to_string())
             .then(number(duration(request.began_micros)))
-            .then(element("td", &[], subject))
+            .then(classed("td", "key", subject))
             .then(number(bytes(request.bytes)))
             .then(number(duration(micros(request))))
             .then(plain("td", answer(request))),
