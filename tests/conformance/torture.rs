@@ -17,6 +17,7 @@ async fn torture(connector: &str, seeds: std::ops::Range<u64>) -> Outcome {
         jobs: 2,
         connector: vec![connector.to_owned()],
         stops_early: true,
+        time: None,
     };
     campaign(&options, |_, _| {}).await.unwrap()
 }

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use flow_sim::torture::{self, At, Failed, Options, Outcome, Plan, Report, Tally, campaign};
@@ -33,6 +34,9 @@ was overwritten, that the state stays small, that no upload is left behind, and 
 Examples:
   flow-sim torture --seeds 500 --jobs 2
       The plans of the seeds 0 to 499, two at a time.
+
+  flow-sim torture --seeds 1000000 --minutes 60
+      As many as an hour allows.
 
   flow-sim torture --seed 42
       One plan again, and everything that happens in it.
@@ -65,6 +69,9 @@ pub(super) struct TortureArguments {
     /// The connector's command [default: the one beside this program]
     #[arg(long, value_name = "COMMAND")]
     connector: Option<String>,
+    /// Begin no further seed after so many minutes
+    #[arg(long, value_name = "M")]
+    minutes: Option<u64>,
     /// Stop at the first seed that fails
     #[arg(long)]
     fail_fast: bool,
@@ -93,6 +100,7 @@ pub(super) async fn torture(arguments: &TortureArguments) -> Result<ExitCode, Fa
         jobs: arguments.jobs.unwrap_or_else(cores),
         connector,
         stops_early: arguments.fail_fast,
+        time: arguments.minutes.map(Duration::from_mins),
     };
     play_seeds(&options).await
 }

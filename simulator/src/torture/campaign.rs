@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::generate;
 use super::plan::Plan;
@@ -29,6 +31,8 @@ pub struct Options {
     pub connector: Vec<String>,
     /// Whether to stop at the first plan that fails.
     pub stops_early: bool,
+    /// Begin no further plan after so long.
+    pub time: Option<Duration>,
 }
 
 /// A plan that has failed.
@@ -73,12 +77,13 @@ pub async fn campaign(
     mut heard: impl FnMut(u64, &Report),
 ) -> Result<Outcome, Error> {
     let connector: Arc<[String]> = options.connector.clone().into();
+    let began = Instant::now();
     let mut outcome = Outcome::default();
     let mut seeds = options.seeds.clone();
     let mut running = JoinSet::new();
     loop {
         while running.len() < options.jobs.max(1)
-            && !is_over(options, &outcome)
+            && !is_over(options, &outcome, began)
             && let Some(seed) = seeds.next()
         {
             let connector = Arc::clone(&connector);
@@ -110,8 +115,9 @@ pub async fn campaign(
 }
 
 /// Whether no further plan is to be played.
-fn is_over(options: &Options, outcome: &Outcome) -> bool {
-    options.stops_early && !outcome.failed.is_empty()
+fn is_over(options: &Options, outcome: &Outcome, began: Instant) -> bool {
+    let is_late = options.time.is_some_and(|time| began.elapsed() >= time);
+    is_late || (options.stops_early && !outcome.failed.is_empty())
 }
 
 /// Plays a plan as a task of its own, so that several can use several cores.

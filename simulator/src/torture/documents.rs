@@ -26,9 +26,7 @@ impl Document {
             number,
             binding: random.usize(..plan.bindings.len()),
             key: random.u32(..plan.keys.max(1)),
-            payload: std::iter::repeat_with(|| random.alphanumeric())
-                .take(payload_bytes as usize)
-                .collect(),
+            payload: incompressible(&mut random, payload_bytes as usize),
         }
     }
 
@@ -52,6 +50,15 @@ impl Document {
             delete: false,
         }
     }
+}
+
+/// Text of 64 letters at random: no codec makes much of it.
+fn incompressible(random: &mut fastrand::Rng, length: usize) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = vec![0; length];
+    random.fill(&mut bytes);
+    let letters = bytes.iter().map(|byte| LETTERS[usize::from(byte & 63)]);
+    letters.map(char::from).collect()
 }
 
 /// The documents of a transaction that begins at a position of the stream, sorted as the runtime sends them: by key, and those of one

@@ -15,6 +15,7 @@ enum Concern {
     Transactions,
     Incidents,
     Ends,
+    Size,
 }
 
 /// The plan of a seed; always the same.
@@ -30,15 +31,28 @@ pub fn generate(seed: u64) -> Plan {
     } else {
         Codec::Json
     };
-    let bindings = bindings(&mut shape);
     let count = shape.usize(1..=5);
+    let size = size(&mut generator(seed, Concern::Size));
+    let mut bindings = bindings(&mut shape);
+    if matches!(size, Size::Parts) {
+        // A codec of a debug build takes minutes over them.
+        for binding in &mut bindings {
+            "none".clone_into(&mut binding.compression);
+        }
+    }
     Plan {
         seed,
         runtime,
         codec,
         keys: shape.u32(1..=16),
+        // With the least limit a little makes several files; with a larger one, several parts.
+        file_size_limit: if matches!(size, Size::Parts) {
+            64 << 20
+        } else {
+            1 << 20
+        },
         server: server(seed),
-        sessions: sessions(seed, count, bindings.len()),
+        sessions: sessions(seed, count, bindings.len(), size),
         bindings,
     }
 }
@@ -150,14 +164,13 @@ fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
     effects.swap_remove(index)
 }
 
-fn sessions(seed: u64, count: usize, bindings: usize) -> Vec<Session> {
+fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session> {
     let changes = &mut generator(seed, Concern::Changes);
     let transactions = &mut generator(seed, Concern::Transactions);
     let incidents = &mut generator(seed, Concern::Incidents);
     let ends = &mut generator(seed, Concern::Ends);
-    let is_large = percent(transactions, 4);
     let session = |number: usize| {
-        let transactions = self::transactions(transactions, is_large);
+        let transactions = self::transactions(transactions, size);
         Session {
             changes: if number == 0 {
                 first_changes(changes)
@@ -221,21 +234,45 @@ fn change(random: &mut fastrand::Rng, bindings: usize) -> Change {
     one(random, &kinds)
 }
 
-fn transactions(random: &mut fastrand::Rng, is_large: bool) -> Vec<Transaction> {
+/// How large transactions may be.
+#[derive(Clone, Copy)]
+enum Size {
+    /// A few small rows.
+    Small,
+    /// Several files.
+    Files,
+    /// A file of several parts.
+    Parts,
+}
+
+/// Large ones take their time, so there are few.
+fn size(random: &mut fastrand::Rng) -> Size {
+    match random.u8(..100) {
+        0..3 => Size::Files,
+        3 => Size::Parts,
+        _ => Size::Small,
+    }
+}
+
+fn transactions(random: &mut fastrand::Rng, size: Size) -> Vec<Transaction> {
     let count = one(random, &[0, 1, 1, 2, 3]);
-    let transaction = |_| {
-        if is_large && random.bool() {
-            return Transaction {
-                documents: random.u32(8..=16),
-                payload_bytes: 200_000,
-            };
-        }
-        Transaction {
-            documents: one(random, &[0, 1, 3, 8, 20]),
-            payload_bytes: random.u32(0..40),
-        }
+    (0..count).map(|_| transaction(random, size)).collect()
+}
+
+fn transaction(random: &mut fastrand::Rng, size: Size) -> Transaction {
+    let small = Transaction {
+        documents: one(random, &[0, 1, 3, 8, 20]),
+        payload_bytes: random.u32(0..40),
     };
-    (0..count).map(transaction).collect()
+    let (documents, payload_bytes) = match size {
+        Size::Files if random.bool() => (random.u32(8..=16), 200_000),
+        Size::Parts if random.bool() => (random.u32(40..=60), 300_000),
+        _ => return small,
+    };
+    Transaction {
+        documents,
+        payload_bytes,
+    }
 }
 
 fn incidents(random: &mut fastrand::Rng, transactions: u32) -> Vec<Incident> {

@@ -18,6 +18,8 @@ pub struct Plan {
     pub codec: Codec,
     /// The task's bindings, each of a collection of its own.
     pub bindings: Vec<Binding>,
+    /// The bytes after which a file ends. A part of an upload has 8 MiB.
+    pub file_size_limit: u64,
     /// How many different keys the documents have.
     pub keys: u32,
     /// How the S3 server behaves.

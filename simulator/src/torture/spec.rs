@@ -6,7 +6,7 @@ use materialize_s3_parquet::protocol::flow::{
 };
 use serde_json::json;
 
-use super::plan::Binding;
+use super::plan::{Binding, Plan};
 
 /// The fields that are not keys, ascending.
 pub(super) const VALUES: [&str; 3] = ["generation", "payload", "row"];
@@ -52,23 +52,25 @@ pub(super) fn specification(
     name: &str,
     endpoint: &Endpoint,
     skips_missing: bool,
-    bindings: &[Binding],
+    plan: &Plan,
     bound: &[Bound],
 ) -> MaterializationSpec {
-    let spec = |bound: &Bound| binding_spec(&bindings[bound.index], bound.backfill);
+    let spec = |bound: &Bound| binding_spec(&plan.bindings[bound.index], bound.backfill);
     let (active, inactive): (Vec<&Bound>, Vec<&Bound>) =
         bound.iter().partition(|bound| bound.active);
     MaterializationSpec {
         name: name.to_owned(),
         connector_type: ConnectorType::Local.into(),
-        config_json: config(endpoint, skips_missing).to_string().into(),
+        config_json: config(endpoint, plan.file_size_limit, skips_missing)
+            .to_string()
+            .into(),
         bindings: active.into_iter().map(spec).collect(),
         inactive_bindings: inactive.into_iter().map(spec).collect(),
         ..MaterializationSpec::default()
     }
 }
 
-fn config(endpoint: &Endpoint, skips_missing: bool) -> serde_json::Value {
+fn config(endpoint: &Endpoint, file_size_limit: u64, skips_missing: bool) -> serde_json::Value {
     json!({
         "awsAccessKeyId": endpoint.access_key_id,
         "awsSecretAccessKey": endpoint.secret_access_key,
@@ -77,8 +79,7 @@ fn config(endpoint: &Endpoint, skips_missing: bool) -> serde_json::Value {
         "uploadIntervalInSeconds": 0,
         "advanced": {
             "endpoint": endpoint.url,
-            // The least, so that a little makes several files.
-            "fileSizeLimit": 1 << 20,
+            "fileSizeLimit": file_size_limit,
             "missingUploads": if skips_missing { "skip" } else { "fail" },
         },
     })

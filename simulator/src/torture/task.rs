@@ -52,7 +52,7 @@ impl Task {
             &self.name,
             &world.endpoint,
             self.skips_missing,
-            &world.plan.bindings,
+            &world.plan,
             &self.bound,
         )
     }

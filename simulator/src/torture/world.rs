@@ -170,7 +170,9 @@ impl World {
             let loaded = store
                 .loaded(BUCKET)
                 .is_ok_and(|loaded| loaded.contains_key(&entry.key));
-            store.upload(upload).is_err() && (!written || loaded)
+            // What a loader has taken is told from what was never completed only where a second completion is accepted.
+            let is_gone = loaded && !self.plan.server.recompletes;
+            store.upload(upload).is_err() && (!written || is_gone)
         })
     }
 
