@@ -1,4 +1,4 @@
-//! Strings with a format, and numbers, against jiff and against arithmetic on text: see [`crate::oracle`].
+//! Strings with a format, and numbers, against jiff and against arithmetic on text: see `oracle.rs`.
 //!
 //! The conversions are the mapper's own business, so they are driven as a file is built: a column of one row.
 
