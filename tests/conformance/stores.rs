@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use flow_sim::run::{Bucket, Location as Place};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use materialize_s3_parquet::checkpoint::{Location, Part, StagedUpload};
 use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
@@ -159,6 +159,14 @@ async fn an_aborted_upload_is_gone_and_aborting_it_again_is_no_error() {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real servers go by the real time"
+)]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_are_listed_by_prefix_but_on_minio_only_by_the_whole_bucket() {
     for server in Server::all("stores::uploads_are_listed_by_prefix") {
@@ -170,7 +178,14 @@ async fn uploads_are_listed_by_prefix_but_on_minio_only_by_the_whole_bucket() {
             Server::Minio => 0,
         };
         assert_eq!(by_prefix, expected, "{server:?}");
-        assert_eq!(store.list_uploads("").await.unwrap().len(), 1, "{server:?}");
+        let listed = store.list_uploads("").await.unwrap();
+        assert_eq!(listed.len(), 1, "{server:?}");
+        // The clean-up tells by it whether a later session has begun the upload.
+        let age = now().duration_since(listed[0].initiated.unwrap());
+        assert!(
+            age.abs() < SignedDuration::from_mins(15),
+            "{server:?}: {age}"
+        );
         // The clean-up finds it either way.
         assert_eq!(
             abort_stale(&store, &["orders/".to_owned()], |_| true).await,
