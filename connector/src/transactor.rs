@@ -201,11 +201,10 @@ impl<S: ObjectStore> Transactor<S> {
             .builder
             .append(store)
             .context(|| format!("collection `{}`", rows.binding.collection))?;
-        let after = rows.builder.memory_bytes();
         self.stored.rows += 1;
         self.stored.bytes += bytes as u64;
-        self.unfinished_bytes += after - before;
-        if rows.builder.rows() >= BATCH_ROWS || after >= rows.batch_bytes {
+        self.unfinished_bytes += rows.builder.memory_bytes() - before;
+        if rows.builder.rows() >= BATCH_ROWS || rows.builder.bytes() >= rows.batch_bytes {
             return Ok(Some(store.binding as usize));
         }
         Ok((self.unfinished_bytes >= UNFINISHED_BYTES).then(|| self.largest_batch()))

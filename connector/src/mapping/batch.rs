@@ -62,6 +62,11 @@ impl BatchBuilder {
         self.rows
     }
 
+    /// The bytes of their keys, values and documents as the runtime sent them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// About how many bytes of memory they take: what the runtime sent, and a slot in every column for each row.
     pub fn memory_bytes(&self) -> usize {
         self.bytes + self.rows * self.columns.len() * SLOT_BYTES
