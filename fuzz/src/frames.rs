@@ -4,6 +4,7 @@ use bytes::Bytes;
 use materialize_s3_parquet::protocol::materialize::{self, request};
 use materialize_s3_parquet::protocol::request::Decoder;
 use materialize_s3_parquet::protocol::{Codec, Request, Store, Tuple};
+use serde_json::value::RawValue;
 
 /// Splits `stream` into frames, as the session does, and hands each on.
 pub(crate) fn each(codec: Codec, mut stream: &[u8], mut check: impl FnMut(&[u8])) {
@@ -40,7 +41,10 @@ pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
             "the message is read as {}, and the generated messages do not read it",
             request.name()
         ),
-        (Err(error), Some(name)) => panic!("the message is a {name}, and is not read: {error}"),
+        (Err(error), Some(name)) => assert!(
+            generic.as_ref().is_some_and(has_tuple_that_is_not_json),
+            "the message is a {name}, and is not read: {error}"
+        ),
         (Err(_), None) => {}
     }
     if let Some(request) = generic {
@@ -48,6 +52,14 @@ pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
             round_trip(codec, &request);
         }
     }
+}
+
+/// Whether the message is a Store with a tuple of JSON that is none: protobuf carries it, and the connector refuses it.
+fn has_tuple_that_is_not_json(message: &materialize::Request) -> bool {
+    let is_json =
+        |text: &Bytes| text.is_empty() || serde_json::from_slice::<&RawValue>(text).is_ok();
+    let store = message.store.as_ref();
+    store.is_some_and(|store| !is_json(&store.key_json) || !is_json(&store.values_json))
 }
 
 /// The name of the request that the message holds; none where there is not exactly one.
