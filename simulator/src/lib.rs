@@ -1,5 +1,6 @@
 //! The simulator.
 
+pub mod bench;
 pub mod catalog;
 pub mod ceph;
 pub mod combine;

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
 use materialize_s3_parquet::protocol::Codec;
 
+use super::bench::{BenchArguments, BenchDuckDbArguments};
 use super::inspect::InspectArguments;
 use super::record::RecordArguments;
 use super::replay::ReplayArguments;
@@ -24,6 +25,9 @@ Examples:
 
   flow-sim torture --seeds 500
       Crash the connector at every step, under faults of the S3 server, and prove that nothing is lost or doubled.
+
+  flow-sim bench
+      How fast the connector is, and how small in memory, against DuckDB on the same documents.
 
   flow-sim replay tests/sessions/*
       Send what was recorded once to the connector of now, and compare what it answers.
@@ -96,6 +100,12 @@ pub(super) enum Verb {
     /// Crashes × S3 faults × shards from seeds; checkers prove that nothing is lost or doubled
     #[command(after_help = torture::EXAMPLES)]
     Torture(TortureArguments),
+    /// Recorded sessions through a connector as fast as it takes them, against DuckDB's COPY of the same documents
+    #[command(after_help = super::bench::EXAMPLES)]
+    Bench(BenchArguments),
+    /// DuckDB's side of `bench`, which starts this itself
+    #[command(name = flow_sim::bench::VERB, hide = true)]
+    BenchDuckDb(BenchDuckDbArguments),
     /// Send a recorded session's requests to a connector, and compare what it answers
     #[command(after_help = super::replay::EXAMPLES)]
     Replay(ReplayArguments),
@@ -201,6 +211,17 @@ pub(super) struct S3Arguments {
     /// The buckets that are there from the start
     #[arg(long, default_value = "flow-sim")]
     pub(super) bucket: Vec<String>,
+    /// Keep of bodies only their sizes, and believe every checksum: a server that costs a benchmark little
+    #[arg(long)]
+    pub(super) discard: bool,
+    /// End when standard input does
+    #[arg(long)]
+    pub(super) until_eof: bool,
+}
+
+/// The words of a connector's command.
+pub(super) fn words(command: &str) -> Vec<String> {
+    command.split_whitespace().map(str::to_owned).collect()
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

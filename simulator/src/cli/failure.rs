@@ -36,6 +36,15 @@ impl From<run::Error> for Failure {
     }
 }
 
+impl From<flow_sim::bench::Error> for Failure {
+    fn from(error: flow_sim::bench::Error) -> Self {
+        Self {
+            message: error.to_string(),
+            exit_code: 1,
+        }
+    }
+}
+
 impl From<flow_sim::s3::ServerError> for Failure {
     fn from(error: flow_sim::s3::ServerError) -> Self {
         Self {

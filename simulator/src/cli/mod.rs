@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the exit status that answers.
 
 mod arguments;
+mod bench;
 mod command;
 mod completions;
 mod explain;
@@ -126,6 +127,8 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments).await,
         Verb::Torture(arguments) => torture::torture(&arguments).await,
+        Verb::Bench(arguments) => bench::bench(&arguments).await,
+        Verb::BenchDuckDb(arguments) => bench::duckdb(&arguments),
         Verb::Replay(arguments) => replay::replay(&arguments).await,
         Verb::Record(arguments) => record::record(&arguments),
         Verb::Inspect(arguments) => inspect::inspect(&arguments).await,

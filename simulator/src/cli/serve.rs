@@ -14,6 +14,7 @@ pub(super) async fn serve(arguments: &S3Arguments) -> Result<ExitCode, Failure> 
     let options = Options {
         address: SocketAddr::new(arguments.host, arguments.port),
         buckets: arguments.bucket.clone(),
+        discard: arguments.discard,
         ..Options::default()
     };
     let (key, secret) = (
@@ -23,7 +24,12 @@ pub(super) async fn serve(arguments: &S3Arguments) -> Result<ExitCode, Failure> 
     let server = Server::start(options).await?;
     let bucket = arguments.bucket.first().map_or("flow-sim", String::as_str);
     print::line(&greeting(&server, &key, &secret, bucket));
-    std::future::pending().await
+    if !arguments.until_eof {
+        std::future::pending::<()>().await;
+    }
+    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn greeting(server: &Server, key: &str, secret: &str, bucket: &str) -> String {

@@ -176,6 +176,11 @@ impl Connector {
         Ok(())
     }
 
+    /// The id by which the system knows the process, where it is one of its own.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
     /// Sends the process a signal. One that has ended already needs none.
     pub fn signal(&self, signal: Signal) {
         if let (Some(pid), Some(_)) = (self.pid, &self.kill) {

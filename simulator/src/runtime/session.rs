@@ -210,6 +210,11 @@ impl Session {
         Ok(state)
     }
 
+    /// The id of the connector's process, where it is one.
+    pub fn pid(&self) -> Option<u32> {
+        self.connector.pid()
+    }
+
     /// The connector alone, for what no orderly session says.
     pub fn into_connector(self) -> Connector {
         self.connector

@@ -61,7 +61,7 @@ fn parse_md5(text: &str) -> S3Result<[u8; 16]> {
         })
 }
 
-/// Receives a body and verifies it. With `discard` only its length is kept, and nothing is verified.
+/// Receives a body and verifies it. With `discard` only its length is kept, and what the client says of it is believed.
 pub(super) async fn receive(
     body: Option<StreamingBlob>,
     trailers: Option<&TrailingHeaders>,
@@ -70,7 +70,12 @@ pub(super) async fn receive(
 ) -> S3Result<Content> {
     let mut body = body.map_or_else(Body::empty, Body::from);
     if discard {
-        return count(&mut body).await;
+        let payload = count(&mut body).await?;
+        return Ok(Content {
+            payload,
+            checksum: claimed(&expected, trailers)?,
+            ..Content::default()
+        });
     }
     let algorithm = expected
         .checksum
@@ -95,15 +100,12 @@ pub(super) async fn receive(
     Ok(content)
 }
 
-async fn count(body: &mut Body) -> S3Result<Content> {
+async fn count(body: &mut Body) -> S3Result<Payload> {
     let mut payload = Payload::discarding();
     while let Some(chunk) = next_chunk(body).await? {
         payload.push(chunk);
     }
-    Ok(Content {
-        payload,
-        ..Content::default()
-    })
+    Ok(payload)
 }
 
 async fn next_chunk(body: &mut Body) -> S3Result<Option<Bytes>> {
@@ -139,10 +141,7 @@ fn verify(
             "the Content-MD5 is not that of the body"
         ));
     }
-    let claimed = match expected.checksum.clone() {
-        Some(checksum) => Some(checksum),
-        None => trailer_checksum(expected.trailer, trailers)?,
-    };
+    let claimed = claimed(expected, trailers)?;
     if claimed == content.checksum {
         return Ok(());
     }
@@ -151,6 +150,14 @@ fn verify(
         BadDigest,
         "the {algorithm} you specified is not that of the body"
     ))
+}
+
+/// The checksum that the client says the body has: in a header, or after the body.
+fn claimed(expected: &Expected, trailers: Option<&TrailingHeaders>) -> S3Result<Option<Checksum>> {
+    match expected.checksum.clone() {
+        Some(checksum) => Ok(Some(checksum)),
+        None => trailer_checksum(expected.trailer, trailers),
+    }
 }
 
 fn trailer_checksum(

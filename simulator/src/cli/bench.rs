@@ -1,0 +1,295 @@
+//! `flow-sim bench`.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use flow_sim::bench::{self, ContenderReport, Event, Options, Report, Shape, ShapeReport, Variant};
+use flow_sim::figures::{bytes, grouped, plural};
+use flow_sim::run::{CONNECTOR, beside_ourselves};
+use flow_sim::runtime::Runtime;
+use materialize_s3_parquet::protocol::Codec;
+
+use super::arguments::{CodecName, RuntimeName, words};
+use super::failure::Failure;
+use super::print::{self, Stream};
+
+/// How many rounds there are, unless told.
+const ROUNDS: u16 = 5;
+
+/// What `--help` says besides.
+pub(super) const EXAMPLES: &str = "\
+Documents are made from a seed, and a session of one transaction is recorded for each way of speaking to a connector:
+proto, and JSON of either runtime. Then everybody in turn is measured, several times:
+
+  the connector   from the first byte of the first document until Acknowledged: decoding, encoding, uploading to an S3
+                  server (`flow-sim s3 --discard`, a process of its own), completing
+  DuckDB          COPY (SELECT every column FROM read_json(…)) TO … (FORMAT parquet, COMPRESSION snappy), two threads,
+                  in a process of its own, into a file
+
+Wall and CPU time are of that span alone; memory is the most that the process ever had. What is shown is the median of
+each. Before the first round the connector's files are read back, and must hold what was sent.
+
+  wiki   300,000 nested documents of about 1.2 KB, 37 columns
+  tiny   3,000,000 documents of 128 bytes, 4 columns
+  big    400 documents of 1 MiB that nothing compresses, 3 columns
+
+Examples:
+  flow-sim bench
+      Every shape, every codec, five rounds: some minutes, and up to 2 GiB in TMPDIR.
+
+  flow-sim bench --docs wiki --codec proto --scale 0.1 --rounds 3
+      A quick look at the main case.
+
+  flow-sim bench --docs tiny --no-duckdb --connector ./materialize-s3-parquet-before
+      Another build of the connector, alone.
+
+  flow-sim bench --check --json > bench.json
+      For CI: exit status 1 where something is slower or larger than it may be.
+
+Measure builds that are optimized, on a machine that does nothing else: `cargo xtask bench` builds them first.
+
+Exit status:
+  0    measured, and with --check everything is within its limit
+  1    the connector failed, or wrote something else than it was sent; with --check: something is over its limit";
+
+/// The arguments of `bench`.
+#[derive(Args, Debug)]
+pub(super) struct BenchArguments {
+    /// The documents [default: every shape]
+    #[arg(long, value_enum, value_name = "SHAPE", value_delimiter = ',')]
+    docs: Vec<ShapeName>,
+    /// How many rounds to measure
+    #[arg(long, value_name = "N", default_value_t = ROUNDS, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// The share of each shape's documents that is played; 10 is ten times as many
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    scale: f64,
+    /// How messages are written [default: both ways]
+    #[arg(long, value_enum)]
+    codec: Option<CodecName>,
+    /// Whose messages [default: both runtimes'; they differ in JSON only]
+    #[arg(long, value_enum)]
+    runtime: Option<RuntimeName>,
+    /// The connector's command [default: the one beside this program]
+    #[arg(long, value_name = "COMMAND")]
+    connector: Option<String>,
+    /// Leave DuckDB out
+    #[arg(long)]
+    no_duckdb: bool,
+    /// Exit with status 1 where something takes more time or memory than it may
+    #[arg(long)]
+    check: bool,
+    /// Print every sample as one JSON document, and everything else to standard error
+    #[arg(long)]
+    json: bool,
+}
+
+/// The arguments of DuckDB's side.
+#[derive(Args, Debug)]
+pub(super) struct BenchDuckDbArguments {
+    /// The statement to run
+    statement: String,
+}
+
+/// A shape by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ShapeName {
+    /// Changes of wikis
+    Wiki,
+    /// Many small ones
+    Tiny,
+    /// A few large ones
+    Big,
+}
+
+impl From<ShapeName> for Shape {
+    fn from(name: ShapeName) -> Self {
+        match name {
+            ShapeName::Wiki => Self::Wiki,
+            ShapeName::Tiny => Self::Tiny,
+            ShapeName::Big => Self::Big,
+        }
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor: &f64| factor.is_finite() && *factor > 0.0)
+        .ok_or_else(|| "write a number above 0, such as 0.1".to_owned())
+}
+
+/// Measures, and prints what came of it.
+pub(super) async fn bench(arguments: &BenchArguments) -> Result<ExitCode, Failure> {
+    let options = options(arguments)?;
+    let stream = if arguments.json {
+        Stream::Error
+    } else {
+        Stream::Output
+    };
+    if cfg!(debug_assertions) {
+        stream.line("this build is not optimized: the numbers say nothing (cargo xtask bench)");
+    }
+    let mut hear = |event: Event| stream.line(&line(&event));
+    let report = Box::pin(bench::bench(&options, &mut hear)).await?;
+    for line in report.shapes.iter().flat_map(table) {
+        stream.line(&line);
+    }
+    for line in verdict(&report) {
+        stream.line(&line);
+    }
+    if arguments.json {
+        print::line(
+            &serde_json::to_string_pretty(&report).expect("a report has no keys but strings"),
+        );
+    }
+    Ok(if arguments.check && !report.is_met() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Runs a statement when told to.
+pub(super) fn duckdb(arguments: &BenchDuckDbArguments) -> Result<ExitCode, Failure> {
+    bench::copy(&arguments.statement, io::stdin().lock(), io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(arguments: &BenchArguments) -> Result<Options, Failure> {
+    let shapes: Vec<Shape> = arguments.docs.iter().copied().map(Into::into).collect();
+    let connector = arguments
+        .connector
+        .as_deref()
+        .map_or_else(|| beside_ourselves(vec![CONNECTOR.to_owned()]), words);
+    let codec = arguments.codec.map(Codec::from);
+    let runtime = arguments.runtime.map(Runtime::from);
+    let wanted = |variant: &Variant| {
+        codec.is_none_or(|codec| codec == variant.codec())
+            && runtime.is_none_or(|runtime| variant.is_of(runtime))
+    };
+    Ok(Options {
+        shapes: if shapes.is_empty() {
+            Shape::ALL.to_vec()
+        } else {
+            shapes
+        },
+        rounds: arguments.rounds.into(),
+        scale: arguments.scale,
+        variants: Variant::ALL.into_iter().filter(wanted).collect(),
+        connector,
+        program: std::env::current_exe()?,
+        duckdb: !arguments.no_duckdb,
+    })
+}
+
+fn line(event: &Event) -> String {
+    match event {
+        Event::Recording { shape, documents } => {
+            format!(
+                "{}: making {}",
+                shape.name(),
+                plural(*documents, "document")
+            )
+        }
+        Event::Checked { contender } => format!("  {contender}: the files hold what was sent"),
+        Event::Measured {
+            round,
+            contender,
+            sample,
+        } => format!(
+            "  round {round}, {contender}: {:.2} s, CPU {:.2} s, {}",
+            sample.wall.as_secs_f64(),
+            sample.cpu.as_secs_f64(),
+            bytes(sample.peak_bytes)
+        ),
+        other => format!("  {other:?}"),
+    }
+}
+
+/// The lines of a shape's table.
+fn table(report: &ShapeReport) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "{}: {}, {} as JSON, {} columns; medians of {}",
+            report.docs.name(),
+            plural(report.documents, "document"),
+            bytes(report.document_bytes),
+            report.columns,
+            plural(report.rounds as u64, "round")
+        ),
+        format!(
+            "  {:<8}  {:>8}  {:>8}  {:>10}  {:>10}  {:>7}  {:>10}  {:>13}",
+            "", "wall", "CPU", "memory", "files", "MB/s", "rows/s", "of DuckDB's"
+        ),
+    ];
+    lines.extend(report.contenders.iter().map(row));
+    let ours = report
+        .contenders
+        .iter()
+        .find(|one| one.ratio.is_some() && one.name != "duckdb");
+    if let Some(ours) = ours.or(report.contenders.last()) {
+        lines.push(format!(
+            "  beside it, on the same cores, for {}: the S3 server {:.2} s of CPU, whoever feeds it {:.2} s; its start took {:.3} s",
+            ours.name,
+            ours.median.server_cpu.as_secs_f64(),
+            ours.median.feeder_cpu.as_secs_f64(),
+            ours.median.start.as_secs_f64()
+        ));
+    }
+    lines
+}
+
+fn row(contender: &ContenderReport) -> String {
+    let median = &contender.median;
+    let ratio = contender
+        .ratio
+        .map(|ratio| format!("{ratio:.2}"))
+        .unwrap_or_default();
+    let must = contender.musts.iter().find(|must| must.of == "ratio");
+    let must = must
+        .map(|must| format!(" (≤ {})", must.at_most))
+        .unwrap_or_default();
+    format!(
+        "  {:<8}  {:>6.2} s  {:>6.2} s  {:>10}  {:>10}  {:>7.0}  {:>10}  {:>13}",
+        contender.name,
+        median.wall.as_secs_f64(),
+        median.cpu.as_secs_f64(),
+        bytes(median.peak_bytes),
+        bytes(median.file_bytes),
+        contender.megabytes_per_second,
+        grouped(contender.rows_per_second as u64),
+        format!("{ratio}{must}")
+    )
+}
+
+/// What is over its limit.
+fn verdict(report: &Report) -> Vec<String> {
+    let missed: Vec<String> = report
+        .musts()
+        .filter(|(_, _, must)| !must.is_met)
+        .map(|(shape, contender, must)| {
+            let (found, at_most) = match must.of {
+                "peakBytes" => (bytes(must.found as u64), bytes(must.at_most as u64)),
+                _ => (format!("{:.2}", must.found), must.at_most.to_string()),
+            };
+            let what = match must.of {
+                "peakBytes" => "peak memory",
+                _ => "wall time as a share of DuckDB's",
+            };
+            format!(
+                "OVER ITS LIMIT: {} {contender}, {what}: {found}, at most {at_most}",
+                shape.name()
+            )
+        })
+        .collect();
+    if missed.is_empty() {
+        return vec![
+            String::new(),
+            "everything that was measured is within its limit".to_owned(),
+        ];
+    }
+    std::iter::once(String::new()).chain(missed).collect()
+}
