@@ -12,6 +12,10 @@ sim *args:
 test *args:
     cargo conformance {{ args }}
 
+# Measure the optimized connector against DuckDB: `just bench --docs wiki --scale 0.1` (see `just bench --help`)
+bench *args:
+    cargo xtask bench {{ args }}
+
 # Crash the connector at every step under faults of the S3 server: `just torture --seeds 500`
 torture *args:
     cargo sim torture {{ args }}

@@ -167,3 +167,11 @@ fn while_it_serves_s3() {
     let simulator = Simulator::start(&["s3", "--port", "0"]);
     simulator.until("S3 at").interrupted("-INT");
 }
+
+#[test]
+fn while_it_measures() {
+    for text in ["making", "round 1, duckdb"] {
+        let simulator = Simulator::start(&["bench", "--docs", "wiki", "--scale", "0.01"]);
+        simulator.until(text).interrupted("-INT");
+    }
+}

@@ -55,6 +55,20 @@ impl Workspace {
         self.programs.join(name)
     }
 
+    /// The same with optimization.
+    pub(crate) fn build_release(&self) -> Result<()> {
+        sh::say(
+            "building with optimization: cargo build --release --workspace --bins (many minutes the first time)",
+        );
+        let build = ["build", "--release", "--workspace", "--bins"];
+        sh::loud(self.cargo().args(build))
+    }
+
+    /// The path of one of the programs that [`Workspace::build_release`] makes.
+    pub(crate) fn release_program(&self, name: &str) -> PathBuf {
+        self.programs.with_file_name("release").join(name)
+    }
+
     /// A directory below `target` for what xtask keeps, made if need be.
     pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
         let dir = self.root.join("target").join(name);

@@ -28,6 +28,7 @@ use crate::sh::{Failure, Result};
 const USAGE: &str = "the commands:
   cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
+  cargo xtask bench [ARGS…]                   build all with optimization and run `flow-sim bench ARGS…`
   cargo xtask setup [--no-docker]             only set up: DuckDB's library, PyArrow, a Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
@@ -61,6 +62,7 @@ fn run(args: &[String]) -> Result<()> {
     let workspace = cargo::workspace()?;
     match command.as_str() {
         "sim" => sim(workspace, args),
+        "bench" => bench(workspace, args),
         "conformance" => conformance::run(workspace, args),
         "setup" => setup(workspace, args),
         "fuzz" => fuzz::run(&workspace, args),
@@ -74,7 +76,7 @@ fn run(args: &[String]) -> Result<()> {
 fn asks_for_help(args: &[String]) -> bool {
     let ours = args
         .iter()
-        .take_while(|arg| !["sim", "--"].contains(&arg.as_str()));
+        .take_while(|arg| !["sim", "bench", "--"].contains(&arg.as_str()));
     ours.into_iter()
         .any(|arg| ["help", "--help", "-h"].contains(&arg.as_str()))
 }
@@ -96,6 +98,15 @@ fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
             .current_dir(&workspace.root);
     }
     let error = simulator.args(args).exec();
+    Err(sh::not_started(&simulator, &error))
+}
+
+/// Runs the benchmark of the optimized programs in our place.
+fn bench(mut workspace: Workspace, args: &[String]) -> Result<()> {
+    workspace.duckdb = duckdb::ensure(&workspace.root)?;
+    workspace.build_release()?;
+    let mut simulator = workspace.command(workspace.release_program("flow-sim"));
+    let error = simulator.arg("bench").args(args).exec();
     Err(sh::not_started(&simulator, &error))
 }
 
@@ -129,7 +140,13 @@ mod tests {
         for line in ["help", "--help", "conformance -h", "image --help"] {
             assert!(asks_for_help(&words(line)), "{line}");
         }
-        for line in ["", "sim --help", "sim run --help", "conformance -- --help"] {
+        for line in [
+            "",
+            "sim --help",
+            "sim run --help",
+            "bench --help",
+            "conformance -- --help",
+        ] {
             assert!(!asks_for_help(&words(line)), "{line}");
         }
     }

@@ -124,3 +124,44 @@ fn difference(shape: Shape, sent: &[(u64, String)], written: &[(u64, String)]) -
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a file of these documents holds.
+    fn digest_of(folder: &Path, documents: &[serde_json::Value]) -> Vec<(u64, String)> {
+        let path = folder.join("documents.jsonl");
+        let lines: Vec<String> = documents.iter().map(|one| format!("{one}\n")).collect();
+        std::fs::write(&path, lines.concat()).unwrap();
+        let query = column::query(Shape::Wiki.columns(), &path);
+        digest(Shape::Wiki, &format!("({query})")).unwrap()
+    }
+
+    #[test]
+    fn a_row_that_is_missing_or_another_is_found_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut documents: Vec<_> = Shape::Wiki.documents().take(50).collect();
+        let sent = digest_of(folder.path(), &documents);
+        let found = |documents: &[serde_json::Value]| {
+            difference(Shape::Wiki, &sent, &digest_of(folder.path(), documents))
+        };
+        documents.reverse();
+        assert_eq!(found(&documents), None);
+        let changed = |pointer: &str, value: serde_json::Value| {
+            let mut documents = documents.clone();
+            *documents[7].pointer_mut(pointer).unwrap() = value;
+            found(&documents)
+        };
+        assert_eq!(
+            changed("/meta/dt", "2024-11-23T02:00:00Z".into()).as_deref(),
+            Some("`meta/dt` has other values")
+        );
+        assert_eq!(
+            changed("/title", serde_json::Value::Null).as_deref(),
+            Some("`title` has 49 values instead of 50")
+        );
+        documents.pop();
+        assert_eq!(found(&documents).as_deref(), Some("49 rows instead of 50"));
+    }
+}

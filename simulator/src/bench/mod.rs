@@ -23,6 +23,6 @@ pub use duck::{VERB, copy};
 pub use error::{Error, Result};
 pub use measure::Sample;
 pub use play::{Event, Options, bench};
-pub use report::{ContenderReport, Must, Report, ShapeReport};
+pub use report::{ContenderReport, Growth, Must, Report, ShapeReport};
 pub use shape::{Musts, PEAK_BYTES_MUST, Shape};
 pub use variant::Variant;

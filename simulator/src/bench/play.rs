@@ -8,7 +8,7 @@ use super::error::{Error, Result};
 use super::files;
 use super::measure::Sample;
 use super::recording::{Recording, record, stores};
-use super::report::{ContenderReport, Report, ShapeReport};
+use super::report::{ContenderReport, Growth, Report, ShapeReport};
 use super::server::ServerProcess;
 use super::shape::Shape;
 use super::task::{Built, Task};
@@ -32,6 +32,8 @@ pub struct Options {
     pub program: PathBuf,
     /// Whether DuckDB takes part.
     pub duckdb: bool,
+    /// Whether each shape is played a second time, with ten times the documents.
+    pub growth: bool,
 }
 
 /// Something worth a line.
@@ -70,26 +72,35 @@ enum Contender {
 
 /// Measures each shape, one after the other.
 pub async fn bench(options: &Options, hear: &mut (dyn FnMut(Event) + Send)) -> Result<Report> {
-    let mut shapes = Vec::new();
+    let (mut shapes, mut growth) = (Vec::new(), Vec::new());
     for shape in &options.shapes {
-        shapes.push(bench_shape(options, *shape, hear).await?);
+        let small = bench_shape(options, *shape, options.scale, hear).await?;
+        if options.growth {
+            let large = bench_shape(options, *shape, options.scale * 10.0, hear).await?;
+            growth.extend(Growth::of(&small, &large));
+            shapes.extend([small, large]);
+        } else {
+            shapes.push(small);
+        }
     }
     Ok(Report {
         version: 1,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         shapes,
+        growth,
     })
 }
 
 async fn bench_shape(
     options: &Options,
     shape: Shape,
+    scale: f64,
     hear: &mut (dyn FnMut(Event) + Send),
 ) -> Result<ShapeReport> {
     let folder =
         TempDir::with_prefix("flow-sim-bench-").map_err(Error::file(&std::env::temp_dir()))?;
     let task = Task::write(folder.path(), shape, &options.connector)?;
-    let count = shape.count(options.scale);
+    let count = shape.count(scale);
     hear(Event::Recording {
         shape,
         documents: count,

@@ -6,6 +6,12 @@ use super::measure::Sample;
 use super::shape::{PEAK_BYTES_MUST, Shape};
 use super::variant::Variant;
 
+/// The most by which ten times the documents may take longer: the cost is linear.
+const WALL_GROWTH_MUST: f64 = 10.5;
+
+/// The most by which ten times the documents may take more memory: it is flat.
+const PEAK_GROWTH_MUST: f64 = 1.1;
+
 /// What came of a benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -14,8 +20,51 @@ pub struct Report {
     pub version: u32,
     /// The cores of the machine, on which connector, S3 server and feeder ran together.
     pub cores: usize,
-    /// Each shape.
+    /// Each shape; where growth was asked for, each at the scale and then at ten times the scale.
     pub shapes: Vec<ShapeReport>,
+    /// What ten times the documents cost. Empty where that was not asked for.
+    pub growth: Vec<Growth>,
+}
+
+/// What ten times the documents cost a contender.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Growth {
+    /// The shape.
+    pub docs: Shape,
+    /// The contender.
+    pub contender: String,
+    /// How many documents: few, and ten times as many.
+    pub documents: [u64; 2],
+    /// How many times the wall time.
+    pub wall_ratio: f64,
+    /// How many times the peak memory.
+    pub peak_ratio: f64,
+    /// What must be reached.
+    pub musts: Vec<Must>,
+}
+
+impl Growth {
+    /// Of a shape that was played small and then ten times as large.
+    pub(super) fn of(small: &ShapeReport, large: &ShapeReport) -> Vec<Self> {
+        let pairs = small.contenders.iter().zip(&large.contenders);
+        let growth = pairs.map(|(before, after)| {
+            let wall_ratio = after.median.wall.as_secs_f64() / before.median.wall.as_secs_f64();
+            let peak_ratio = after.median.peak_bytes as f64 / before.median.peak_bytes as f64;
+            Self {
+                docs: small.docs,
+                contender: before.name.clone(),
+                documents: [small.documents, large.documents],
+                wall_ratio,
+                peak_ratio,
+                musts: vec![
+                    Must::new("wallRatio", WALL_GROWTH_MUST, wall_ratio),
+                    Must::new("peakRatio", PEAK_GROWTH_MUST, peak_ratio),
+                ],
+            }
+        });
+        growth.collect()
+    }
 }
 
 /// What came of one shape.
@@ -60,7 +109,7 @@ pub struct ContenderReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Must {
-    /// What is measured: `ratio` or `peakBytes`.
+    /// What is measured: `ratio`, `peakBytes`, `wallRatio` or `peakRatio`.
     pub of: &'static str,
     /// The most it may be.
     pub at_most: f64,
@@ -84,12 +133,17 @@ impl Must {
 impl Report {
     /// Every must of every contender, with the names of both.
     pub fn musts(&self) -> impl Iterator<Item = (Shape, &str, &Must)> {
-        self.shapes.iter().flat_map(|shape| {
+        let of_shapes = self.shapes.iter().flat_map(|shape| {
             shape.contenders.iter().flat_map(|contender| {
                 let musts = contender.musts.iter();
                 musts.map(|must| (shape.docs, contender.name.as_str(), must))
             })
-        })
+        });
+        let of_growth = self.growth.iter().flat_map(|growth| {
+            let musts = growth.musts.iter();
+            musts.map(|must| (growth.docs, growth.contender.as_str(), must))
+        });
+        of_shapes.chain(of_growth)
     }
 
     /// Whether everything that must be reached is.
@@ -184,6 +238,26 @@ mod tests {
             met(Variant::JsonV2, sample(601, 0)),
             [("ratio", false), ("peakBytes", true)]
         );
+    }
+
+    #[test]
+    fn growth_is_linear_in_time_and_none_in_memory() {
+        let shape = |documents, sample| ShapeReport {
+            docs: Shape::Big,
+            documents,
+            document_bytes: 0,
+            columns: 3,
+            rounds: 1,
+            contenders: vec![contender(Variant::Proto, sample)],
+        };
+        let met = |after| {
+            let growth = Growth::of(&shape(4, sample(100, 100)), &shape(40, after));
+            assert_eq!((growth.len(), growth[0].documents), (1, [4, 40]));
+            let met = growth[0].musts.iter().map(|must| must.is_met);
+            met.collect::<Vec<_>>()
+        };
+        assert_eq!(met(sample(1050, 110)), [true, true]);
+        assert_eq!(met(sample(1051, 111)), [false, false]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::materialize::request;
+use nix::errno::Errno;
+use nix::fcntl::{SpliceFFlags, splice};
 use tokio::time::Instant;
 
 use super::error::{Error, Result};
@@ -19,6 +21,9 @@ use crate::runtime::{Connector, KeyRange, RecoveryLog, Runtime, Session, patches
 
 /// What is said in errors.
 const PROCESS: &str = "the connector's process";
+
+/// The most that is passed on at once. The pipe takes less.
+const PASSED_BYTES: usize = 1 << 20;
 
 /// Plays one session: everything up to the Flushed, then the Stores as fast as the pipe takes them, then the commit. What lies
 /// between the first byte of the Stores and Acknowledged is measured. `server` is the process id of the S3 server.
@@ -85,21 +90,27 @@ async fn open(
     Ok((session, start))
 }
 
-/// Copies a file into a process's standard input. The kernel passes the pages on without a copy of ours (`splice`), from
-/// a thread that may wait: the pipe is opened anew, because our own end of it does not wait.
+/// Copies a file into a process's standard input, on a thread that may wait: the pipe is opened anew, because our own end of
+/// it does not wait.
 async fn feed(pid: u32, path: &Path) -> Result<()> {
-    let mut pipe = File::options()
+    let pipe = File::options()
         .write(true)
         .open(format!("/proc/{pid}/fd/0"))
         .map_err(Error::process(PROCESS))?;
-    let mut file = File::open(path).map_err(Error::file(path))?;
-    let copied = tokio::task::spawn_blocking(move || io::copy(&mut file, &mut pipe)).await;
-    match copied.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
-        Ok(_) => Ok(()),
+    let file = File::open(path).map_err(Error::file(path))?;
+    let copied = tokio::task::spawn_blocking(move || pass_on(&file, &pipe)).await;
+    match copied.map_err(|panicked| Error::process(PROCESS)(io::Error::other(panicked)))? {
         // A connector that does not read everything has failed: its exit status tells more.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Error::process(PROCESS)(error)),
+        Ok(()) | Err(Errno::EPIPE) => Ok(()),
+        Err(error) => Err(Error::process(PROCESS)(error.into())),
     }
+}
+
+/// Passes the pages of a file on to a pipe without a copy of ours: the runtime is on another machine, or at least not on the
+/// connector's cores. The standard library would copy, in case that the file changes meanwhile.
+fn pass_on(file: &File, pipe: &File) -> Result<(), Errno> {
+    while splice(file, None, pipe, None, PASSED_BYTES, SpliceFFlags::empty())? > 0 {}
+    Ok(())
 }
 
 /// What everybody who takes part has used so far.

@@ -4,7 +4,9 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use flow_sim::bench::{self, ContenderReport, Event, Options, Report, Shape, ShapeReport, Variant};
+use flow_sim::bench::{
+    self, ContenderReport, Event, Must, Options, Report, Shape, ShapeReport, Variant,
+};
 use flow_sim::figures::{bytes, grouped, plural};
 use flow_sim::run::{CONNECTOR, beside_ourselves};
 use flow_sim::runtime::Runtime;
@@ -19,16 +21,17 @@ const ROUNDS: u16 = 5;
 
 /// What `--help` says besides.
 pub(super) const EXAMPLES: &str = "\
-Documents are made from a seed, and a session of one transaction is recorded for each way of speaking to a connector:
-proto, and JSON of either runtime. Then everybody in turn is measured, several times:
+Documents are made from a seed, and a session of one transaction is recorded for each way of
+speaking to a connector: proto, and JSON of either runtime. Then everybody in turn is measured:
 
-  the connector   from the first byte of the first document until Acknowledged: decoding, encoding, uploading to an S3
-                  server (`flow-sim s3 --discard`, a process of its own), completing
-  DuckDB          COPY (SELECT every column FROM read_json(…)) TO … (FORMAT parquet, COMPRESSION snappy), two threads,
-                  in a process of its own, into a file
+  the connector  from the first byte of the first document until Acknowledged: decoding, encoding,
+                 uploading (to `flow-sim s3 --discard`, a process of its own), completing
+  DuckDB         COPY (SELECT every column FROM read_json(…)) TO … (FORMAT parquet, COMPRESSION
+                 snappy), with two threads, in a process of its own, into a file
 
-Wall and CPU time are of that span alone; memory is the most that the process ever had. What is shown is the median of
-each. Before the first round the connector's files are read back, and must hold what was sent.
+Wall and CPU time are of that span alone; memory is the most that the process ever had. What is
+shown is the median of each. Before the first round the connector's files are read back, and must
+hold what was sent.
 
   wiki   300,000 nested documents of about 1.2 KB, 37 columns
   tiny   3,000,000 documents of 128 bytes, 4 columns
@@ -44,6 +47,9 @@ Examples:
   flow-sim bench --docs tiny --no-duckdb --connector ./materialize-s3-parquet-before
       Another build of the connector, alone.
 
+  flow-sim bench --flat --codec proto --rounds 3
+      Every shape, and ten times of it: memory must stay, time grow in proportion. Needs 10 GiB.
+
   flow-sim bench --check --json > bench.json
       For CI: exit status 1 where something is slower or larger than it may be.
 
@@ -51,10 +57,15 @@ Measure builds that are optimized, on a machine that does nothing else: `cargo x
 
 Exit status:
   0    measured, and with --check everything is within its limit
-  1    the connector failed, or wrote something else than it was sent; with --check: something is over its limit";
+  1    the connector failed, or wrote something else than it was sent; with --check: something is
+       over its limit";
 
 /// The arguments of `bench`.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line, and any may go with any other"
+)]
 pub(super) struct BenchArguments {
     /// The documents [default: every shape]
     #[arg(long, value_enum, value_name = "SHAPE", value_delimiter = ',')]
@@ -77,6 +88,10 @@ pub(super) struct BenchArguments {
     /// Leave DuckDB out
     #[arg(long)]
     no_duckdb: bool,
+    /// Play each shape a second time with ten times the documents, and see that time grows no faster and memory not at all;
+    /// without DuckDB
+    #[arg(long)]
+    flat: bool,
     /// Exit with status 1 where something takes more time or memory than it may
     #[arg(long)]
     check: bool,
@@ -136,6 +151,9 @@ pub(super) async fn bench(arguments: &BenchArguments) -> Result<ExitCode, Failur
     for line in report.shapes.iter().flat_map(table) {
         stream.line(&line);
     }
+    for line in growth(&report) {
+        stream.line(&line);
+    }
     for line in verdict(&report) {
         stream.line(&line);
     }
@@ -180,7 +198,8 @@ fn options(arguments: &BenchArguments) -> Result<Options, Failure> {
         variants: Variant::ALL.into_iter().filter(wanted).collect(),
         connector,
         program: std::env::current_exe()?,
-        duckdb: !arguments.no_duckdb,
+        duckdb: !arguments.no_duckdb && !arguments.flat,
+        growth: arguments.flat,
     })
 }
 
@@ -265,31 +284,62 @@ fn row(contender: &ContenderReport) -> String {
     )
 }
 
+/// What ten times the documents cost.
+fn growth(report: &Report) -> Vec<String> {
+    if report.growth.is_empty() {
+        return Vec::new();
+    }
+    let head = format!("  {:<16}  {:>9}  {:>11}", "", "wall", "memory");
+    let rows = report.growth.iter().map(|growth| {
+        format!(
+            "  {:<16}  {:>7.2} ×  {:>9.2} ×",
+            format!("{} {}", growth.docs.name(), growth.contender),
+            growth.wall_ratio,
+            growth.peak_ratio
+        )
+    });
+    let title = "ten times the documents cost".to_owned();
+    [String::new(), title, head]
+        .into_iter()
+        .chain(rows)
+        .collect()
+}
+
 /// What is over its limit.
 fn verdict(report: &Report) -> Vec<String> {
     let missed: Vec<String> = report
         .musts()
         .filter(|(_, _, must)| !must.is_met)
         .map(|(shape, contender, must)| {
-            let (found, at_most) = match must.of {
-                "peakBytes" => (bytes(must.found as u64), bytes(must.at_most as u64)),
-                _ => (format!("{:.2}", must.found), must.at_most.to_string()),
-            };
-            let what = match must.of {
-                "peakBytes" => "peak memory",
-                _ => "wall time as a share of DuckDB's",
-            };
             format!(
-                "OVER ITS LIMIT: {} {contender}, {what}: {found}, at most {at_most}",
-                shape.name()
+                "OVER ITS LIMIT: {} {contender}, {}",
+                shape.name(),
+                over(must)
             )
         })
         .collect();
-    if missed.is_empty() {
-        return vec![
-            String::new(),
-            "everything that was measured is within its limit".to_owned(),
-        ];
+    let all_is_well = missed.is_empty();
+    let all_is_well =
+        all_is_well.then(|| "everything that was measured is within its limit".to_owned());
+    [String::new()]
+        .into_iter()
+        .chain(missed)
+        .chain(all_is_well)
+        .collect()
+}
+
+fn over(must: &Must) -> String {
+    let (found, at_most) = (must.found, must.at_most);
+    match must.of {
+        "peakBytes" => format!(
+            "peak memory: {}, at most {}",
+            bytes(found as u64),
+            bytes(at_most as u64)
+        ),
+        "ratio" => format!("wall time as a share of DuckDB's: {found:.2}, at most {at_most}"),
+        "wallRatio" => {
+            format!("wall time of ten times the documents: {found:.2} times, at most {at_most}")
+        }
+        _ => format!("peak memory of ten times the documents: {found:.2} times, at most {at_most}"),
     }
-    std::iter::once(String::new()).chain(missed).collect()
 }

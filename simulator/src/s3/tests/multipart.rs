@@ -330,3 +330,34 @@ async fn a_discarding_server_keeps_only_sizes() {
     let read = client.get_object().bucket(BUCKET).key("k").send().await;
     assert_eq!(refusal(read), refused(501, "NotImplemented"));
 }
+
+#[tokio::test]
+async fn a_discarding_server_believes_checksums_and_still_wants_them() {
+    let (_server, client) = start(Options {
+        discard: true,
+        ..options()
+    })
+    .await;
+    let created = client
+        .create_multipart_upload()
+        .bucket(BUCKET)
+        .key("k")
+        .checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Crc32);
+    let created = created.send().await.unwrap();
+    let id = created.upload_id().unwrap();
+    let upload = client.upload_part().bucket(BUCKET).key("k").upload_id(id);
+    let wrong = upload
+        .part_number(1)
+        .body(ByteStream::from_static(PART))
+        .checksum_crc32("AAAAAA==");
+    let believed = wrong.send().await.unwrap();
+    assert_eq!(believed.checksum_crc32(), Some("AAAAAA=="));
+    let bare = CompletedPart::builder()
+        .part_number(1)
+        .e_tag(believed.e_tag().unwrap());
+    let unclaimed = complete(&client, id, &[bare.clone().build()]).await;
+    assert!(unclaimed.is_err());
+    complete(&client, id, &[bare.checksum_crc32("AAAAAA==").build()])
+        .await
+        .unwrap();
+}
