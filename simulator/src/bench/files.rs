@@ -8,6 +8,7 @@ use super::column;
 use super::error::{Error, Result};
 use super::shape::Shape;
 use super::task::Built;
+use crate::figures::{bytes, plural};
 use crate::readback::{fetch, prefix};
 use crate::refusal::explain;
 
@@ -38,6 +39,25 @@ pub(super) async fn take(built: &Built) -> Result<Sizes> {
             deleted.map_err(|error| refused("delete", key, explain(&error)))?;
         }
     }
+}
+
+/// Errors where discarded files cannot be what those were that were read back: as many, and to a hundredth as large.
+pub(super) fn require_alike(kept: Sizes, discarded: Sizes, contender: &str) -> Result<()> {
+    let is_alike =
+        kept.files == discarded.files && kept.bytes.abs_diff(discarded.bytes) <= kept.bytes / 100;
+    if is_alike {
+        return Ok(());
+    }
+    Err(Error::Different {
+        contender: contender.to_owned(),
+        difference: format!(
+            "{} of {} where the first round had {} of {}",
+            plural(discarded.files, "file"),
+            bytes(discarded.bytes),
+            plural(kept.files, "file"),
+            bytes(kept.bytes)
+        ),
+    })
 }
 
 fn refused(operation: &'static str, name: &str, message: String) -> Error {
@@ -136,6 +156,15 @@ mod tests {
         std::fs::write(&path, lines.concat()).unwrap();
         let query = column::query(Shape::Wiki.columns(), &path);
         digest(Shape::Wiki, &format!("({query})")).unwrap()
+    }
+
+    #[test]
+    fn other_files_than_those_that_were_read_back_are_found() {
+        let sizes = |files, bytes| Sizes { files, bytes };
+        assert!(require_alike(sizes(1, 1000), sizes(1, 1010), "proto").is_ok());
+        for other in [sizes(1, 989), sizes(2, 1000), sizes(0, 0)] {
+            assert!(require_alike(sizes(1, 1000), other, "proto").is_err());
+        }
     }
 
     #[test]

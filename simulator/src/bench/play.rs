@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::error::{Error, Result};
-use super::files;
+use super::files::{self, Sizes};
 use super::measure::Sample;
 use super::recording::{Recording, record, stores};
 use super::report::{ContenderReport, Growth, Report, ShapeReport};
@@ -14,6 +14,7 @@ use super::shape::Shape;
 use super::task::{Built, Task};
 use super::variant::Variant;
 use super::{duck, session};
+use crate::runtime::{Level, Log, Observer};
 
 /// What is measured, and how often.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Options {
     pub duckdb: bool,
     /// Whether each shape is played a second time, with ten times the documents.
     pub growth: bool,
+    /// The least important logs that the connector writes.
+    pub log_level: Level,
 }
 
 /// Something worth a line.
@@ -52,6 +55,13 @@ pub enum Event {
         /// The contender.
         contender: &'static str,
     },
+    /// A connector has logged something.
+    Log {
+        /// The contender.
+        contender: &'static str,
+        /// What.
+        log: Log,
+    },
     /// A contender was measured.
     Measured {
         /// The round, from 1.
@@ -61,13 +71,6 @@ pub enum Event {
         /// What it took.
         sample: Sample,
     },
-}
-
-/// Somebody who is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Contender {
-    DuckDb,
-    Connector(usize),
 }
 
 /// Measures each shape, one after the other.
@@ -99,21 +102,18 @@ async fn bench_shape(
 ) -> Result<ShapeReport> {
     let folder =
         TempDir::with_prefix("flow-sim-bench-").map_err(Error::file(&std::env::temp_dir()))?;
-    let task = Task::write(folder.path(), shape, &options.connector)?;
-    let count = shape.count(scale);
-    hear(Event::Recording {
-        shape,
-        documents: count,
-    });
+    let task = Task::write(folder.path(), shape, &options.connector, options.log_level)?;
     let mut play = Play {
         options,
         shape,
         folder: folder.path(),
         task,
         recording: Recording::default(),
+        kept: Vec::new(),
+        hear,
     };
-    play.record_and_check(count, hear).await?;
-    let samples = play.rounds(hear).await?;
+    play.record_and_check(shape.count(scale)).await?;
+    let samples = play.rounds().await?;
     Ok(play.report(samples))
 }
 
@@ -123,31 +123,35 @@ struct Play<'a> {
     folder: &'a Path,
     task: Task,
     recording: Recording,
+    /// The files of each variant that were read back.
+    kept: Vec<Sizes>,
+    hear: &'a mut (dyn FnMut(Event) + Send),
 }
+
+/// The samples of DuckDB, which is no variant, and of each variant.
+type Samples = Vec<(Option<Variant>, Vec<Sample>)>;
 
 impl Play<'_> {
     /// Records, and plays one round into a server that keeps the files: what is measured later writes the same.
-    async fn record_and_check(
-        &mut self,
-        count: u64,
-        hear: &mut (dyn FnMut(Event) + Send),
-    ) -> Result<()> {
+    async fn record_and_check(&mut self, documents: u64) -> Result<()> {
+        (self.hear)(Event::Recording {
+            shape: self.shape,
+            documents,
+        });
         let server = ServerProcess::start(&self.options.program, false).await?;
         let built = self.build(&server).await?;
         let specs: Vec<_> = built
             .iter()
             .map(|(variant, built)| (*variant, built.spec.clone()))
             .collect();
-        self.recording = record(self.folder, self.shape, count, &specs).await?;
+        self.recording = record(self.folder, self.shape, documents, &specs).await?;
         for (variant, built) in &built {
             self.connector(built, *variant, 0, server.pid).await?;
-            let documents = &self.recording.documents;
-            files::check(self.folder, self.shape, documents, built, variant.name()).await?;
-            // The server's memory is the machine's.
-            files::take(built).await?;
-            hear(Event::Checked {
-                contender: variant.name(),
-            });
+            let (documents, contender) = (&self.recording.documents, variant.name());
+            files::check(self.folder, self.shape, documents, built, contender).await?;
+            // Once they are read, the server's memory is worth more.
+            self.kept.push(files::take(built).await?);
+            (self.hear)(Event::Checked { contender });
         }
         Ok(())
     }
@@ -161,53 +165,59 @@ impl Play<'_> {
         Ok(built)
     }
 
-    /// Everybody in turn, round by round. Returns the samples of DuckDB and of each variant.
-    async fn rounds(
-        &self,
-        hear: &mut (dyn FnMut(Event) + Send),
-    ) -> Result<Vec<(Option<Variant>, Vec<Sample>)>> {
+    /// Everybody in turn, round by round.
+    async fn rounds(&mut self) -> Result<Samples> {
         let server = ServerProcess::start(&self.options.program, true).await?;
         let built = self.build(&server).await?;
-        let mut contenders: Vec<Contender> = (0..built.len()).map(Contender::Connector).collect();
-        if self.options.duckdb {
-            contenders.insert(0, Contender::DuckDb);
-        }
-        let mut samples = vec![Vec::new(); contenders.len()];
+        let mut duckdb = Vec::new();
+        let mut ours = vec![Vec::new(); built.len()];
         for round in 1..=self.options.rounds {
-            for (contender, samples) in contenders.iter().zip(&mut samples) {
-                let (name, sample) = match *contender {
-                    Contender::DuckDb => ("duckdb", self.duckdb().await?),
-                    Contender::Connector(index) => {
-                        let (variant, built) = &built[index];
-                        let seed = round as u64;
-                        let sample = self.connector(built, *variant, seed, server.pid).await?;
-                        (variant.name(), with_sizes(sample, built).await?)
-                    }
+            if self.options.duckdb {
+                let sample = self.duckdb().await?;
+                duckdb.push(self.measured(round, "duckdb", sample));
+            }
+            for (index, (variant, built)) in built.iter().enumerate() {
+                let sample = self
+                    .connector(built, *variant, round as u64, server.pid)
+                    .await?;
+                let sizes = files::take(built).await?;
+                files::require_alike(self.kept[index], sizes, variant.name())?;
+                let sample = Sample {
+                    files: sizes.files,
+                    file_bytes: sizes.bytes,
+                    ..sample
                 };
-                samples.push(sample);
-                hear(Event::Measured {
-                    round,
-                    contender: name,
-                    sample,
-                });
+                ours[index].push(self.measured(round, variant.name(), sample));
             }
         }
-        let variants = contenders.iter().map(|contender| match *contender {
-            Contender::DuckDb => None,
-            Contender::Connector(index) => Some(built[index].0),
+        let variants = built.iter().map(|(variant, _)| Some(*variant));
+        let duckdb = self.options.duckdb.then_some((None, duckdb));
+        Ok(duckdb.into_iter().chain(variants.zip(ours)).collect())
+    }
+
+    fn measured(&mut self, round: usize, contender: &'static str, sample: Sample) -> Sample {
+        (self.hear)(Event::Measured {
+            round,
+            contender,
+            sample,
         });
-        Ok(variants.zip(samples).collect())
+        sample
     }
 
     async fn connector(
-        &self,
+        &mut self,
         built: &Built,
         variant: Variant,
         seed: u64,
         server: u32,
     ) -> Result<Sample> {
         let stores = stores(self.folder, variant);
-        session::measure(&self.task, built, variant, &stores, seed, server).await
+        let mut ear = Ear {
+            contender: variant.name(),
+            hear: self.hear,
+        };
+        let launch = self.task.command(variant, seed);
+        session::measure(&launch, built, variant, &stores, server, &mut ear).await
     }
 
     async fn duckdb(&self) -> Result<Sample> {
@@ -218,7 +228,7 @@ impl Play<'_> {
         Ok(sample)
     }
 
-    fn report(&self, samples: Vec<(Option<Variant>, Vec<Sample>)>) -> ShapeReport {
+    fn report(&self, samples: Samples) -> ShapeReport {
         let duckdb = samples
             .iter()
             .find(|(variant, _)| variant.is_none())
@@ -238,11 +248,17 @@ impl Play<'_> {
     }
 }
 
-async fn with_sizes(sample: Sample, built: &Built) -> Result<Sample> {
-    let sizes = files::take(built).await?;
-    Ok(Sample {
-        files: sizes.files,
-        file_bytes: sizes.bytes,
-        ..sample
-    })
+/// Hears what a connector logs.
+struct Ear<'a> {
+    contender: &'static str,
+    hear: &'a mut (dyn FnMut(Event) + Send),
+}
+
+impl Observer for Ear<'_> {
+    fn log(&mut self, log: &Log) {
+        (self.hear)(Event::Log {
+            contender: self.contender,
+            log: log.clone(),
+        });
+    }
 }

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 
 use super::error::{Error, Result};
 use super::measure::Sample;
-use super::task::{Built, PATIENCE, Task, VERSION};
+use super::task::{Built, PATIENCE, VERSION};
 use super::usage::Usage;
 use super::variant::Variant;
-use crate::runtime::{Connector, KeyRange, RecoveryLog, Runtime, Session, patches_json};
+use crate::runtime::{
+    Connector, KeyRange, LocalCommand, Observer, RecoveryLog, Runtime, Session, patches_json,
+};
 
 /// What is said in errors.
 const PROCESS: &str = "the connector's process";
@@ -28,17 +30,16 @@ const PASSED_BYTES: usize = 1 << 20;
 /// Plays one session: everything up to the Flushed, then the Stores as fast as the pipe takes them, then the commit. What lies
 /// between the first byte of the Stores and Acknowledged is measured. `server` is the process id of the S3 server.
 pub(super) async fn measure(
-    task: &Task,
+    launch: &LocalCommand,
     built: &Built,
     variant: Variant,
     stores: &Path,
-    seed: u64,
     server: u32,
+    observer: &mut dyn Observer,
 ) -> Result<Sample> {
-    let launch = task.command(variant, seed);
     let launched = Instant::now();
-    let (connector, _) = Connector::start(&launch, 0, PATIENCE, &mut ()).await?;
-    let (mut session, start) = open(connector, built, variant, launched).await?;
+    let (connector, _) = Connector::start(launch, 0, PATIENCE, observer).await?;
+    let (mut session, start) = open(connector, built, variant, launched, observer).await?;
     let missing = || Error::process(PROCESS)(io::Error::other("it has no process id"));
     let pid = session.pid().ok_or_else(missing)?;
     let before = Usages::now(pid, server)?;
@@ -46,17 +47,17 @@ pub(super) async fn measure(
     feed(pid, stores).await?;
     let mut log = RecoveryLog::default();
     let started = session
-        .start_commit(Checkpoint::default(), Bytes::new(), &mut ())
+        .start_commit(Checkpoint::default(), Bytes::new(), observer)
         .await?;
     let patches = match variant.runtime() {
         Runtime::V1 => Bytes::new(),
         Runtime::V2 => patches_json(&log.update(started.as_ref())?),
     };
-    session.acknowledge(patches, &mut ()).await?;
-    session.acknowledged(&mut ()).await?;
+    session.acknowledge(patches, observer).await?;
+    session.acknowledged(observer).await?;
     let wall = began.elapsed();
     let after = Usages::now(pid, server)?;
-    session.end(&mut ()).await?;
+    session.end(observer).await?;
     Ok(Sample {
         wall,
         cpu: after.connector.cpu.saturating_sub(before.connector.cpu),
@@ -74,6 +75,7 @@ async fn open(
     built: &Built,
     variant: Variant,
     launched: Instant,
+    observer: &mut dyn Observer,
 ) -> Result<(Session, Duration)> {
     let open = request::Open {
         materialization: Some(built.spec.clone()),
@@ -82,11 +84,11 @@ async fn open(
         state_json: Bytes::from_static(b"{}"),
         sealed_config_json: Bytes::new(),
     };
-    let (mut session, _) = Session::open(connector, open, variant.tuples(), &mut ()).await?;
+    let (mut session, _) = Session::open(connector, open, variant.tuples(), observer).await?;
     let start = launched.elapsed();
-    session.acknowledge(Bytes::new(), &mut ()).await?;
-    session.acknowledged(&mut ()).await?;
-    session.flush(Bytes::new(), &mut ()).await?;
+    session.acknowledge(Bytes::new(), observer).await?;
+    session.acknowledged(observer).await?;
+    session.flush(Bytes::new(), observer).await?;
     Ok((session, start))
 }
 

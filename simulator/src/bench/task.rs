@@ -25,6 +25,7 @@ pub(super) const VERSION: &str = "0000000000000001";
 /// The connector, and the catalog that it is played by.
 pub(super) struct Task {
     connector: Vec<String>,
+    log_level: Level,
     shape: Shape,
     catalog: PathBuf,
 }
@@ -37,12 +38,18 @@ pub(super) struct Built {
 
 impl Task {
     /// Writes the catalog into `folder`.
-    pub(super) fn write(folder: &Path, shape: Shape, connector: &[String]) -> Result<Self> {
+    pub(super) fn write(
+        folder: &Path,
+        shape: Shape,
+        connector: &[String],
+        log_level: Level,
+    ) -> Result<Self> {
         let catalog = folder.join("flow.yaml");
         let text = yaml(shape, connector).to_string();
         std::fs::write(&catalog, text).map_err(Error::file(&catalog))?;
         Ok(Self {
             connector: connector.to_vec(),
+            log_level,
             shape,
             catalog,
         })
@@ -54,7 +61,7 @@ impl Task {
             command: self.connector.clone(),
             env: [].into(),
             codec: variant.codec(),
-            log_level: Level::Warn,
+            log_level: self.log_level,
             seed,
         }
     }

@@ -12,8 +12,9 @@ use flow_sim::run::{CONNECTOR, beside_ourselves};
 use flow_sim::runtime::Runtime;
 use materialize_s3_parquet::protocol::Codec;
 
-use super::arguments::{CodecName, RuntimeName, words};
+use super::arguments::{CodecName, LevelName, RuntimeName, words};
 use super::failure::Failure;
+use super::lines;
 use super::print::{self, Stream};
 
 /// How many rounds there are, unless told.
@@ -85,6 +86,9 @@ pub(super) struct BenchArguments {
     /// The connector's command [default: the one beside this program]
     #[arg(long, value_name = "COMMAND")]
     connector: Option<String>,
+    /// The least important of the connector's logs to show; `info` tells of each file what decoding, encoding and uploading took
+    #[arg(long, value_enum, default_value = "warn")]
+    log_level: LevelName,
     /// Leave DuckDB out
     #[arg(long)]
     no_duckdb: bool,
@@ -200,6 +204,7 @@ fn options(arguments: &BenchArguments) -> Result<Options, Failure> {
         program: std::env::current_exe()?,
         duckdb: !arguments.no_duckdb && !arguments.flat,
         growth: arguments.flat,
+        log_level: arguments.log_level.into(),
     })
 }
 
@@ -212,6 +217,7 @@ fn line(event: &Event) -> String {
                 plural(*documents, "document")
             )
         }
+        Event::Log { contender, log } => format!("  {contender}: {}", lines::log(log).trim()),
         Event::Checked { contender } => format!("  {contender}: the files hold what was sent"),
         Event::Measured {
             round,

@@ -71,7 +71,8 @@ impl Lines {
     }
 }
 
-fn log(log: &Log) -> String {
+/// A line of a connector's log.
+pub(super) fn log(log: &Log) -> String {
     let fields: Vec<String> = log
         .fields
         .iter()
