@@ -105,7 +105,7 @@ pub struct Advanced {
     /// starts over in a new folder.
     #[schemars(title = "Type Changes", extend("order" = 7))]
     pub type_changes: TypeChanges,
-    /// What happens when an upload that was staged long ago is gone: fail stops the task, skip goes on without its rows.
+    /// What happens when an upload that was staged long ago is gone, or has lost its parts: fail stops the task, skip goes on without its rows.
     #[schemars(title = "Missing Uploads", extend("order" = 8))]
     pub missing_uploads: MissingUploads,
     /// Checksums that the store verifies at upload. Set none for stores that refuse them.

@@ -9,6 +9,9 @@
 //!   clean-up has taken it. A warning.
 //! * older: nobody can tell whether its rows ever were in a file. An error that names the files and the cure.
 //!
+//! An upload without its parts is looked at as patiently, and then it is lost whatever its age: `MinIO` forgets the parts a moment before
+//! it makes the object, so one that is killed in that moment can never complete it. What cannot be proven is an error.
+//!
 //! A look that is refused (403) proves nothing either way, and AWS also answers so for an object that is not there where
 //! `s3:ListBucket` is not allowed. It is therefore handled as "not there", and the warning names `s3:GetObject`.
 
@@ -159,7 +162,21 @@ impl<S: ObjectStore> Places<S> {
 enum Verdict {
     Completed,
     AlreadyCompleted,
-    Gone { refused: bool },
+    Gone {
+        refused: bool,
+    },
+    /// The upload is there without its parts.
+    Damaged,
+}
+
+/// What a place answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Proven(Verdict),
+    /// It has no such upload, and no proof (yet) that it was completed.
+    NoUpload,
+    /// It has the upload and not its parts, and no proof (yet) either.
+    NoParts,
 }
 
 /// What a look at the key says.
@@ -180,11 +197,15 @@ async fn complete<S: ObjectStore>(
     let told = |error: Error| error.context(format!("completing `{}`", upload.key));
     let mut denied = Vec::new();
     let mut failure = None;
+    let mut damaged = false;
     for (index, store) in candidates.iter().enumerate() {
         failure = None;
         match complete_at(store, upload).await {
-            Ok(Some(verdict)) => return Ok(verdict),
-            Ok(None) => denied.push(store),
+            Ok(Answer::Proven(verdict)) => return Ok(verdict),
+            Ok(answer) => {
+                damaged |= answer == Answer::NoParts;
+                denied.push(store);
+            }
             // It may know the upload once it answers again, whatever the place where it was staged says.
             Err(error)
                 if error.kind() == ErrorKind::Unavailable && index + 1 < candidates.len() =>
@@ -198,23 +219,27 @@ async fn complete<S: ObjectStore>(
         Some(error) if denied.is_empty() || options.missing == MissingUploads::Fail => {
             Err(told(error))
         }
-        _ => look_again(&denied, upload, options.haste).await,
+        _ => match look_again(&denied, upload, options.haste).await? {
+            Verdict::Gone { .. } if damaged => Ok(Verdict::Damaged),
+            verdict => Ok(verdict),
+        },
     }
 }
 
-/// Tries to complete an upload at one place; `None` where there is no such upload, and no proof (yet) that it was completed.
-async fn complete_at<S: ObjectStore>(store: &S, upload: &StagedUpload) -> Result<Option<Verdict>> {
-    let failure = match store.complete(upload).await {
-        Ok(Completion::Completed) => return Ok(Some(Verdict::Completed)),
-        Ok(Completion::NoSuchUpload) => None,
+/// Tries to complete an upload at one place.
+async fn complete_at<S: ObjectStore>(store: &S, upload: &StagedUpload) -> Result<Answer> {
+    let denial = match store.complete(upload).await {
+        Ok(Completion::Completed) => return Ok(Answer::Proven(Verdict::Completed)),
+        Ok(Completion::NoSuchUpload) => Ok(Answer::NoUpload),
+        Ok(Completion::NoSuchPart) => Ok(Answer::NoParts),
         Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-        Err(error) => Some(error),
+        Err(error) => Err(error),
     };
-    match (look(store, upload).await, failure) {
-        (Ok(Look::Ours), _) => Ok(Some(Verdict::AlreadyCompleted)),
-        (_, Some(failure)) => Err(failure),
-        (Ok(_), None) => Ok(None),
-        (Err(error), None) => Err(error),
+    match (look(store, upload).await, denial) {
+        (Ok(Look::Ours), _) => Ok(Answer::Proven(Verdict::AlreadyCompleted)),
+        (Ok(_), denial) => denial,
+        (Err(_), Err(failure)) => Err(failure),
+        (Err(error), Ok(_)) => Err(error),
     }
 }
 
@@ -263,7 +288,7 @@ fn judge(
     options: CompleteOptions,
 ) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(entries.len());
-    let (mut first_error, mut lost) = (None, Vec::new());
+    let (mut first_error, mut lost, mut damaged) = (None, Vec::new(), Vec::new());
     for (entry, result) in entries.iter().zip(results) {
         // One that was never begun stands behind an error.
         let Some(result) = result else { continue };
@@ -273,6 +298,12 @@ fn judge(
             Ok(Verdict::Gone { refused }) => {
                 if is_lost(entry, refused, options) {
                     lost.push(&entry.upload);
+                }
+                Outcome::Missing
+            }
+            Ok(Verdict::Damaged) => {
+                if is_damaged(entry, options) {
+                    damaged.push(&entry.upload);
                 }
                 Outcome::Missing
             }
@@ -287,11 +318,27 @@ fn judge(
         };
         outcomes.push(outcome);
     }
-    match (first_error, lost.is_empty()) {
-        (Some(error), _) => Err(error),
-        (None, false) => Err(lost_files(&lost)),
-        (None, true) => Ok(outcomes),
+    match (first_error, lost.as_slice(), damaged.as_slice()) {
+        (Some(error), ..) => Err(error),
+        (None, [], []) => Ok(outcomes),
+        (None, [], damaged) => Err(damaged_files(damaged)),
+        (None, lost, _) => Err(lost_files(lost)),
     }
+}
+
+/// Logs a file whose upload has lost its parts, and says whether that is an error.
+fn is_damaged(entry: &Entry, options: CompleteOptions) -> bool {
+    let StagedUpload { key, staged_at, .. } = &entry.upload;
+    match (entry.active, options.missing) {
+        (true, MissingUploads::Fail) => return true,
+        (true, MissingUploads::Skip) => {
+            warn!(key, %staged_at, "the store has lost the parts of a committed file, which is skipped as `missingUploads` says");
+        }
+        (false, _) => {
+            error!(key, %staged_at, "the store has lost the parts of a committed file; its binding is no longer active");
+        }
+    }
+    false
 }
 
 /// Logs a file that is neither upload nor object, and says whether that is an error.
@@ -323,15 +370,31 @@ fn is_lost(entry: &Entry, refused: bool, options: CompleteOptions) -> bool {
     false
 }
 
-fn lost_files(lost: &[&StagedUpload]) -> Error {
-    let mut names: Vec<String> = lost
+/// The first few of some files.
+fn names(files: &[&StagedUpload]) -> String {
+    let mut names: Vec<String> = files
         .iter()
         .take(NAMED)
         .map(|upload| format!("`{}` (staged at {})", upload.key, upload.staged_at))
         .collect();
-    if lost.len() > NAMED {
-        names.push(format!("{} more", lost.len() - NAMED));
+    if files.len() > NAMED {
+        names.push(format!("{} more", files.len() - NAMED));
     }
+    names.join(", ")
+}
+
+fn damaged_files(damaged: &[&StagedUpload]) -> Error {
+    Error::config(format!(
+        "the rows of {} committed file(s) are lost, because the store no longer has parts of their uploads, which it had \
+         acknowledged: {}. A MinIO server that is killed while it completes an upload can lose it so. Backfill the \
+         bindings of these files, and set `/advanced/missingUploads` to `skip` until the task has gone on without them; where no \
+         server has crashed, please report this",
+        damaged.len(),
+        names(damaged),
+    ))
+}
+
+fn lost_files(lost: &[&StagedUpload]) -> Error {
     Error::config(format!(
         "the rows of {} committed file(s) are lost, because neither the upload nor the object is in \
          the bucket: {}. Most likely a lifecycle rule removed incomplete uploads while the task was \
@@ -339,7 +402,7 @@ fn lost_files(lost: &[&StagedUpload]) -> Error {
          the bindings of these files, and set `/advanced/missingUploads` to `skip` until the task has \
          gone on without them",
         lost.len(),
-        names.join(", "),
+        names(lost),
     ))
 }
 

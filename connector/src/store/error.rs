@@ -88,6 +88,11 @@ impl Failure {
         matches!(self.code.as_deref(), Some("NoSuchUpload" | "NoSuchKey"))
     }
 
+    /// Whether S3 does not know a part of the upload (any more).
+    pub(super) fn is_no_such_part(&self) -> bool {
+        self.code.as_deref() == Some("InvalidPart")
+    }
+
     /// Whether S3 says that something went wrong inside of it.
     pub(super) fn is_internal(&self) -> bool {
         self.code.as_deref() == Some("InternalError")

@@ -233,8 +233,11 @@ impl Fake {
                 .values()
                 .map(|(part, _)| part.clone())
                 .collect();
-            if parts != upload.parts || pending.key != upload.key {
-                return Err(Error::internal("InvalidPart"));
+            if pending.key != upload.key {
+                return Err(Error::internal("the upload has another key"));
+            }
+            if parts != upload.parts {
+                return Ok(Completion::NoSuchPart);
             }
             let pending = bucket.uploads.remove(&upload.upload_id).unwrap();
             let bytes = pending

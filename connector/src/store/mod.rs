@@ -75,6 +75,8 @@ pub enum Completion {
     Completed,
     /// There is no such upload (any more): it was completed earlier, or aborted.
     NoSuchUpload,
+    /// The upload is there, and parts of it are not (any more): a completion is running, or was cut off by a crash of the server.
+    NoSuchPart,
 }
 
 /// One bucket of an object store. Clones are cheap and talk to the same bucket.

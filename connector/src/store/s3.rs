@@ -327,6 +327,7 @@ impl ObjectStore for S3Store {
         match request.send().await.map_err(Failure::from) {
             Ok(_) => Ok(Completion::Completed),
             Err(failure) if failure.is_no_such_upload() => Ok(Completion::NoSuchUpload),
+            Err(failure) if failure.is_no_such_part() => Ok(Completion::NoSuchPart),
             Err(failure) if failure.is_internal() && self.is_gone(upload).await => {
                 Ok(Completion::NoSuchUpload)
             }

@@ -163,6 +163,63 @@ async fn a_lost_response_is_proven_by_the_object() {
     );
 }
 
+/// An upload whose parts the store has lost.
+async fn damaged(store: &Fake) -> StagedUpload {
+    let mut upload = store.stage("a/1", "t1", STAGED).await;
+    upload.parts.push(Part {
+        etag: "\"lost\"".to_owned(),
+        crc32: None,
+    });
+    upload
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_has_lost_its_parts_is_named_whatever_its_age_and_can_be_skipped() {
+    for now in [SOON, LATE] {
+        let store = Fake::new();
+        let upload = damaged(&store).await;
+        let error = complete_one(&store, &upload, now).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let text = error.to_string();
+        for part in ["1 committed file", "`a/1`", "parts", "`skip`", "Backfill"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+        let skip = options(now, MissingUploads::Skip);
+        let skipped = complete_all(&store, active(&upload), skip).await.unwrap();
+        assert_eq!(skipped, [Outcome::Missing]);
+        // The next session's clean-up aborts it.
+        assert_eq!(store.pending(), ["a/1"]);
+    }
+}
+
+/// As on `MinIO`, which forgets the parts a moment before it makes the object.
+#[tokio::test(start_paused = true)]
+async fn an_upload_without_parts_whose_completion_is_still_running_is_waited_for() {
+    let store = Fake::new();
+    let upload = damaged(&store).await;
+    let server = store.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(100)).await;
+        server.put("a/1", "t1", b"rows".to_vec());
+    });
+    assert_eq!(
+        complete_one(&store, &upload, SOON).await.unwrap(),
+        Outcome::AlreadyCompleted
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_removed_binding_lost_parts_never_end_the_session() {
+    let store = Fake::new();
+    let inactive = vec![Entry {
+        upload: damaged(&store).await,
+        active: false,
+    }];
+    let fail = options(SOON, MissingUploads::Fail);
+    let outcomes = complete_all(&store, inactive, fail).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Missing]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_ends_it_and_the_upload_stays() {
     for error in [
@@ -346,10 +403,7 @@ async fn after_an_error_no_further_completion_is_begun() {
     for index in 0..60 {
         let mut upload = store.stage(&format!("a/{index:02}"), "t1", STAGED).await;
         if index == 3 {
-            upload.parts = vec![Part {
-                etag: "wrong".into(),
-                crc32: None,
-            }];
+            upload.key = "a/03, and no upload has this key".to_owned();
         }
         entries.extend(active(&upload));
     }

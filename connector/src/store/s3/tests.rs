@@ -305,6 +305,15 @@ async fn no_such_upload_is_told_apart() {
 }
 
 #[tokio::test]
+async fn parts_that_are_no_longer_there_are_told_apart() {
+    let body = error_body("InvalidPart");
+    let server = Server::start(&[(400, "", &body)]).await;
+    let completed = server.store(Checksums::Crc32).complete(&staged()).await;
+    assert_eq!(completed.unwrap(), Completion::NoSuchPart);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_retried() {
     let server = Server::start(&[(503, "", ""), (200, "etag: \"e1\"\r\n", "")]).await;
     let store = server.store(Checksums::Crc32);
