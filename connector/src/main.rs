@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// with one seed could give two files the same name.
 const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
 
-/// Divides the waits for a store to come round, for simulations only: a real store would not be given its time.
+/// Divides the waits for a store to come round, and the upload interval, for simulations only: a real store would not be given its
+/// time.
 const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
 
 fn main() -> ExitCode {

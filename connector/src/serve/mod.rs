@@ -130,7 +130,7 @@ async fn open<S: ObjectStore>(
         began_at,
     };
     let pacing = Pacing {
-        interval: endpoint.upload_interval,
+        interval: environment.haste.shorten(endpoint.upload_interval),
         runtime_schedules: !request
             .materialization
             .as_ref()

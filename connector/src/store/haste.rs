@@ -1,9 +1,10 @@
-//! Waiting less in a simulation. The pauses between retries, and the time that a completion may still be running, are there to
-//! let a store come round; a store that is simulated does so a hundred times faster.
+//! Waiting less in a simulation. The pauses between retries, the time that a completion may still be running and the time that an
+//! answer may take are there to let a store come round; a store that is simulated does so a hundred times faster. The upload
+//! interval goes by as much faster, so that it can be simulated too.
 
 use std::time::Duration;
 
-/// How many times faster than in life a store comes round.
+/// How many times faster than in life a store comes round, and the upload interval goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Haste(u32);
 

@@ -87,7 +87,7 @@ impl S3Options {
             checksums: endpoint.advanced.checksums,
             attempts,
             haste,
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts::default().in_haste(haste),
         }
     }
 }
