@@ -1,5 +1,5 @@
-//! Servers in containers: they start, answer here and on the engine's network, come back after a kill on the same port and
-//! with what they had, and leave nothing behind.
+//! Servers in containers: they start, answer here and on the engine's network, come back after a kill, or without a network for a
+//! while, on the same port and with what they had, and leave nothing behind.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use flow_sim::container::{Container, Image};
 use flow_sim::run::{Bucket, Location, Store};
 use flow_sim::{ceph, minio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::docker;
@@ -48,8 +49,10 @@ async fn a_server_is_gone_after_a_drop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_was_killed_comes_back_with_what_it_had() {
-    if !docker::wanted("containers::a_server_that_was_killed_comes_back_with_what_it_had") {
+async fn a_server_that_was_killed_or_cut_off_comes_back_with_what_it_had() {
+    if !docker::wanted(
+        "containers::a_server_that_was_killed_or_cut_off_comes_back_with_what_it_had",
+    ) {
         return;
     }
     for image in IMAGES {
@@ -64,12 +67,25 @@ async fn a_server_that_was_killed_comes_back_with_what_it_had() {
         container.start_again().await.unwrap();
         container.pause().await.unwrap();
         container.unpause().await.unwrap();
+        container.disconnect().await.unwrap();
+        assert!(!answers(&container.endpoint()).await);
+        container.connect().await.unwrap();
 
         let get = bucket.client().get_object().bucket("kept").key("file");
         let body = get.send().await.unwrap().body.collect().await.unwrap();
         assert_eq!(body.into_bytes(), "rows", "{}", image.server);
         container.stop().await.unwrap();
     }
+}
+
+/// Whether a server answers at all.
+async fn answers(endpoint: &str) -> bool {
+    let answer = timeout(Duration::from_secs(2), async {
+        let mut stream = tokio::net::TcpStream::connect(address(endpoint)).await?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+        stream.read_u8().await
+    });
+    matches!(answer.await, Ok(Ok(_)))
 }
 
 fn address(endpoint: &str) -> &str {

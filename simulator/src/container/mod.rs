@@ -2,7 +2,7 @@
 //! [`ceph`](crate::ceph) have in common.
 //!
 //! Their images are made on this machine, once, by `cargo conformance` and by `cargo sim … --s3 minio` (or `ceph`), which
-//! also see to it that a Docker engine runs. Here they are only started, and for tests killed and paused.
+//! also see to it that a Docker engine runs. Here they are only started, and for tests killed, paused and cut off.
 
 mod port;
 mod reaper;
@@ -38,6 +38,9 @@ const NETWORK: &str = "bridge";
 
 /// How long a server may take until it is ready again.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long it may take to answer whether it is.
+const ASK: Duration = Duration::from_secs(5);
 
 /// How often it is asked.
 const POLL: Duration = Duration::from_millis(100);
@@ -140,8 +143,24 @@ impl Container {
     /// Starts the server after a [`kill`](Self::kill), on what it has stored, and returns when it is ready.
     pub async fn start_again(&self) -> Result<(), ContainerError> {
         self.engine(&["start"]).await?;
+        self.ready().await
+    }
+
+    /// Takes the server's network away while it runs. What becomes of connections is the engine's affair: where it hands them on
+    /// by a process of its own they are closed and new ones refused, else nothing comes through.
+    pub async fn disconnect(&self) -> Result<(), ContainerError> {
+        self.engine(&["network", "disconnect", NETWORK]).await
+    }
+
+    /// Takes [`disconnect`](Self::disconnect) back, and returns when the server is ready.
+    pub async fn connect(&self) -> Result<(), ContainerError> {
+        self.engine(&["network", "connect", NETWORK]).await?;
+        self.ready().await
+    }
+
+    async fn ready(&self) -> Result<(), ContainerError> {
         let ready = async {
-            while !matches!(timeout(PATIENCE, self.is_ready()).await, Ok(Ok(true))) {
+            while !matches!(timeout(ASK, self.is_ready()).await, Ok(Ok(true))) {
                 sleep(POLL).await;
             }
         };

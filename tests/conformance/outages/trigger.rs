@@ -138,7 +138,7 @@ impl Progress for Trigger {
             Event::Committed { .. } => self.committed = true,
             Event::Failed { message } => self.failures.push(message),
             Event::Loaded { .. } => {
-                let store = Store::At(self.victim.location());
+                let store = Store::At(self.victim.location(self.outage));
                 let open = Bucket::open(&store, Some(&self.bucket), 0);
                 let bucket = wait_for(open).unwrap();
                 self.client = Some(bucket.client().clone());

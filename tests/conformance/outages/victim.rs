@@ -1,4 +1,4 @@
-//! Servers of the tests' own, to be hurt: killed and paused, and healed again.
+//! Servers of the tests' own, to be hurt: killed, paused and cut off, and healed again.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use flow_sim::{ceph, minio};
 use tokio::sync::Mutex;
 
 use super::LENGTH;
+use super::line::Line;
 use crate::servers::{Server, embedded_location};
 
 /// How long the simulator's own server takes to complete an upload.
@@ -21,11 +22,28 @@ pub(super) enum Outage {
     Kill,
     /// It takes requests and does not answer them for a while.
     Pause,
+    /// Its container's network is taken away, and given back.
+    Disconnect,
+    /// The line between it and everybody else goes dead: nobody is told, and connections stay dead when the line is mended.
+    Silence,
 }
 
-/// A server of a test's own.
+impl Outage {
+    /// What the engine or the simulator's own server can do.
+    pub(super) fn of(server: Server) -> &'static [Self] {
+        match server {
+            Server::Embedded => &[Self::Kill, Self::Pause, Self::Silence],
+            Server::Minio | Server::Ceph => {
+                &[Self::Kill, Self::Pause, Self::Disconnect, Self::Silence]
+            }
+        }
+    }
+}
+
+/// A server of a test's own, and a line to it.
 pub(super) struct Victim {
     location: Location,
+    line: Line,
     body: Mutex<Body>,
 }
 
@@ -50,17 +68,32 @@ impl Victim {
             Server::Minio => contained(minio::start().await.unwrap()),
             Server::Ceph => contained(ceph::start().await.unwrap()),
         };
+        let line = Line::to(&location.endpoint).await;
         Self {
             location,
+            line,
             body: Mutex::new(body),
         }
     }
 
-    pub(super) fn location(&self) -> Location {
-        self.location.clone()
+    /// Where it is: at this end of the line to it where that is to go dead.
+    pub(super) fn location(&self, outage: Outage) -> Location {
+        let mut location = self.location.clone();
+        if outage == Outage::Silence {
+            self.line.endpoint().clone_into(&mut location.endpoint);
+        }
+        location
+    }
+
+    /// How many connections have gone dead.
+    pub(super) fn connections_cut(&self) -> usize {
+        self.line.connections_cut()
     }
 
     pub(super) async fn hurt(&self, outage: Outage) {
+        if outage == Outage::Silence {
+            return self.line.cut();
+        }
         let mut body = self.body.lock().await;
         *body = match std::mem::replace(&mut *body, Body::Changing) {
             Body::Embedded(server) if outage == Outage::Kill => Body::Dead(server.kill().await),
@@ -72,6 +105,8 @@ impl Victim {
                 match outage {
                     Outage::Kill => container.kill().await.unwrap(),
                     Outage::Pause => container.pause().await.unwrap(),
+                    Outage::Disconnect => container.disconnect().await.unwrap(),
+                    Outage::Silence => unreachable!("the line is hurt"),
                 }
                 Body::Container(container)
             }
@@ -80,6 +115,9 @@ impl Victim {
     }
 
     pub(super) async fn heal(&self, outage: Outage) {
+        if outage == Outage::Silence {
+            return self.line.mend();
+        }
         let mut body = self.body.lock().await;
         *body = match std::mem::replace(&mut *body, Body::Changing) {
             Body::Dead(stored) => Body::Embedded(self.start_on(stored).await),
@@ -91,6 +129,8 @@ impl Victim {
                 match outage {
                     Outage::Kill => container.start_again().await.unwrap(),
                     Outage::Pause => container.unpause().await.unwrap(),
+                    Outage::Disconnect => container.connect().await.unwrap(),
+                    Outage::Silence => unreachable!("the line is healed"),
                 }
                 Body::Container(container)
             }
