@@ -27,6 +27,7 @@ async fn no_promise_is_broken_whatever_crashes() {
     let outcome = torture(&connector().display().to_string(), 0..SEEDS).await;
     assert!(outcome.failed.is_empty(), "{:#?}", outcome.failed);
     assert_eq!(outcome.tally.runs, SEEDS);
+    assert!(outcome.tally.replays > 0 && outcome.tally.waits > 0);
     let kinds: Vec<&str> = outcome
         .tally
         .incidents

@@ -27,7 +27,8 @@ const SHOWN: usize = 10;
 pub(super) const EXAMPLES: &str = "\
 A seed is a whole schedule: bindings, documents, transactions, codec, runtime, shards with their splits and merges, crashes
 (kill -9 at every step of the protocol), processes that are stopped and go on after their successor has begun, revoked
-credentials, faults of the S3 server, loaders that take files away, tasks deleted and made again, pauses of two days.
+credentials, faults of the S3 server, loaders that take files away, tasks deleted and made again, pauses of two days,
+upload intervals, and under runtime v2 the same transaction once more after a crash.
 Checkers then prove that every committed row is there exactly once and in order, that nothing else is, that no object
 was overwritten, that the state stays small, that no upload is left behind, and that no session failed without a cause.
 
@@ -239,6 +240,10 @@ fn summary(tally: &Tally) -> Vec<String> {
             tally.rows,
             tally.files,
             tally.requests
+        ),
+        format!(
+            "{} transactions done again after a crash, {} sessions ended while the connector waited for its upload interval",
+            tally.replays, tally.waits
         ),
         "incidents by step:".to_owned(),
     ];

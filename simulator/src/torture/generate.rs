@@ -16,6 +16,7 @@ enum Concern {
     Incidents,
     Ends,
     Size,
+    Pacing,
 }
 
 /// The plan of a seed; always the same.
@@ -169,9 +170,10 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
     let transactions = &mut generator(seed, Concern::Transactions);
     let incidents = &mut generator(seed, Concern::Incidents);
     let ends = &mut generator(seed, Concern::Ends);
+    let pacing = &mut generator(seed, Concern::Pacing);
     let session = |number: usize| {
         let transactions = self::transactions(transactions, size);
-        Session {
+        let session = Session {
             changes: if number == 0 {
                 first_changes(changes)
             } else {
@@ -188,9 +190,36 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
                     End::Acknowledged,
                 ],
             ),
-        }
+            upload_interval: 0,
+        };
+        paced(pacing, session)
     };
     (0..count).map(session).collect()
+}
+
+/// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends.
+fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
+    match random.u8(..100) {
+        0..20 => session.upload_interval = one(random, &[2, 10]),
+        20..35 => {
+            session.end = End::Waiting;
+            session.transactions.push(Transaction {
+                documents: random.u32(1..=8),
+                payload_bytes: 0,
+            });
+            let what = [What::Terminate, What::CloseInput];
+            if random.bool() {
+                session.incidents.push(Incident {
+                    shard: random.usize(..3),
+                    at: At::AcknowledgeSent,
+                    nth: 1,
+                    what: one(random, &what),
+                });
+            }
+        }
+        _ => {}
+    }
+    session
 }
 
 /// What a task begins with.
@@ -364,5 +393,12 @@ mod tests {
             .map(|change| format!("{:?}", std::mem::discriminant(change)))
             .collect();
         assert_eq!(changes.len(), 8);
+        let paces: BTreeSet<_> = plans
+            .iter()
+            .flat_map(|plan| &plan.sessions)
+            .map(|session| (session.upload_interval, session.end == End::Waiting))
+            .collect();
+        let expected = [(0, false), (0, true), (2, false), (10, false)];
+        assert_eq!(paces, expected.into());
     }
 }

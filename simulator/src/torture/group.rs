@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::plan::At;
+use super::plan::{At, Transaction};
 use super::staged;
 use crate::runtime::{KeyRange, RecoveryLog};
 
@@ -56,6 +56,8 @@ pub(super) struct Group {
     /// The specification that was applied last.
     pub(super) applied: u64,
     pub(super) sleepers: Sleepers,
+    /// The transaction that the new runtime has begun, from Flushed until the commit: after a crash it does exactly that again.
+    pub(super) hinted: Option<Transaction>,
 }
 
 impl Group {
@@ -68,6 +70,7 @@ impl Group {
             position: 0,
             applied: 0,
             sleepers: Sleepers::default(),
+            hinted: None,
         }
     }
 

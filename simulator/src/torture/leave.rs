@@ -7,8 +7,8 @@ use materialize_s3_parquet::protocol::materialize::{Request, request};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::plan::{At, Incident, What};
-use super::session::{Playing, Shard};
+use super::plan::{At, End, Incident, What};
+use super::session::{Playing, Shard, WAIT_BEGINS};
 use super::staged::StagedEntry;
 use crate::runtime::{Connector, Error, Signal, Tuples};
 
@@ -115,14 +115,18 @@ impl Playing<'_> {
         self.cast.world.record().zombies.push(zombie);
     }
 
-    /// Has a connector end: by the end of its input, or by a signal before that.
+    /// Has a connector end: by the end of its input, or by a signal alone.
     async fn dismiss(&mut self, shard: Shard, incident: Incident, is_to_report: bool) {
         let mut connector = shard.session.into_connector();
         connector.flush().await;
+        if self.cast.session.end == End::Waiting && incident.at == At::AcknowledgeSent {
+            sleep(WAIT_BEGINS).await;
+        }
         if incident.what == What::Terminate {
             connector.signal(Signal::SIGTERM);
+        } else {
+            connector.close_input().await;
         }
-        connector.close_input().await;
         let exit = match connector.drain().await {
             Ok(exit) => exit,
             Err(error) => return self.cast.world.surprise(format!("{incident:?}: {error}")),

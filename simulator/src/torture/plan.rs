@@ -25,6 +25,8 @@ pub struct Plan {
     /// How the S3 server behaves.
     pub server: Server,
     /// The sessions, one after the other. After them come clean ones without a fault, which must bring everything to a good end.
+    ///
+    /// Under the new runtime, one that follows a crash between Flushed and the commit does exactly that transaction again and no other.
     pub sessions: Vec<Session>,
 }
 
@@ -83,9 +85,20 @@ pub struct Session {
     /// What happens in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
+    /// `uploadIntervalInSeconds`, which the connector lets go by in haste. [`End::Waiting`] takes one of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub upload_interval: u32,
     /// How it ends, if nothing ends it earlier.
     #[serde(default)]
     pub end: End,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 /// A transaction takes the next documents.
@@ -107,6 +120,9 @@ pub enum End {
     Committed,
     /// The input ends right after Acknowledge.
     AcknowledgeSent,
+    /// The upload interval is long, and the input ends while the connector waits for its end: after the first Acknowledge of a
+    /// transaction that it waits for.
+    Waiting,
     /// The input ends when everything is acknowledged.
     #[default]
     Acknowledged,
@@ -258,7 +274,7 @@ pub enum What {
     },
     /// The input ends here.
     CloseInput,
-    /// The process is asked to stop (SIGTERM), and then the input ends.
+    /// The process is asked to stop (SIGTERM), and its input stays open.
     Terminate,
     /// From here on the credentials are of no use, until the next session.
     RevokeAccess,

@@ -14,8 +14,12 @@ use super::task::Task;
 use super::world::{BUCKET, World};
 use crate::s3::{FaultPlan, ServerError};
 
-/// How many clean sessions may be needed: files may be found lost, and then a user has the task go on without them.
-const CLEAN_SESSIONS: u64 = 4;
+/// How many clean sessions may be needed: a transaction may have to be done again, and files may be found lost, and then a user has the
+/// task go on without them.
+const CLEAN_SESSIONS: u64 = 5;
+
+/// The upload interval, in seconds, of sessions that end while the connector waits: in haste it is longer than an answer may take.
+const LONG_INTERVAL: u32 = 1_000_000;
 
 /// The documents that come after everything.
 const LAST_DOCUMENTS: u64 = 4;
@@ -45,7 +49,7 @@ struct Run {
 }
 
 impl Run {
-    /// Plays a session of every group: at the same time, unless what happens to one would happen to the others at any time.
+    /// Plays a session of every group, and what happens to the task before it: at the same time, unless what happens to one would happen to the others at any time.
     async fn session(&mut self, session: Session) {
         for change in &session.changes {
             let word = if self.task.change(*change, &self.world) {
@@ -55,6 +59,11 @@ impl Run {
             };
             self.events.push(format!("{change:?}{word}"));
         }
+        self.task.pace(match session.end {
+            End::Waiting => LONG_INTERVAL,
+            _ => session.upload_interval,
+        });
+        let session = self.hinted_again(session);
         self.world.begin_session();
         let at_once = !session
             .incidents
@@ -77,6 +86,27 @@ impl Run {
         }
         self.take(played);
         self.number += 1;
+    }
+
+    /// What the new runtime plays instead of a session where a transaction was begun and not committed: exactly that one, after which
+    /// it ends the session without Acknowledge.
+    fn hinted_again(&mut self, session: Session) -> Session {
+        let Some(hinted) = self.hinted() else {
+            return session;
+        };
+        self.events
+            .push(format!("session {}: again {hinted:?}", self.number));
+        self.world.record().replays += 1;
+        Session {
+            transactions: vec![hinted],
+            end: End::Committed,
+            ..session
+        }
+    }
+
+    /// The transaction that was begun and not committed. Only the new runtime notes one, and there all shards are one group.
+    fn hinted(&self) -> Option<Transaction> {
+        self.task.groups.iter().find_map(|group| group.hinted)
     }
 
     /// What each group plays, with the place of its first shard.
@@ -136,10 +166,11 @@ impl Run {
             let _ = zombie.await;
         }
         self.world.settle().await;
+        self.task.pace(0);
         for _ in 0..CLEAN_SESSIONS {
-            let version = self.task.version;
+            let (version, is_again) = (self.task.version, self.hinted().is_some());
             self.session(self.last_session()).await;
-            if self.task.version == version && self.is_even() {
+            if self.task.version == version && !is_again && self.is_even() {
                 return;
             }
         }

@@ -33,6 +33,10 @@ pub struct Tally {
     pub processes: u64,
     /// Transactions that were committed.
     pub transactions: u64,
+    /// Sessions that did exactly the transaction again that a crash had interrupted, as the new runtime does.
+    pub replays: u64,
+    /// Sessions that ended while the connector waited for the end of the upload interval.
+    pub waits: u64,
     /// Rows that were committed.
     pub rows: u64,
     /// Files that became visible.
@@ -52,6 +56,8 @@ impl Tally {
         self.sessions += other.sessions;
         self.processes += other.processes;
         self.transactions += other.transactions;
+        self.replays += other.replays;
+        self.waits += other.waits;
         self.rows += other.rows;
         self.files += other.files;
         self.requests += other.requests;
@@ -85,6 +91,8 @@ pub(super) fn report(
         sessions: record.sessions,
         processes: record.processes,
         transactions: record.committed,
+        replays: record.replays,
+        waits: record.waits,
         rows: evidence
             .commits
             .iter()

@@ -1,12 +1,14 @@
 //! One session of a group of shards, played by the plan: from Apply to the end of the input, or to whatever ends it earlier.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
 use materialize_s3_parquet::protocol::materialize::{Request, request};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::check::{self, StateSample};
 use super::commit;
@@ -20,6 +22,9 @@ use super::world::{PATIENCE, World};
 use crate::runtime::{
     Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, patches_json,
 };
+
+/// How long it takes until a connector waits for the end of the upload interval; nothing depends on whether it does by then.
+pub(super) const WAIT_BEGINS: Duration = Duration::from_millis(40);
 
 /// What a session of a group has to know of its task.
 #[derive(Clone)]
@@ -122,6 +127,10 @@ impl<'a> Playing<'a> {
             let committed = self.transaction(*transaction, &acknowledged).await?;
             if session.end != End::Committed || index + 1 < session.transactions.len() {
                 self.acknowledge(&committed).await?;
+            }
+            if session.end == End::Waiting && self.is_waited_for() {
+                sleep(WAIT_BEGINS).await;
+                break;
             }
         }
         if session.end == End::Acknowledged {
@@ -263,6 +272,9 @@ impl<'a> Playing<'a> {
             states.push(session.flush(patches.clone(), script).await?);
         }
         let flushed = self.persist(&states)?;
+        if self.cast.world.plan.runtime == Runtime::V2 {
+            self.group.hinted = Some(transaction);
+        }
         self.reach(Step::FlushedPersisted).await?;
         let patches = self.patches(&flushed);
         let position = self.group.position + u64::from(transaction.documents);
@@ -303,6 +315,7 @@ impl<'a> Playing<'a> {
         let patches = self.persist(states)?;
         self.group.log.checkpoint = checkpoint;
         self.group.position = position;
+        self.group.hinted = None;
         self.group.log.committed += 1;
         let commits = commit::commits(self, &patches);
         let rows: usize = commits.iter().map(|commit| commit.rows.len()).sum();
@@ -316,6 +329,13 @@ impl<'a> Playing<'a> {
                 .map(|commit| check::Commit { number, ..commit }),
         );
         Ok((number, patches))
+    }
+
+    /// Whether a connector waits for the end of the upload interval after this transaction.
+    fn is_waited_for(&self) -> bool {
+        let waits = self.shards.iter().any(|shard| !shard.rows.is_empty());
+        self.cast.world.record().waits += u64::from(waits);
+        waits
     }
 
     /// Every shard's rows of a transaction: ascending by binding, then by key.

@@ -53,6 +53,9 @@ fn smaller_sessions(session: &Session) -> Vec<Session> {
             }));
         }
     }
+    if session.upload_interval > 0 {
+        sessions.push(changed(session, |session| session.upload_interval = 0));
+    }
     if session.end != End::Acknowledged {
         sessions.push(changed(session, |session| session.end = End::Acknowledged));
     }
@@ -143,7 +146,7 @@ mod tests {
             assert!(
                 smaller(&plan)
                     .iter()
-                    .all(|smaller| *smaller != plan && length(smaller) <= length(&plan) + 4)
+                    .all(|smaller| *smaller != plan && length(smaller) <= length(&plan) + 5)
             );
         }
     }

@@ -47,11 +47,10 @@ pub(super) fn state_key(binding: &Binding, backfill: u32) -> String {
     }
 }
 
-/// The specification of a task with these bindings.
+/// The specification of a task with this configuration and these bindings.
 pub(super) fn specification(
     name: &str,
-    endpoint: &Endpoint,
-    skips_missing: bool,
+    config: serde_json::Value,
     plan: &Plan,
     bound: &[Bound],
 ) -> MaterializationSpec {
@@ -61,22 +60,26 @@ pub(super) fn specification(
     MaterializationSpec {
         name: name.to_owned(),
         connector_type: ConnectorType::Local.into(),
-        config_json: config(endpoint, plan.file_size_limit, skips_missing)
-            .to_string()
-            .into(),
+        config_json: config.to_string().into(),
         bindings: active.into_iter().map(spec).collect(),
         inactive_bindings: inactive.into_iter().map(spec).collect(),
         ..MaterializationSpec::default()
     }
 }
 
-fn config(endpoint: &Endpoint, file_size_limit: u64, skips_missing: bool) -> serde_json::Value {
+/// The endpoint's configuration.
+pub(super) fn config(
+    endpoint: &Endpoint,
+    file_size_limit: u64,
+    skips_missing: bool,
+    upload_interval: u32,
+) -> serde_json::Value {
     json!({
         "awsAccessKeyId": endpoint.access_key_id,
         "awsSecretAccessKey": endpoint.secret_access_key,
         "bucket": endpoint.bucket,
         "region": "us-east-1",
-        "uploadIntervalInSeconds": 0,
+        "uploadIntervalInSeconds": upload_interval,
         "advanced": {
             "endpoint": endpoint.url,
             "fileSizeLimit": file_size_limit,

@@ -5,7 +5,7 @@ use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 
 use super::group::Group;
 use super::plan::{Change, Plan};
-use super::spec::{Bound, specification, state_key};
+use super::spec::{Bound, config, specification, state_key};
 use super::staged;
 use super::world::{BUCKET, World};
 use crate::runtime::{KeyRange, Runtime};
@@ -21,6 +21,8 @@ pub(super) struct Task {
     pub(super) bound: Vec<Bound>,
     /// What a user sets after files were lost, and the connector has said so.
     pub(super) skips_missing: bool,
+    /// `uploadIntervalInSeconds`.
+    pub(super) upload_interval: u32,
     /// Counts the specifications.
     pub(super) version: u64,
     /// Every group of shards that shares a recovery log, in the order of key ranges.
@@ -40,6 +42,7 @@ impl Task {
             generation: 0,
             bound: (0..plan.bindings.len()).map(bound).collect(),
             skips_missing: false,
+            upload_interval: 0,
             version: 1,
             groups: vec![Group::new(0)],
             lineages: 1,
@@ -50,8 +53,12 @@ impl Task {
     pub(super) fn specification(&self, world: &World) -> MaterializationSpec {
         specification(
             &self.name,
-            &world.endpoint,
-            self.skips_missing,
+            config(
+                &world.endpoint,
+                world.plan.file_size_limit,
+                self.skips_missing,
+                self.upload_interval,
+            ),
             &world.plan,
             &self.bound,
         )
@@ -192,6 +199,14 @@ impl Task {
             world.expire_uploads();
         }
         true
+    }
+
+    /// Has the connector wait so many seconds between two uploads.
+    pub(super) fn pace(&mut self, upload_interval: u32) {
+        if self.upload_interval != upload_interval {
+            self.upload_interval = upload_interval;
+            self.version += 1;
+        }
     }
 
     /// After files were lost and the connector has said so, a user has it go on without them.

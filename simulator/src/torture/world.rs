@@ -69,6 +69,10 @@ pub(super) struct Record {
     pub(super) incidents: BTreeMap<(&'static str, At), u64>,
     pub(super) processes: u64,
     pub(super) sessions: u64,
+    /// How many sessions did a transaction again.
+    pub(super) replays: u64,
+    /// How many sessions ended while a connector waited.
+    pub(super) waits: u64,
     pub(super) zombies: Vec<JoinHandle<()>>,
 }
 
