@@ -50,7 +50,7 @@ pub(super) fn state_key(binding: &Binding, backfill: u32) -> String {
 /// The specification of a task with this configuration and these bindings.
 pub(super) fn specification(
     name: &str,
-    config: serde_json::Value,
+    config: &serde_json::Value,
     plan: &Plan,
     bound: &[Bound],
 ) -> MaterializationSpec {

@@ -53,7 +53,7 @@ impl Task {
     pub(super) fn specification(&self, world: &World) -> MaterializationSpec {
         specification(
             &self.name,
-            config(
+            &config(
                 &world.endpoint,
                 world.plan.file_size_limit,
                 self.skips_missing,

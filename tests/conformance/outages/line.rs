@@ -86,7 +86,7 @@ async fn carry(
             read = client.read(&mut lost) => if read? == 0 { return Ok(()) },
         }
     }
-    client.read(&mut lost).await?;
+    client.read_u8().await?;
     client.shutdown().await
 }
 
