@@ -197,7 +197,8 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
     (0..count).map(session).collect()
 }
 
-/// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends.
+/// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends. Some others begin
+/// after a pause in which uploads expire.
 fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
     match random.u8(..100) {
         0..20 => session.upload_interval = one(random, &[2, 10]),
@@ -217,6 +218,8 @@ fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
                 });
             }
         }
+        // Files are lost where this follows a commit, and torture must see enough of that.
+        35..50 => session.changes.push(Change::Pause { expires: true }),
         _ => {}
     }
     session
