@@ -6,13 +6,16 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch};
 
 use super::column::Schema;
-use super::convert::ColumnBuilder;
+use super::convert::{ColumnBuilder, Room};
 use super::rescue::{Misfit, Rescued, RescuedRow};
 use crate::error::{Error, Result};
-use crate::protocol::{Store, Tuple, Value, Values};
+use crate::protocol::{Store, Tuple, Value, Values, packed};
 
 /// The bytes that a column takes for each row besides its text: a number, or the end of a text.
 const SLOT_BYTES: usize = 8;
+
+/// The bytes that a column takes from its first row on: the smallest buffers that an allocator gives.
+const COLUMN_BYTES: usize = 256;
 
 /// The bytes of a key that an error shows.
 const KEY_BYTES: usize = 200;
@@ -34,6 +37,8 @@ pub struct BatchBuilder {
     rescue_column: StringBuilder,
     rescued_row: RescuedRow,
     rescued: Rescued,
+    /// What the columns of the last batch took.
+    last: Vec<Room>,
     rows: usize,
     bytes: usize,
 }
@@ -52,6 +57,7 @@ impl BatchBuilder {
             rescue_column: StringBuilder::with_capacity(0, 0),
             rescued_row: RescuedRow::default(),
             rescued: Rescued::new(),
+            last: Vec::new(),
             rows: 0,
             bytes: 0,
         }
@@ -67,9 +73,14 @@ impl BatchBuilder {
         self.bytes
     }
 
-    /// About how many bytes of memory they take: what the runtime sent, and a slot in every column for each row.
+    /// About how many bytes of memory they take: what the runtime sent, and in every column its buffers and a slot for each row.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes + self.rows * self.columns.len() * SLOT_BYTES
+        let columns = self.columns.len() * (self.rows * SLOT_BYTES + COLUMN_BYTES);
+        if self.rows == 0 {
+            0
+        } else {
+            self.bytes + columns
+        }
     }
 
     /// Appends one row, and returns the bytes of its key, values and document as the runtime sent them.
@@ -77,6 +88,9 @@ impl BatchBuilder {
     /// Errors where the Store does not have a value for each column (the session cannot go on then), and, if misfits are not
     /// rescued, where a value does not fit its column.
     pub fn append(&mut self, store: &Store<'_>) -> Result<usize> {
+        if self.rows == 0 {
+            self.begin();
+        }
         let key_columns = self.schema.key_columns();
         let document_columns = usize::from(self.schema.has_document());
         let value_columns = self.columns.len() - key_columns - document_columns;
@@ -97,8 +111,12 @@ impl BatchBuilder {
 
     /// Takes the rows out and begins the next batch.
     pub fn finish(&mut self) -> Result<Batch> {
-        let mut arrays: Vec<ArrayRef> =
-            self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        let columns = self.columns.iter_mut().map(ColumnBuilder::finish);
+        let mut arrays: Vec<ArrayRef> = columns
+            .collect::<Result<_, _>>()
+            .map_err(packed::not_utf8)?;
+        self.last.clear();
+        self.last.extend(arrays.iter().map(|array| Room::of(array)));
         if self.schema.rescues() {
             arrays.push(Arc::new(self.rescue_column.finish()));
         }
@@ -114,6 +132,14 @@ impl BatchBuilder {
         })
     }
 
+    /// Makes room for as much as the last batch had. An idle binding has none.
+    #[cold]
+    fn begin(&mut self) {
+        for (column, room) in self.columns.iter_mut().zip(&self.last) {
+            column.reserve(*room);
+        }
+    }
+
     fn append_tuple(
         &mut self,
         store: &Store<'_>,
@@ -123,6 +149,11 @@ impl BatchBuilder {
     ) -> Result<()> {
         let mut values = tuple.values();
         for index in first..first + count {
+            if let Values::Packed(tuple) = &mut values
+                && self.columns[index].take_packed(tuple)
+            {
+                continue;
+            }
             let value = values
                 .take()?
                 .ok_or_else(|| wrong_length(first == 0, count, tuple))?;
@@ -438,7 +469,10 @@ mod tests {
             ))
             .unwrap();
         assert_eq!(sent, key.len() + values.len());
-        assert_eq!(builder.memory_bytes(), sent + 6 * SLOT_BYTES);
+        assert_eq!(
+            builder.memory_bytes(),
+            sent + 6 * (SLOT_BYTES + COLUMN_BYTES)
+        );
         builder.finish().unwrap();
         assert_eq!(builder.memory_bytes(), 0);
     }

@@ -1,10 +1,13 @@
 //! One value into one column.
 
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+
 use arrow_array::builder::{
     ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder,
-    StringBuilder, TimestampMicrosecondBuilder,
+    TimestampMicrosecondBuilder,
 };
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_schema::ArrowError;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -13,7 +16,7 @@ use super::column::ColumnType;
 use super::number::{self, NotAnInteger};
 use super::rescue::Misfit;
 use super::{format, json_text};
-use crate::protocol::Value;
+use crate::protocol::{Value, packed};
 
 /// Base64 with or without its padding: JSON schema's `contentEncoding` does not ask for it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -24,7 +27,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The bytes of scratch that a column keeps from one batch to the next.
 const SCRATCH_BYTES: usize = 64 << 10;
 
-/// The values of one column of a batch.
+/// The bytes of text that a column makes room for at once, because its last batch had as many.
+const ROOM_BYTES: usize = 1 << 20;
+
+/// The values of one column of a batch. Text is held as bytes: that it is Unicode is checked once for a whole batch.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
     Boolean(BooleanBuilder),
@@ -36,7 +42,7 @@ pub(super) enum ColumnBuilder {
         builder: Float64Builder,
         strings: bool,
     },
-    String(StringBuilder),
+    String(BinaryBuilder),
     Binary {
         builder: BinaryBuilder,
         decoded: Vec<u8>,
@@ -44,11 +50,11 @@ pub(super) enum ColumnBuilder {
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
     CastToString {
-        builder: StringBuilder,
+        builder: BinaryBuilder,
         text: Vec<u8>,
     },
     Json {
-        builder: StringBuilder,
+        builder: BinaryBuilder,
         text: Vec<u8>,
     },
 }
@@ -66,21 +72,70 @@ impl ColumnBuilder {
                 builder: Float64Builder::with_capacity(0),
                 strings,
             },
-            ColumnType::String => Self::String(StringBuilder::with_capacity(0, 0)),
+            ColumnType::String => Self::String(BinaryBuilder::with_capacity(0, 0)),
             ColumnType::Binary => Self::Binary {
                 builder: BinaryBuilder::with_capacity(0, 0),
                 decoded: Vec::new(),
             },
             ColumnType::Date => Self::Date(Date32Builder::with_capacity(0)),
-            ColumnType::Timestamp => Self::Timestamp(timestamps()),
+            ColumnType::Timestamp => Self::Timestamp(timestamps(0)),
             ColumnType::CastToString => Self::CastToString {
-                builder: StringBuilder::with_capacity(0, 0),
+                builder: BinaryBuilder::with_capacity(0, 0),
                 text: Vec::new(),
             },
             ColumnType::Json => Self::Json {
-                builder: StringBuilder::with_capacity(0, 0),
+                builder: BinaryBuilder::with_capacity(0, 0),
                 text: Vec::new(),
             },
+        }
+    }
+
+    /// Takes the first element off a packed tuple where it is null, or just what the column is made for: the usual case, without
+    /// any detour. Otherwise takes nothing and returns false.
+    #[inline]
+    pub(super) fn take_packed(&mut self, tuple: &mut &[u8]) -> bool {
+        if packed::take_null(tuple) {
+            self.append_null();
+            return true;
+        }
+        match self {
+            Self::Boolean(builder) => {
+                packed::take_boolean(tuple).map(|boolean| builder.append_value(boolean))
+            }
+            Self::Integer { builder, .. } => {
+                packed::take_integer(tuple).map(|integer| builder.append_value(integer))
+            }
+            Self::Number { builder, .. } => {
+                packed::take_double(tuple).map(|double| builder.append_value(double))
+            }
+            Self::String(builder) | Self::CastToString { builder, .. } => {
+                packed::take_plain_string(tuple).map(|text| builder.append_value(text))
+            }
+            Self::Timestamp(builder) => take_parsed(tuple, format::parse_date_time)
+                .map(|microseconds| builder.append_value(microseconds)),
+            Self::Date(builder) => {
+                take_parsed(tuple, format::parse_date).map(|days| builder.append_value(days))
+            }
+            Self::Binary { .. } | Self::Json { .. } => None,
+        }
+        .is_some()
+    }
+
+    /// Makes room for a batch like the last one, so that it need not grow little by little.
+    pub(super) fn reserve(&mut self, room: Room) {
+        let Room { values, bytes } = room;
+        match self {
+            Self::Boolean(builder) => *builder = BooleanBuilder::with_capacity(values),
+            Self::Integer { builder, .. } => *builder = Int64Builder::with_capacity(values),
+            Self::Number { builder, .. } => *builder = Float64Builder::with_capacity(values),
+            Self::Date(builder) => *builder = Date32Builder::with_capacity(values),
+            Self::Timestamp(builder) => *builder = timestamps(values),
+            Self::String(builder)
+            | Self::Binary { builder, .. }
+            | Self::CastToString { builder, .. }
+            | Self::Json { builder, .. } => {
+                *builder = BinaryBuilder::with_capacity(values, bytes.min(ROOM_BYTES));
+            }
         }
     }
 
@@ -98,7 +153,9 @@ impl ColumnBuilder {
             Self::Number { builder, strings } => {
                 number(value, *strings).map(|number| builder.append_value(number))
             }
-            Self::String(builder) => string(value).map(|text| builder.append_value(text)),
+            Self::String(builder) => {
+                string(value).map(|text| builder.append_value(text.as_bytes()))
+            }
             Self::Binary { builder, decoded } => {
                 binary(value, decoded).map(|()| builder.append_value(decoded))
             }
@@ -106,7 +163,7 @@ impl ColumnBuilder {
             Self::Timestamp(builder) => timestamp(value).map(|micros| builder.append_value(micros)),
             Self::CastToString { builder, text } => match value {
                 Value::String(text) => {
-                    builder.append_value(text);
+                    builder.append_value(text.as_bytes());
                     Ok(())
                 }
                 other => append_json(builder, text, other),
@@ -135,8 +192,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the values out as an array and begins anew.
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    /// Takes the values out as an array and begins anew. Errors where a text is not Unicode, which only a packed tuple can bring here.
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         if let Self::Binary {
             decoded: scratch, ..
         }
@@ -155,14 +212,47 @@ impl ColumnBuilder {
             Self::Timestamp(builder) => builder,
             Self::String(builder)
             | Self::CastToString { builder, .. }
-            | Self::Json { builder, .. } => builder,
+            | Self::Json { builder, .. } => {
+                return Ok(Arc::new(StringArray::try_from_binary(builder.finish())?));
+            }
         };
-        builder.finish()
+        Ok(builder.finish())
     }
 }
 
-fn timestamps() -> TimestampMicrosecondBuilder {
-    TimestampMicrosecondBuilder::with_capacity(0).with_data_type(ColumnType::Timestamp.data_type())
+/// The values of a column in a batch, and the bytes of their text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    values: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// What `array` takes.
+    pub(super) fn of(array: &dyn Array) -> Self {
+        let text = array
+            .to_data()
+            .buffers()
+            .get(1)
+            .map_or(0, |text| text.len());
+        Self {
+            values: array.len(),
+            bytes: text,
+        }
+    }
+}
+
+fn timestamps(values: usize) -> TimestampMicrosecondBuilder {
+    TimestampMicrosecondBuilder::with_capacity(values)
+        .with_data_type(ColumnType::Timestamp.data_type())
+}
+
+/// Takes a string off a packed tuple where `parse` can read it.
+fn take_parsed<T>(tuple: &mut &[u8], parse: fn(&[u8]) -> Option<T>) -> Option<T> {
+    let mut rest = *tuple;
+    let parsed = parse(packed::take_plain_string(&mut rest)?)?;
+    *tuple = rest;
+    Some(parsed)
 }
 
 fn boolean(value: &Value<'_>) -> Result<bool, Misfit> {
@@ -216,15 +306,15 @@ fn binary(value: &Value<'_>, decoded: &mut Vec<u8>) -> Result<(), Misfit> {
 }
 
 fn date(value: &Value<'_>) -> Result<i32, Misfit> {
-    format::parse_date(string(value)?).ok_or(Misfit::NotADate)
+    format::parse_date(string(value)?.as_bytes()).ok_or(Misfit::NotADate)
 }
 
 fn timestamp(value: &Value<'_>) -> Result<i64, Misfit> {
-    format::parse_date_time(string(value)?).ok_or(Misfit::NotADateTime)
+    format::parse_date_time(string(value)?.as_bytes()).ok_or(Misfit::NotADateTime)
 }
 
 fn append_json(
-    builder: &mut StringBuilder,
+    builder: &mut BinaryBuilder,
     text: &mut Vec<u8>,
     value: &Value<'_>,
 ) -> Result<(), Misfit> {
@@ -235,7 +325,7 @@ fn append_json(
         json_text::write(text, value);
         &text[..]
     };
-    let json = std::str::from_utf8(json).map_err(|_| Misfit::NotUnicode)?;
+    std::str::from_utf8(json).map_err(|_| Misfit::NotUnicode)?;
     builder.append_value(json);
     Ok(())
 }

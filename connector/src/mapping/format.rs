@@ -8,8 +8,8 @@ const DAY_SECONDS: i64 = 86_400;
 const YEARS: std::ops::RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
 
 /// The days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar.
-pub(super) fn parse_date(text: &str) -> Option<i32> {
-    let mut rest = text.as_bytes();
+pub(super) fn parse_date(text: &[u8]) -> Option<i32> {
+    let mut rest = text;
     let days = take_date(&mut rest)?;
     rest.is_empty().then_some(days)
 }
@@ -18,8 +18,8 @@ pub(super) fn parse_date(text: &str) -> Option<i32> {
 ///
 /// A leap second `:60` is read as `:59`, so that it stays within its minute. An instant that its offset takes out of the years 0000
 /// to 9999 is none.
-pub(super) fn parse_date_time(text: &str) -> Option<i64> {
-    let mut rest = text.as_bytes();
+pub(super) fn parse_date_time(text: &[u8]) -> Option<i64> {
+    let mut rest = text;
     let days = i64::from(take_date(&mut rest)?);
     take_one_of(&mut rest, b"Tt ")?;
     let hour = take_digits(&mut rest, 2).filter(|&hour| hour < 24)?;
@@ -128,12 +128,12 @@ mod tests {
             for month in 1..=12 {
                 for day in 1..=days_in_month(year, month) {
                     let text = format!("{year:04}-{month:02}-{day:02}");
-                    assert_eq!(parse_date(&text), Some(expected), "{text}");
+                    assert_eq!(parse_date(text.as_bytes()), Some(expected), "{text}");
                     expected += 1;
                 }
             }
         }
-        assert_eq!(parse_date("1970-01-01"), Some(0));
+        assert_eq!(parse_date(b"1970-01-01"), Some(0));
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
             "2024/01/01",
             "２024-01-01",
         ] {
-            assert_eq!(parse_date(text), None, "{text}");
+            assert_eq!(parse_date(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
             ("1970-01-01T00:00:00Zz", None),
             ("1970-01-01", None),
         ] {
-            assert_eq!(parse_date_time(text), expected, "{text}");
+            assert_eq!(parse_date_time(text.as_bytes()), expected, "{text}");
         }
     }
 }

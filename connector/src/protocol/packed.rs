@@ -47,6 +47,76 @@ pub fn next<'a>(input: &mut &'a [u8]) -> Result<Option<Value<'a>>> {
     Ok(Some(value))
 }
 
+/// Takes a null off `input`; takes nothing, and returns false, where something else comes first.
+#[inline]
+pub fn take_null(input: &mut &[u8]) -> bool {
+    take_code(input, NULL).is_some()
+}
+
+/// Takes a boolean off `input`; takes nothing where something else comes first.
+#[inline]
+pub fn take_boolean(input: &mut &[u8]) -> Option<bool> {
+    let code = *input.first()?;
+    let boolean = matches!(code, FALSE | TRUE).then_some(code == TRUE)?;
+    *input = &input[1..];
+    Some(boolean)
+}
+
+/// Takes an integer of up to seven bytes off `input`; takes nothing where something else comes first.
+#[inline]
+pub fn take_integer(input: &mut &[u8]) -> Option<i64> {
+    let code = *input.first()?;
+    let length = usize::from(code.abs_diff(ZERO));
+    if length > 7 {
+        return None;
+    }
+    let (stored, rest) = input[1..].split_at_checked(length)?;
+    let magnitude = stored
+        .iter()
+        .fold(0, |value, &byte| value << 8 | i64::from(byte));
+    *input = rest;
+    let all_ones = (1 << (8 * length)) - 1;
+    Some(if code < ZERO {
+        magnitude - all_ones
+    } else {
+        magnitude
+    })
+}
+
+/// Takes a double off `input`; takes nothing where something else comes first.
+#[inline]
+pub fn take_double(input: &mut &[u8]) -> Option<f64> {
+    let (bytes, rest) = input.strip_prefix(&[DOUBLE])?.split_first_chunk::<8>()?;
+    *input = rest;
+    Some(f64::from_bits(unordered64(*bytes)))
+}
+
+/// Takes a string without a zero byte off `input`; takes nothing where something else comes first. Whether it is UTF-8 is not
+/// looked at.
+#[inline]
+pub fn take_plain_string<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let text = take_code(&mut { *input }, STRING)?;
+    let end = memchr::memchr(0, text)?;
+    if text.get(end + 1) == Some(&ESCAPE) {
+        return None;
+    }
+    *input = &text[end + 1..];
+    Some(&text[..end])
+}
+
+/// Takes `code` off `input`, and returns what follows it.
+#[inline]
+fn take_code<'a>(input: &mut &'a [u8], code: u8) -> Option<&'a [u8]> {
+    let rest = input.strip_prefix(&[code])?;
+    *input = rest;
+    Some(rest)
+}
+
+/// The error for a string that is not UTF-8, where that is only found out later.
+pub fn not_utf8(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    malformed("a string is not UTF-8").with_source(error)
+}
+
 fn malformed(what: &str) -> Error {
     Error::protocol(format!(
         "a packed tuple from the runtime is malformed: {what}"
@@ -102,7 +172,7 @@ fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>> {
             .map(Cow::Owned)
             .map_err(|error| error.utf8_error()),
     };
-    valid.map_err(|error| malformed("a string is not UTF-8").with_source(error))
+    valid.map_err(not_utf8)
 }
 
 fn take_big_endian(input: &mut &[u8], length: usize) -> Result<u64> {
