@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{EndpointConfig, ResourceConfig, Unconvertible};
 use crate::error::{Context, Error, Result};
 use crate::mapping::Schema;
-use crate::parquet::{FileOptions, codec};
+use crate::parquet::{CompressorMemory, FileOptions, codec};
 use crate::protocol::{self, flow};
 
 /// A binding of a session.
@@ -63,8 +63,10 @@ impl Binding {
                 concat!("materialize-s3-parquet ", env!("CARGO_PKG_VERSION")).to_owned(),
             ),
         ];
+        let compression = codec(resource.compression, advanced.compression_level).context(about)?;
         let options = FileOptions {
-            compression: codec(resource.compression, advanced.compression_level).context(about)?,
+            compression,
+            compressor_memory: CompressorMemory::of(compression),
             row_group_rows: advanced.row_group_row_limit,
             row_group_bytes: advanced.row_group_byte_limit,
             metadata: metadata

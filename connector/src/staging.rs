@@ -23,7 +23,7 @@ use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
 const BATCHES: usize = 2;
 
 /// The bytes that open files may hold in memory, all together. Beyond it a row group ends early, and then a file.
-const MEMORY_BYTES: usize = 96 << 20;
+const MEMORY_BYTES: usize = 64 << 20;
 
 /// What the encoder knows of a binding.
 #[derive(Clone, Debug)]
@@ -180,7 +180,9 @@ struct OpenFile {
 
 impl OpenFile {
     fn memory_bytes(&self) -> usize {
-        self.file.memory_bytes() + self.file.sink().buffered()
+        self.file.row_group_memory_bytes()
+            + self.file.metadata_memory_bytes()
+            + self.file.sink().buffered()
     }
 }
 
@@ -306,7 +308,7 @@ impl<S: ObjectStore> Encoder<S> {
             let Some((&binding, open)) = largest else {
                 break;
             };
-            if open.file.memory_bytes() > open.file.sink().buffered() {
+            if 2 * open.file.row_group_memory_bytes() > open.memory_bytes() {
                 self.end_row_group(runtime, binding)?;
             } else {
                 self.end_file(runtime, binding, End::Memory)?;

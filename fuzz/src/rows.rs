@@ -10,7 +10,7 @@ use bytes::Bytes;
 use materialize_s3_parquet::config::{Compression, JsonColumns, TypeChanges};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
-use materialize_s3_parquet::parquet::{File, FileOptions, codec};
+use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
 use materialize_s3_parquet::protocol::{Store, Tuple, Value, packed};
 use materialize_s3_parquet::validate::Candidate;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -172,8 +172,10 @@ fn file_options(input: &mut Unstructured<'_>) -> Result<FileOptions> {
         Compression::Lz4,
         Compression::Zstd,
     ])?;
+    let compression = codec(compression, None).expect("a codec without a level");
     Ok(FileOptions {
-        compression: codec(compression, None).expect("a codec without a level"),
+        compression,
+        compressor_memory: CompressorMemory::of(compression),
         row_group_rows: input.int_in_range(1..=MOST_ROWS)?,
         row_group_bytes: input.int_in_range(1..=10_000)?,
         metadata: Arc::new([]),

@@ -26,6 +26,48 @@ pub fn codec(compression: Compression, level: Option<i32>) -> Result<Codec> {
     })
 }
 
+/// The bytes of a page before it is compressed, in which a compressor may look for repetitions.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// What Zstandard's two fresh contexts touch of the memory that they allocate: measured.
+const ZSTANDARD_IDLE_BYTES: usize = 13 << 10;
+
+/// The bytes of memory that the compressor of one column holds on to, in arrow-rs's hands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompressorMemory {
+    /// From the beginning of a row group.
+    pub idle: usize,
+    /// Besides, from the column's first page until the row group ends.
+    pub busy: usize,
+}
+
+impl CompressorMemory {
+    /// What `codec` takes.
+    ///
+    /// Zstandard's contexts depend on the level and the size of a page, so a page is compressed to see. Snappy has hash tables of 16,384
+    /// and 1,024 entries of two bytes, for each direction. The other codecs hold nothing between pages.
+    pub fn of(codec: Codec) -> Self {
+        match codec {
+            Codec::ZSTD(level) => {
+                let mut context = zstd_safe::CCtx::create();
+                let mut compressed = Vec::with_capacity(zstd_safe::compress_bound(PAGE_BYTES));
+                let page = vec![0; PAGE_BYTES];
+                // What counts is the memory that this has taken, whether it went well or not.
+                let _ = context.compress(&mut compressed, &page, level.compression_level());
+                Self {
+                    idle: ZSTANDARD_IDLE_BYTES,
+                    busy: context.sizeof(),
+                }
+            }
+            Codec::SNAPPY => Self {
+                idle: 0,
+                busy: 2 * ((16 << 10) + (1 << 10)),
+            },
+            _ => Self::default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +83,15 @@ mod tests {
         ] {
             assert_eq!(codec(compression, None).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_higher_level_of_zstandard_needs_more_memory() {
+        let memory = |codec| CompressorMemory::of(codec).busy;
+        let bytes = |level| memory(Codec::ZSTD(ZstdLevel::try_new(level).unwrap()));
+        assert!(bytes(1) > 100_000, "{}", bytes(1));
+        assert!(bytes(19) > 4 * bytes(1), "{} and {}", bytes(19), bytes(1));
+        assert_eq!(memory(Codec::UNCOMPRESSED), 0);
     }
 
     #[test]

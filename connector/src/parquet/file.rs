@@ -5,23 +5,41 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{
+    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::TypePtr;
 
+use super::compression::CompressorMemory;
+use super::encoding;
+use super::row_group::RowGroup;
 use crate::error::{Error, Result};
 
 /// The bytes that a column's minimum and maximum keep of a string, in the page index and the statistics.
 const STATISTICS_BYTES: usize = 64;
+
+/// The bytes that the compressors of all columns may take before pages no longer end after so many rows: that is when every column
+/// would get one, however little there is in it.
+const COMPRESSORS_BYTES: usize = 16 << 20;
+
+/// The rows of a page where it is to end by its bytes only.
+const ANY_ROWS: usize = 1 << 30;
+
+/// About how many bytes of memory the metadata of a finished column chunk take until the footer is written.
+const CHUNK_METADATA_BYTES: usize = 2048;
 
 /// How a file is written.
 #[derive(Clone, Debug)]
 pub struct FileOptions {
     /// The codec of its pages, with its level.
     pub compression: Compression,
+    /// The memory that a column's compressor takes: of that codec.
+    pub compressor_memory: CompressorMemory,
     /// The most rows that a row group has; met exactly.
     pub row_group_rows: usize,
     /// The encoded bytes at which a row group ends; passed by less than a batch.
@@ -42,51 +60,108 @@ pub struct FileSummary {
 /// A Parquet file that is being written to `W`.
 #[derive(Debug)]
 pub struct File<W: Write + Send> {
-    writer: ArrowWriter<W>,
-    row_group_bytes: u64,
+    writer: SerializedFileWriter<W>,
+    schema: SchemaRef,
+    parquet_schema: TypePtr,
+    options: FileOptions,
+    open: Option<RowGroup>,
     rows: u64,
 }
 
 impl<W: Write + Send> File<W> {
     /// Begins a file of `schema`.
     pub fn new(sink: W, schema: &SchemaRef, options: &FileOptions) -> Result<Self> {
-        let options_with_properties = ArrowWriterOptions::new()
-            .with_properties(properties(options))
+        let parquet_schema = ArrowSchemaConverter::new()
             // The name that Parquet's own documents give to the root; Arrow's would be `arrow_schema`.
-            .with_schema_root("schema".to_owned())
-            .with_skip_arrow_metadata(true);
+            .schema_root("schema")
+            .convert(schema)
+            .map_err(failed)?
+            .root_schema_ptr();
+        let metadata = options
+            .metadata
+            .iter()
+            .map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+        let properties = properties(options)
+            .set_key_value_metadata(Some(metadata.collect()))
+            .build();
         let writer =
-            ArrowWriter::try_new_with_options(sink, Arc::clone(schema), options_with_properties);
+            SerializedFileWriter::new(sink, Arc::clone(&parquet_schema), Arc::new(properties));
         Ok(Self {
             writer: writer.map_err(failed)?,
-            row_group_bytes: options.row_group_bytes,
+            schema: Arc::clone(schema),
+            parquet_schema,
+            options: options.clone(),
+            open: None,
             rows: 0,
         })
     }
 
-    /// Writes a batch, and ends the row group where it has reached its bytes.
+    /// Writes a batch, and ends the row group where it has reached its rows or its bytes.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(failed)?;
-        self.rows += batch.num_rows() as u64;
-        if self.writer.in_progress_size() as u64 >= self.row_group_bytes {
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let limit = self.options.row_group_rows;
+            let row_group = self.row_group(batch, from)?;
+            let rows = (batch.num_rows() - from).min(limit - row_group.rows());
+            row_group.write(&batch.slice(from, rows)).map_err(failed)?;
+            if row_group.rows() >= limit {
+                self.end_row_group()?;
+            }
+            from += rows;
+            self.rows += rows as u64;
+        }
+        if self.encoded_bytes() as u64 >= self.options.row_group_bytes {
             self.end_row_group()?;
         }
         Ok(())
     }
 
+    /// The open row group; where there is none, one whose columns are laid out for the rows of `batch` from `from` on.
+    fn row_group(&mut self, batch: &RecordBatch, from: usize) -> Result<&mut RowGroup> {
+        if self.open.is_none() {
+            let sample = batch.slice(from, batch.num_rows() - from);
+            let mut properties = properties(&self.options);
+            if self.options.compressor_memory.busy * self.schema.fields().len() > COMPRESSORS_BYTES
+            {
+                properties = properties.set_data_page_row_count_limit(ANY_ROWS);
+            }
+            let properties = encoding::choose(properties, &sample, self.options.compression);
+            let row_group = RowGroup::new(
+                &self.schema,
+                &self.parquet_schema,
+                properties.build(),
+                self.options.compressor_memory,
+            );
+            self.open = Some(row_group.map_err(failed)?);
+        }
+        Ok(self.open.as_mut().expect("it has just been begun"))
+    }
+
     /// Ends the open row group, and so gives back the memory that it holds.
     pub fn end_row_group(&mut self) -> Result<()> {
-        self.writer.flush().map_err(failed)
+        let Some(row_group) = self.open.take() else {
+            return Ok(());
+        };
+        row_group.finish(&mut self.writer).map_err(failed)
     }
 
     /// The bytes of the file so far, those that the open row group is expected to have included.
     pub fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        (self.writer.bytes_written() + self.encoded_bytes()) as u64
     }
 
-    /// The bytes of memory that the open row group holds.
-    pub fn memory_bytes(&self) -> usize {
-        self.writer.memory_size()
+    fn encoded_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, RowGroup::encoded_bytes)
+    }
+
+    /// The bytes of memory that the open row group holds: they come back with its end.
+    pub fn row_group_memory_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, RowGroup::memory_bytes)
+    }
+
+    /// About how many bytes of memory the footer's metadata take so far: they come back with the end of the file.
+    pub fn metadata_memory_bytes(&self) -> usize {
+        self.writer.flushed_row_groups().len() * self.schema.fields().len() * CHUNK_METADATA_BYTES
     }
 
     /// Where the bytes go.
@@ -103,17 +178,14 @@ impl<W: Write + Send> File<W> {
             rows: self.rows,
             row_groups: self.writer.flushed_row_groups().len(),
         };
-        // This writes the footer; `ArrowWriter::finish` before it would write a second one.
+        // This writes the footer; `SerializedFileWriter::finish` before it would write a second one.
         let sink = self.writer.into_inner().map_err(failed)?;
         Ok((sink, summary))
     }
 }
 
-fn properties(options: &FileOptions) -> WriterProperties {
-    let metadata = options
-        .metadata
-        .iter()
-        .map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+/// What all row groups of a file have in common.
+fn properties(options: &FileOptions) -> WriterPropertiesBuilder {
     WriterProperties::builder()
         // Version 1 of the data pages is what every reader knows.
         .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -121,12 +193,9 @@ fn properties(options: &FileOptions) -> WriterProperties {
             concat!("materialize-s3-parquet version ", env!("CARGO_PKG_VERSION")).to_owned(),
         )
         .set_compression(options.compression)
-        .set_max_row_group_row_count(Some(options.row_group_rows))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
-        .set_key_value_metadata(Some(metadata.collect()))
-        .build()
 }
 
 fn failed(error: ParquetError) -> Error {
@@ -157,6 +226,7 @@ mod tests {
     fn options() -> FileOptions {
         FileOptions {
             compression: Compression::SNAPPY,
+            compressor_memory: CompressorMemory::default(),
             row_group_rows: 1_000_000,
             row_group_bytes: u64::MAX,
             metadata: Arc::new([("collection".to_owned(), "acmeCo/orders".to_owned())]),
