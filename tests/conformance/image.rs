@@ -10,7 +10,7 @@ use crate::docker;
 use crate::servers::{bucket, minio_from_containers, tests_folder};
 
 /// Built by `cargo conformance` out of the connector that the suite tests.
-const IMAGE: &str = "materialize-s3-parquet:local";
+pub(crate) const IMAGE: &str = "materialize-s3-parquet:local";
 
 fn inspect(format: &str) -> String {
     let arguments = ["image", "inspect", "--format", format, IMAGE];

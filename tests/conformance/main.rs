@@ -14,6 +14,7 @@ mod files;
 mod image;
 mod inspect;
 mod interruption;
+mod memory;
 mod one_prefix;
 mod outages;
 mod parts;

@@ -63,6 +63,8 @@ pub async fn serve<S: ObjectStore, W: Write>(
             }
             Request::Open(request) => {
                 let session = open(&request, &connect, environment, began_at).await?;
+                // A specification of many fields takes much memory, and the session has what it needs of it.
+                drop(request);
                 return session.run(requests, responses).await;
             }
             other => return Err(unexpected(&other, "Spec, Validate, Apply or Open")),
