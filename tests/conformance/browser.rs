@@ -40,7 +40,7 @@ struct Killer {
 impl Progress for Killer {
     fn event(&mut self, _event: Event) {}
 
-    fn step(&mut self, step: Step) -> Verdict {
+    fn step(&mut self, _shard: u32, step: Step) -> Verdict {
         if step != Step::StartCommitSent {
             return Verdict::Continue;
         }

@@ -57,6 +57,50 @@ fn json_is_one_document_on_standard_output_and_lines_are_on_standard_error() {
 }
 
 #[test]
+fn shards_are_told_side_by_side() {
+    let folder = TempDir::new().unwrap();
+    let page = folder.path().join("page.html");
+    for runtime in ["v1", "v2"] {
+        let arguments = [
+            "--json",
+            "--shards",
+            "3",
+            "--runtime",
+            runtime,
+            "--report",
+            page.to_str().unwrap(),
+        ];
+        let output = run("wikipedia", &arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(
+            said.contains("shard 3: transaction 1 committed") && said.contains("all equal"),
+            "{said}"
+        );
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["run"]["shards"], 3);
+        let sums = |name: &str| -> u64 {
+            let list = document["timeline"]["transactions"].as_array().unwrap();
+            list.iter().map(|one| one[name].as_u64().unwrap()).sum()
+        };
+        let bindings = document["bindings"].as_array().unwrap();
+        let rows = bindings.iter().map(|one| one["rows"].as_u64().unwrap());
+        assert_eq!(sums("rows"), rows.sum::<u64>(), "{runtime}");
+        let lanes = document["timeline"]["lanes"].as_array().unwrap();
+        let of = |shard: u64| {
+            lanes
+                .iter()
+                .filter(move |lane| lane["shard"] == shard)
+                .count()
+        };
+        assert_eq!([of(1), of(2), of(3)], [of(1); 3]);
+        assert!(of(1) >= 2);
+        let page = std::fs::read_to_string(&page).unwrap();
+        assert!(page.contains("Session 2, shard 3") && page.contains("3 shards"));
+    }
+}
+
+#[test]
 fn a_run_that_fails_is_told_too() {
     let folder = TempDir::new().unwrap();
     let page = folder.path().join("page.html");
@@ -90,6 +134,7 @@ fn what_makes_no_sense_ends_with_status_2_before_anything_is_done() {
             "no materialization `acmeCo/none`",
         ),
         (&["--sessions", "many"], "invalid value 'many'"),
+        (&["--shards", "0"], "invalid value '0'"),
     ] {
         let output = run("wikipedia", arguments);
         let said = text(&output.stderr);

@@ -1,6 +1,8 @@
 //! The main job: the wikipedia catalog, from documents to what DuckDB reads, in every combination; and what it looks like.
 
-use flow_sim::run::Options;
+use std::collections::BTreeSet;
+
+use flow_sim::run::{FileReport, Options};
 use flow_sim::runtime::Runtime;
 use insta::{assert_json_snapshot, assert_snapshot};
 use materialize_s3_parquet::protocol::Codec;
@@ -25,6 +27,36 @@ async fn what_is_read_back_is_what_was_sent_on_every_server_by_every_codec_and_r
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_shards_writes_the_same_rows() {
+    let mut rows: Vec<Vec<u64>> = Vec::new();
+    for (runtime, codec) in [(Runtime::V1, Codec::Proto), (Runtime::V2, Codec::Json)] {
+        for shards in 1..=3 {
+            let options = Options {
+                shards,
+                ..of_catalog("wikipedia", Server::Embedded, (runtime, codec))
+            };
+            let report = play(&options).await;
+            let logs = if runtime == Runtime::V1 { shards } else { 1 };
+            assert_eq!(report.recovery.len(), logs as usize);
+            for binding in &report.bindings {
+                // Each shard has written files of its own, and nothing but its share: else rows would be read twice.
+                let begins: BTreeSet<&str> = binding.files.iter().map(begin).collect();
+                assert_eq!(begins.len(), shards as usize, "{begins:?}");
+                assert_eq!(binding.equal_rows, binding.rows);
+            }
+            rows.push(report.bindings.iter().map(|binding| binding.rows).collect());
+        }
+    }
+    assert!(rows.iter().all(|other| *other == rows[0]), "{rows:?}");
+}
+
+/// The beginning of the key range in a file's name.
+fn begin(file: &FileReport) -> &str {
+    let name = file.key.rsplit('/').next().unwrap();
+    name.split('-').next().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,9 @@ Examples:
   flow-sim run flow.yaml --runtime v2 --codec json --sessions 1,1,-1
       The new runtime with JSON messages; a new start after each of the first two transactions.
 
+  flow-sim run flow.yaml --shards 3
+      Three connectors at the same time, each with a third of the keys.
+
   AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \\
     flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
       A server that is there already, such as that of `flow-sim s3 --port 9000`.
@@ -165,6 +168,9 @@ pub(super) struct RunArguments {
         value_name = "N,…"
     )]
     pub(super) sessions: Option<Vec<i64>>,
+    /// How many shards the task has: each has a connector process of its own, and a part of the keys by their hash
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) shards: u32,
     /// Everything random derives from it; the same seed gives the same run. It is added to a recipe's own
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,

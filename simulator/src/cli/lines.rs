@@ -48,11 +48,22 @@ impl Lines {
                 format!("session {number}: {transactions}")
             }
             Event::Completing => "one more session, which acknowledges the last commit".to_owned(),
-            Event::Restarted { step } => format!("  killed at {step:?}; the session begins anew"),
-            Event::Failed { message } => format!("  {message}; the session begins anew"),
-            Event::Committed { transaction, rows } => {
+            Event::Restarted { shard, step } => {
+                let shard = of_shard(*shard);
+                format!("  {shard}killed at {step:?}; the session begins anew")
+            }
+            Event::Failed { shard, message } => {
+                let shard = of_shard(*shard);
+                format!("  {shard}{message}; the session begins anew")
+            }
+            Event::Committed {
+                shard,
+                transaction,
+                rows,
+            } => {
                 format!(
-                    "  transaction {} committed: {}",
+                    "  {}transaction {} committed: {}",
+                    of_shard(*shard),
                     transaction + 1,
                     plural(*rows as u64, "row")
                 )
@@ -69,6 +80,11 @@ impl Lines {
             _ => return None,
         })
     }
+}
+
+/// Whose line it is, where there are several shards.
+fn of_shard(shard: Option<u32>) -> String {
+    shard.map_or_else(String::new, |shard| format!("shard {}: ", shard + 1))
 }
 
 /// A line of a connector's log.

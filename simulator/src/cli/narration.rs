@@ -89,7 +89,9 @@ impl Narration {
             }
             Event::Committed { rows, .. } => {
                 self.committed += *rows as u64;
-                self.bar.set_position(self.committed);
+                // What other shards are sending is not committed yet.
+                self.bar
+                    .set_position(self.committed.max(self.bar.position()));
                 self.bar.set_message("committed");
             }
             // What was sent and not committed is sent again.
@@ -120,7 +122,7 @@ impl Progress for Narration {
         self.advance(&event);
     }
 
-    fn step(&mut self, step: Step) -> Verdict {
+    fn step(&mut self, _shard: u32, step: Step) -> Verdict {
         match step {
             Step::StoreSent { .. } => self.bar.inc(1),
             Step::FlushSent => self.bar.set_message("flushing"),

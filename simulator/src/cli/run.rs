@@ -93,6 +93,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         codec: arguments.codec.map(Into::into),
         runtime: arguments.runtime.into(),
         sessions: arguments.sessions.clone(),
+        shards: arguments.shards,
         seed: arguments.seed,
         connector,
         interval: arguments.interval,

@@ -56,19 +56,22 @@ pub struct Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    /// What every binding's files must hold after `committed`, all of which the shard `range` has sent.
+    /// What every binding's files must hold after `committed`, of which each shard has sent the rows in its range.
     pub fn of(
         spec: &MaterializationSpec,
-        range: KeyRange,
-        committed: &'a [Transaction],
+        shards: &[KeyRange],
+        committed: impl IntoIterator<Item = &'a Transaction>,
         knobs: Knobs,
     ) -> Result<Vec<Self>> {
         let mut bindings: Vec<Self> = spec
             .bindings
             .iter()
-            .map(|binding| Self::empty(binding, range, knobs))
+            .map(|binding| Self::empty(binding, shards, knobs))
             .collect::<Result<_>>()?;
-        for row in committed.iter().flat_map(|transaction| &transaction.rows) {
+        let rows = committed
+            .into_iter()
+            .flat_map(|transaction| &transaction.rows);
+        for row in rows {
             let binding = bindings.get_mut(row.binding as usize).ok_or_else(|| {
                 Error::Specification(format!(
                     "a row names binding {}, and there are {}",
@@ -76,14 +79,16 @@ impl<'a> Expected<'a> {
                     spec.bindings.len()
                 ))
             })?;
-            binding.shards.entry(range.begin).or_default().push(row);
+            for range in shards.iter().filter(|range| range.takes(&row.key)) {
+                binding.shards.entry(range.begin).or_default().push(row);
+            }
         }
         Ok(bindings)
     }
 
     fn empty(
         binding: &materialization_spec::Binding,
-        range: KeyRange,
+        shards: &[KeyRange],
         knobs: Knobs,
     ) -> Result<Self> {
         let collection = binding.collection.clone().unwrap_or_default();
@@ -93,7 +98,10 @@ impl<'a> Expected<'a> {
             collection: collection.name,
             prefix: prefix(binding),
             knobs,
-            shards: BTreeMap::from([(range.begin, Vec::new())]),
+            shards: shards
+                .iter()
+                .map(|range| (range.begin, Vec::new()))
+                .collect(),
         })
     }
 

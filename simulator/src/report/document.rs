@@ -71,6 +71,8 @@ pub struct Run {
     pub seed: u64,
     /// The transactions of each session, as they were asked for; none = what the fixture says.
     pub sessions: Option<Vec<i64>>,
+    /// How many shards there are.
+    pub shards: u32,
     /// The upload interval in seconds, where it was given on the command line.
     pub interval: Option<u32>,
     /// `embedded`, `minio`, `ceph`, or `url`.
@@ -189,12 +191,24 @@ pub struct Timeline {
     pub transactions: Vec<Transaction>,
 }
 
+impl Lane {
+    /// Its name, with the shard where there are several.
+    pub fn title(&self) -> String {
+        match self.shard {
+            None => self.name.clone(),
+            Some(shard) => format!("{}, shard {shard}", self.name),
+        }
+    }
+}
+
 /// One after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lane {
     /// What it is: `Session 1`.
     pub name: String,
+    /// The shard, counted from 1; none where there is only one, and where no shard has a part.
+    pub shard: Option<u32>,
     /// What was done, without overlap.
     pub spans: Vec<Span>,
     /// Where the connector was killed, or failed.
@@ -264,6 +278,8 @@ pub struct Kill {
 pub struct Transaction {
     /// Its number, from 1.
     pub number: u64,
+    /// The shard whose share of it this is, as in [`Lane::shard`].
+    pub shard: Option<u32>,
     /// The lane in which it was committed, or else begun last.
     pub lane: String,
     /// How often it was begun.

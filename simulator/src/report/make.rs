@@ -74,6 +74,7 @@ fn run(context: &Context<'_>, recording: &Recording) -> Run {
         runtime: options.runtime.name().to_owned(),
         seed: options.seed,
         sessions: options.sessions.clone(),
+        shards: options.shards,
         interval: options.interval,
         store: store(&options.store).to_owned(),
         command: command.to_owned(),

@@ -20,8 +20,8 @@ pub struct Recording {
     pub(super) origin: Instant,
     /// When the recording ended, since then.
     pub(super) ended: Duration,
-    /// What was said, in order, each with its time since the beginning. Of Stores that follow one another only the last is
-    /// kept.
+    /// What was said, in order, each with its time since the beginning. Of Stores of a
+    /// shard that follow one another only the last is kept.
     pub(super) heard: Vec<(Duration, Heard)>,
 }
 
@@ -29,7 +29,8 @@ pub struct Recording {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Heard {
     Event(Event),
-    Step(Step),
+    /// A step of a shard.
+    Step(u32, Step),
 }
 
 impl<'a> Recorder<'a> {
@@ -53,19 +54,26 @@ impl<'a> Recorder<'a> {
 impl Recording {
     fn note(&mut self, heard: Heard) {
         let at = self.origin.elapsed();
-        if let (Some(last), Heard::Step(Step::StoreSent { .. })) = (self.heard.last_mut(), &heard)
-            && matches!(last.1, Heard::Step(Step::StoreSent { .. }))
+        if let Heard::Step(shard, Step::StoreSent { .. }) = heard {
+            self.forget_store(shard);
+        }
+        self.heard.push((at, heard));
+    }
+
+    /// Takes the last step of a shard away, if it was a Store.
+    fn forget_store(&mut self, shard: u32) {
+        let is_own = |(_, heard): &(Duration, Heard)| matches!(heard, Heard::Step(other, _) if *other == shard);
+        if let Some(last) = self.heard.iter().rposition(is_own)
+            && matches!(self.heard[last].1, Heard::Step(_, Step::StoreSent { .. }))
         {
-            *last = (at, heard);
-        } else {
-            self.heard.push((at, heard));
+            self.heard.remove(last);
         }
     }
 
     /// When the first connector was started.
     pub(super) fn first_start(&self) -> Option<Duration> {
         let start = |(at, heard): &(Duration, Heard)| {
-            matches!(heard, Heard::Step(Step::Started { .. })).then_some(*at)
+            matches!(heard, Heard::Step(_, Step::Started { .. })).then_some(*at)
         };
         self.heard.iter().find_map(start)
     }
@@ -74,7 +82,7 @@ impl Recording {
     pub(super) fn events(&self) -> impl Iterator<Item = (Duration, &Event)> {
         self.heard.iter().filter_map(|(at, heard)| match heard {
             Heard::Event(event) => Some((*at, event)),
-            Heard::Step(_) => None,
+            Heard::Step(..) => None,
         })
     }
 }
@@ -85,9 +93,9 @@ impl Progress for Recorder<'_> {
         self.next.event(event);
     }
 
-    fn step(&mut self, step: Step) -> Verdict {
-        self.recording.note(Heard::Step(step));
-        self.next.step(step)
+    fn step(&mut self, shard: u32, step: Step) -> Verdict {
+        self.recording.note(Heard::Step(shard, step));
+        self.next.step(shard, step)
     }
 }
 
@@ -102,17 +110,19 @@ mod tests {
         recorder.event(Event::Completing);
         for count in 1..=3 {
             tokio::time::advance(Duration::from_millis(5)).await;
-            recorder.step(Step::StoreSent { count });
+            recorder.step(0, Step::StoreSent { count });
         }
-        recorder.step(Step::StartCommitSent);
+        recorder.step(1, Step::StoreSent { count: 1 });
+        recorder.step(0, Step::StartCommitSent);
         let recording = recorder.finish();
         let at = Duration::from_millis;
         assert_eq!(
             recording.heard,
             [
                 (at(0), Heard::Event(Event::Completing)),
-                (at(15), Heard::Step(Step::StoreSent { count: 3 })),
-                (at(15), Heard::Step(Step::StartCommitSent)),
+                (at(15), Heard::Step(0, Step::StoreSent { count: 3 })),
+                (at(15), Heard::Step(1, Step::StoreSent { count: 1 })),
+                (at(15), Heard::Step(0, Step::StartCommitSent)),
             ]
         );
         assert_eq!(recording.ended, at(15));

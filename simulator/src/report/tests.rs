@@ -135,7 +135,7 @@ async fn recording() -> Recording {
         bindings: 1,
     });
     wait(5).await;
-    recorder.step(Step::Started { incarnation: 0 });
+    recorder.step(0, Step::Started { incarnation: 0 });
     wait(5).await;
     recorder.event(Event::Built(Box::new(published())));
     wait(90).await;
@@ -153,16 +153,20 @@ async fn recording() -> Recording {
         (Step::Flushed, 4),
     ];
     for (step, millis) in begin.into_iter().chain([(kill, 0)]) {
-        recorder.step(step);
+        recorder.step(0, step);
         wait(millis).await;
     }
-    recorder.event(Event::Restarted { step: kill });
+    recorder.event(Event::Restarted {
+        shard: None,
+        step: kill,
+    });
     recorder.event(Event::Log(Log::parse(&format!("error: {HOSTILE}"))));
     for (step, millis) in begin.into_iter().chain([(Step::StartCommitSent, 30)]) {
-        recorder.step(step);
+        recorder.step(0, step);
         wait(millis).await;
     }
     recorder.event(Event::Committed {
+        shard: None,
         transaction: 0,
         rows: 9,
     });
@@ -173,7 +177,7 @@ async fn recording() -> Recording {
         (Step::Acknowledged, 2),
         (Step::Ended, 0),
     ] {
-        recorder.step(step);
+        recorder.step(0, step);
         wait(millis).await;
     }
     recorder.event(Event::Requests(vec![
@@ -239,6 +243,59 @@ async fn phases_follow_one_another_and_a_held_acknowledgement_is_pacing() {
     assert_eq!((transaction.attempts, transaction.rows), (2, 9));
     assert_eq!(transaction.committed_micros, Some(170_000));
     assert_eq!(transaction.phases[&Phase::Store], 8_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shards_that_run_at_once_have_lanes_of_their_own() {
+    let mut next = ();
+    let mut recorder = Recorder::new(&mut next);
+    let wait = async |millis| advance(Duration::from_millis(millis)).await;
+    recorder.event(Event::Session {
+        number: 1,
+        transactions: Some(1),
+    });
+    for (shard, millis) in [(0, 1), (1, 2)] {
+        recorder.step(shard, Step::Started { incarnation: 0 });
+        wait(millis).await;
+    }
+    // The first shard is killed and begins anew, which the second does not notice.
+    recorder.step(1, Step::FlushSent);
+    recorder.event(Event::Restarted {
+        shard: Some(0),
+        step: Step::Opened,
+    });
+    wait(3).await;
+    recorder.step(1, Step::Flushed);
+    for (shard, rows) in [(1, 7), (0, 2)] {
+        recorder.step(shard, Step::FlushSent);
+        wait(1).await;
+        recorder.step(shard, Step::StartCommitSent);
+        wait(1).await;
+        recorder.event(Event::Committed {
+            shard: Some(shard),
+            transaction: 0,
+            rows,
+        });
+        recorder.step(shard, Step::Committed { transaction: 0 });
+    }
+    let document = document(&recorder.finish());
+    let lanes = &document.timeline.lanes;
+    let titles: Vec<String> = lanes.iter().map(super::document::Lane::title).collect();
+    assert_eq!(
+        titles,
+        ["Prepare", "Session 1, shard 1", "Session 1, shard 2"]
+    );
+    // That, and the end of the run, which has failed.
+    assert_eq!((lanes[1].kills.len(), lanes[2].kills.len()), (2, 1));
+    let transactions = document.timeline.transactions.iter();
+    let told: Vec<_> = transactions
+        .map(|one| (one.number, one.shard, one.rows, one.committed_micros))
+        .collect();
+    assert_eq!(
+        told,
+        [(1, Some(1), 2, Some(10_000)), (1, Some(2), 7, Some(8_000))]
+    );
+    assert_eq!(document.page().matches("<line class=\"commit\"").count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,14 +402,14 @@ bindings.jsonBytes bindings.otherColumns bindings.prefix bindings.preview bindin
 bindings.rows logs logs.atMicros logs.fields logs.level logs.message problems requests requests.attempt \
 requests.beganMicros requests.bytes requests.code requests.endedMicros requests.fault requests.key requests.number \
 requests.operation requests.part requests.status requests.uploadId run run.began run.bucket run.catalog run.codec \
-run.command run.connector run.documents run.endpoint run.fixture run.interval run.runtime run.seed run.sessions \
+run.command run.connector run.documents run.endpoint run.fixture run.interval run.runtime run.seed run.sessions run.shards \
 run.simulator run.store run.task timeline timeline.lanes timeline.lanes.kills timeline.lanes.kills.atMicros \
-timeline.lanes.kills.step timeline.lanes.name timeline.lanes.spans timeline.lanes.spans.beganMicros \
+timeline.lanes.kills.step timeline.lanes.name timeline.lanes.shard timeline.lanes.spans timeline.lanes.spans.beganMicros \
 timeline.lanes.spans.endedMicros timeline.lanes.spans.phase timeline.lanes.spans.transaction timeline.micros \
 timeline.transactions timeline.transactions.attempts timeline.transactions.committedMicros timeline.transactions.lane \
 timeline.transactions.number timeline.transactions.phases timeline.transactions.phases.complete \
 timeline.transactions.phases.flush timeline.transactions.phases.pace timeline.transactions.phases.stage \
-timeline.transactions.phases.store timeline.transactions.rows unsupportedRequests verdict version";
+timeline.transactions.phases.store timeline.transactions.rows timeline.transactions.shard unsupportedRequests verdict version";
     assert_eq!(paths.into_iter().collect::<Vec<_>>().join(" "), expected);
 }
 

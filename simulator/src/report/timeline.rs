@@ -11,6 +11,10 @@ use crate::runtime::Step;
 /// How long an Acknowledge must outlast its last request before the rest of it counts as pacing.
 const LEAST_PACE: u64 = 100_000;
 
+/// What comes before the sessions, and after them.
+const PREPARE: &str = "Prepare";
+const READ_BACK: &str = "Read back";
+
 /// The timeline of a recording. `requests` tell completing from pacing; `failed` marks the end of the last lane.
 pub(super) fn timeline(
     recording: &Recording,
@@ -21,33 +25,64 @@ pub(super) fn timeline(
         || recording
             .events()
             .any(|(_, event)| matches!(event, Event::Comparing { .. }));
-    let mut builder = Builder::default();
-    builder.lane("Prepare".to_owned());
-    builder.begin(0, Phase::Prepare, None);
-    for (at, heard) in &recording.heard {
-        let at = micros(*at);
-        match heard {
-            Heard::Event(Event::Requests(_)) if !is_read_back => builder.end(at),
-            Heard::Event(event) => builder.event(at, event),
-            Heard::Step(step) => builder.step(at, *step),
-        }
-    }
-    let end = micros(recording.ended);
-    builder.end(end);
-    if let Some(failure) = failure {
-        builder.kill(end, failure.to_owned());
-    }
-    let mut lanes = builder.lanes;
-    for lane in &mut lanes {
+    let mut builders: Vec<Builder> = (0..shards(recording))
+        .map(|shard| Builder::of(shard, recording, is_read_back, failure))
+        .collect();
+    for lane in builders.iter_mut().flat_map(|builder| &mut builder.lanes) {
         lane.spans = std::mem::take(&mut lane.spans)
             .into_iter()
             .flat_map(|span| paced(span, requests))
             .collect();
     }
+    let is_alone = builders.len() == 1;
+    let transactions = builders.iter().zip(1..);
+    let mut transactions: Vec<Transaction> = transactions
+        .flat_map(|(builder, number)| {
+            let shard = (!is_alone).then_some(number);
+            transactions_of(&builder.lanes, &builder.committed, shard)
+        })
+        .collect();
+    transactions.sort_by_key(|transaction| (transaction.number, transaction.shard));
     Timeline {
-        micros: end,
-        transactions: transactions(&lanes, &builder.committed),
-        lanes,
+        micros: micros(recording.ended),
+        transactions,
+        lanes: merged(builders),
+    }
+}
+
+/// How many shards have taken part.
+fn shards(recording: &Recording) -> u32 {
+    let last = recording.heard.iter().filter_map(|(_, heard)| match heard {
+        Heard::Step(shard, _) => Some(*shard),
+        Heard::Event(_) => None,
+    });
+    last.max().unwrap_or_default() + 1
+}
+
+/// The lanes of all shards: those of a session side by side, and what comes before and after the sessions only once.
+fn merged(builders: Vec<Builder>) -> Vec<Lane> {
+    let is_alone = builders.len() == 1;
+    let mut shards: Vec<_> = builders
+        .into_iter()
+        .map(|builder| builder.lanes.into_iter())
+        .collect();
+    let mut merged = Vec::new();
+    loop {
+        let side_by_side: Vec<Lane> = shards.iter_mut().filter_map(Iterator::next).collect();
+        let Some(first) = side_by_side.first() else {
+            return merged;
+        };
+        let is_around = matches!(first.name.as_str(), PREPARE | READ_BACK);
+        let kept = if is_around { 1 } else { side_by_side.len() };
+        for (lane, number) in side_by_side.into_iter().take(kept).zip(1..) {
+            merged.push(match is_alone || is_around {
+                true => lane,
+                false => Lane {
+                    shard: Some(number),
+                    ..lane
+                },
+            });
+        }
     }
 }
 
@@ -56,8 +91,10 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The lanes of one shard.
 #[derive(Default)]
 struct Builder {
+    shard: u32,
     lanes: Vec<Lane>,
     /// The span that goes on.
     open: Option<(u64, Phase, Option<u64>)>,
@@ -69,6 +106,35 @@ struct Builder {
 }
 
 impl Builder {
+    fn of(shard: u32, recording: &Recording, is_read_back: bool, failure: Option<&str>) -> Self {
+        let mut builder = Self {
+            shard,
+            ..Self::default()
+        };
+        builder.lane(PREPARE.to_owned());
+        builder.begin(0, Phase::Prepare, None);
+        for (at, heard) in &recording.heard {
+            let at = micros(*at);
+            match heard {
+                Heard::Event(Event::Requests(_)) if !is_read_back => builder.end(at),
+                Heard::Event(event) => builder.event(at, event),
+                Heard::Step(other, step) if *other == shard => builder.step(at, *step),
+                Heard::Step(..) => {}
+            }
+        }
+        let end = micros(recording.ended);
+        builder.end(end);
+        if let Some(failure) = failure {
+            builder.kill(end, failure.to_owned());
+        }
+        builder
+    }
+
+    /// Whether an event is this shard's, or everybody's.
+    fn is_own(&self, shard: Option<u32>) -> bool {
+        shard.is_none_or(|shard| shard == self.shard)
+    }
+
     fn lane(&mut self, name: String) {
         self.lanes.push(Lane {
             name,
@@ -110,15 +176,17 @@ impl Builder {
                 self.end(at);
                 self.lane("Last acknowledge".to_owned());
             }
-            Event::Restarted { step } => {
+            Event::Restarted { shard, step } if self.is_own(*shard) => {
                 self.end(at);
                 self.kill(at, describe(*step));
             }
-            Event::Committed { rows, .. } => self.committed.push((at, *rows as u64)),
+            Event::Committed { shard, rows, .. } if self.is_own(*shard) => {
+                self.committed.push((at, *rows as u64))
+            }
             Event::Comparing { .. } | Event::Requests(_) if !self.is_reading_back => {
                 self.end(at);
                 self.is_reading_back = true;
-                self.lane("Read back".to_owned());
+                self.lane(READ_BACK.to_owned());
                 self.begin(at, Phase::ReadBack, None);
             }
             _ => {}
@@ -209,7 +277,11 @@ fn paced(span: Span, requests: &[Request]) -> Vec<Span> {
     vec![complete, pace]
 }
 
-fn transactions(lanes: &[Lane], committed: &[(u64, u64)]) -> Vec<Transaction> {
+fn transactions_of(
+    lanes: &[Lane],
+    committed: &[(u64, u64)],
+    shard: Option<u32>,
+) -> Vec<Transaction> {
     let mut transactions: BTreeMap<u64, Transaction> = BTreeMap::new();
     for lane in lanes {
         for span in &lane.spans {
@@ -219,6 +291,7 @@ fn transactions(lanes: &[Lane], committed: &[(u64, u64)]) -> Vec<Transaction> {
             let outcome = committed.get(number as usize - 1);
             let entry = transactions.entry(number).or_insert_with(|| Transaction {
                 number,
+                shard,
                 lane: lane.name.clone(),
                 attempts: 0,
                 rows: outcome.map(|(_, rows)| *rows).unwrap_or_default(),

@@ -13,6 +13,7 @@ mod options;
 mod play;
 mod report;
 mod rows;
+mod sessions;
 mod supply;
 
 pub(crate) use bucket::client;

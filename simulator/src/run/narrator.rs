@@ -1,10 +1,13 @@
 //! What a run says while it goes on.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::response::Validated;
 
 use crate::catalog::BindingSelection;
-use crate::runtime::{Log, Observer, Step, Verdict};
+use crate::runtime::{Audience, Log, Seat, Step, Verdict};
 use crate::s3;
 
 /// Something worth a line.
@@ -63,19 +66,25 @@ pub enum Event {
     Completing,
     /// The connector was killed, and the session begins anew on what the recovery log holds.
     Restarted {
+        /// The shard whose session it is, from 0; none where all shards begin anew, or there is only one.
+        shard: Option<u32>,
         /// Where it was killed.
         step: Step,
     },
     /// The connector failed, and the session begins anew on what the recovery log holds.
     Failed {
+        /// The shard whose session it is, as in [`Event::Restarted`].
+        shard: Option<u32>,
         /// Why, as Flow would show it.
         message: String,
     },
     /// A transaction was committed.
     Committed {
+        /// The shard that has, from 0; none where there is only one. Under the new runtime all shards commit at once.
+        shard: Option<u32>,
         /// Its number in the run, from 0.
         transaction: u64,
-        /// The rows it sent.
+        /// The rows it sent, or this shard of it.
         rows: usize,
     },
     /// The connector has logged something.
@@ -114,9 +123,10 @@ pub trait Progress: Send {
     /// Something happened.
     fn event(&mut self, event: Event);
 
-    /// The runtime has taken a step; a verdict to kill ends the connector there, and its session begins anew.
-    fn step(&mut self, step: Step) -> Verdict {
-        let _ = step;
+    /// The runtime has taken a step with a shard, counted from 0; a verdict to kill ends that connector there, and its session
+    /// begins anew.
+    fn step(&mut self, shard: u32, step: Step) -> Verdict {
+        let _ = (shard, step);
         Verdict::Continue
     }
 }
@@ -133,42 +143,75 @@ impl Progress for Vec<Event> {
     }
 }
 
-/// Turns the runtime's steps into events, and keeps the connector's logs.
+/// Turns the runtime's steps into events, and keeps the connector's logs. Shards that run at the same time share it.
 pub(super) struct Narrator<'a> {
-    pub(super) progress: &'a mut dyn Progress,
-    pub(super) logs: Vec<Log>,
-    /// The rows of the transaction that is being sent.
-    rows: usize,
+    /// How many shards there are.
+    shards: u32,
+    telling: Mutex<Telling<'a>>,
+}
+
+struct Telling<'a> {
+    progress: &'a mut dyn Progress,
+    logs: Vec<Log>,
+    /// The rows of the transaction that each shard is sending.
+    rows: BTreeMap<u32, usize>,
 }
 
 impl<'a> Narrator<'a> {
-    pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
+    pub(super) fn new(progress: &'a mut dyn Progress, shards: u32) -> Self {
         Self {
-            progress,
-            logs: Vec::new(),
-            rows: 0,
+            shards,
+            telling: Mutex::new(Telling {
+                progress,
+                logs: Vec::new(),
+                rows: BTreeMap::new(),
+            }),
         }
+    }
+
+    /// Tells of an event.
+    pub(super) fn event(&self, event: Event) {
+        self.telling().progress.event(event);
+    }
+
+    /// What is told before there are shards, and after them.
+    pub(super) fn first(&self) -> Seat<'_> {
+        Seat::new(0, self)
+    }
+
+    /// Every log so far.
+    pub(super) fn logs(&self) -> Vec<Log> {
+        self.telling().logs.clone()
+    }
+
+    fn telling(&self) -> MutexGuard<'_, Telling<'a>> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Observer for Narrator<'_> {
-    fn step(&mut self, step: Step) -> Verdict {
+impl Audience for Narrator<'_> {
+    fn hear_step(&self, shard: u32, step: Step) -> Verdict {
+        let mut telling = self.telling();
+        let rows = telling.rows.entry(shard).or_default();
         match step {
-            Step::FlushSent => self.rows = 0,
-            Step::StoreSent { .. } => self.rows += 1,
+            Step::FlushSent => *rows = 0,
+            Step::StoreSent { .. } => *rows += 1,
             Step::Committed { transaction } => {
-                self.progress.event(Event::Committed {
+                let rows = *rows;
+                telling.progress.event(Event::Committed {
+                    shard: (self.shards > 1).then_some(shard),
                     transaction,
-                    rows: self.rows,
+                    rows,
                 });
             }
             _ => {}
         }
-        self.progress.step(step)
+        telling.progress.step(shard, step)
     }
 
-    fn log(&mut self, log: &Log) {
-        self.logs.push(log.clone());
-        self.progress.event(Event::Log(log.clone()));
+    fn hear_log(&self, _shard: u32, log: &Log) {
+        let mut telling = self.telling();
+        telling.logs.push(log.clone());
+        telling.progress.event(Event::Log(log.clone()));
     }
 }

@@ -32,6 +32,8 @@ pub struct Options {
     /// The transactions of each session, negative for all that are left; none = what the recipe says, or else one session.
     /// Between sessions the connector is started anew.
     pub sessions: Option<Vec<i64>>,
+    /// How many shards the task has, each with a connector process of its own and a part of the keys.
+    pub shards: u32,
     /// Everything random derives from it. It is added to a recipe's own.
     pub seed: u64,
     /// The connector's program and arguments; none = what the catalog says, and for an image the one beside this program.
@@ -44,7 +46,8 @@ pub struct Options {
     pub log_level: Level,
     /// How long the connector may take to answer, on top of the upload interval.
     pub patience: Duration,
-    /// How often, in the whole run, a session whose connector failed is played anew on what is committed, as Flow does.
+    /// How often, in the whole run and for each recovery log, a session whose connector failed is played anew on what is
+    /// committed, as Flow does.
     pub restarts: u32,
     /// How many rows of each binding the report shows.
     pub preview_rows: usize,
@@ -63,6 +66,7 @@ impl Options {
             codec: None,
             runtime: Runtime::V1,
             sessions: None,
+            shards: 1,
             seed: 0,
             connector: None,
             interval: None,

@@ -1,6 +1,7 @@
 //! The run itself, step by step.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
@@ -16,17 +17,14 @@ use super::narrator::{Event, Narrator, Progress, Published};
 use super::options::Options;
 use super::report::{BindingReport, FileReport, Report};
 use super::rows::RowMaker;
+use super::sessions::{Sessions, Theatre};
 use super::supply::Supply;
 use crate::catalog::{Catalog, Materialization, Publication, build, validate};
 use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
-use crate::runtime;
 use crate::runtime::{
-    Incarnations, KeyRange, LocalCommand, RecoveryLog, Runtime, Task, Transaction, incarnation_seed,
+    Incarnations, KeyRange, LocalCommand, Runtime, Shard, Transaction, incarnation_seed,
 };
 use crate::selection::Algorithm;
-
-/// How long a connector that failed stays away: a little of what Flow's backoff would be.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Plays a catalog from end to end, then reads the bucket back and compares.
 pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Report> {
@@ -57,32 +55,6 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     let report = Box::pin(played.play(documents, progress)).await?;
     bucket.close().await?;
     Ok(report)
-}
-
-/// Plays a session, and again from what is committed whenever the connector was killed, and as often as there are `restarts`
-/// left when it failed.
-async fn play_session(
-    restarts: &mut u32,
-    task: &mut Task<'_>,
-    supply: &mut Supply<'_>,
-    narrator: &mut Narrator<'_>,
-) -> Result<()> {
-    loop {
-        supply.rewind(task.log.committed);
-        match task.session_of(supply, narrator).await {
-            Err(runtime::Error::Killed(step)) => narrator.progress.event(Event::Restarted { step }),
-            Err(error @ runtime::Error::Failed { .. }) if *restarts > 0 => {
-                *restarts -= 1;
-                let message = error.to_string();
-                narrator.progress.event(Event::Failed { message });
-                tokio::time::sleep(RESTART_PAUSE).await;
-            }
-            outcome => {
-                outcome?;
-                return supply.check();
-            }
-        }
-    }
 }
 
 /// The materialization that the options name, or the only one there is.
@@ -146,38 +118,30 @@ struct Play<'a> {
     folder: &'a Folder,
 }
 
-/// What the sessions came to.
-struct Sessions {
-    count: u64,
-    log: RecoveryLog,
-}
-
 /// What the connector was asked and given, and what came of it.
 struct Conversation<'a> {
     spec: response::Spec,
     published: Published,
     maker: RowMaker<'a>,
-    transactions: Vec<Transaction>,
+    /// What every shard has committed.
+    committed: Vec<Arc<Transaction>>,
     sessions: Sessions,
 }
 
 impl<'a> Play<'a> {
     async fn play(&self, documents: Documents, progress: &mut dyn Progress) -> Result<Report> {
-        let mut narrator = Narrator::new(progress);
-        let conversation = self.converse(documents, &mut narrator).await;
-        narrator
-            .progress
-            .event(Event::Requests(self.bucket.requests()));
+        let narrator = Narrator::new(progress, self.options.shards);
+        let conversation = self.converse(documents, &narrator).await;
+        narrator.event(Event::Requests(self.bucket.requests()));
         let Conversation {
             spec,
             published,
             maker,
-            transactions,
+            committed,
             sessions,
         } = conversation?;
-        let committed = &transactions[..sessions.log.committed as usize];
         let bindings = self
-            .read_back(&published.built, &maker, committed, narrator.progress)
+            .read_back(&published.built, &maker, &committed, &narrator)
             .await?;
         Ok(Report {
             task: self.name.to_owned(),
@@ -190,8 +154,8 @@ impl<'a> Play<'a> {
             selections: published.selections,
             bindings,
             sessions: sessions.count,
-            recovery: sessions.log,
-            logs: narrator.logs,
+            recovery: sessions.logs,
+            logs: narrator.logs(),
             unsupported_requests: self.bucket.unsupported_requests(),
         })
     }
@@ -200,7 +164,7 @@ impl<'a> Play<'a> {
     async fn converse(
         &self,
         documents: Documents,
-        narrator: &mut Narrator<'_>,
+        narrator: &Narrator<'_>,
     ) -> Result<Conversation<'a>> {
         let command = local_command(self.options, &self.task.endpoint);
         let mut incarnations = Incarnations::new(
@@ -208,43 +172,45 @@ impl<'a> Play<'a> {
             patience(self.options, self.task.endpoint.config()),
         );
         let version = format!("{:016x}", incarnation_seed(self.options.seed, u64::MAX - 1));
-        let spec = incarnations.spec(self.spec_request(), narrator).await?;
+        let spec = incarnations
+            .spec(self.spec_request(), &mut narrator.first())
+            .await?;
         let published = self
             .publish(&version, &command, &mut incarnations, narrator)
             .await?;
         let maker = RowMaker::new(self.catalog, &published.built)?;
         let (lengths, source) = (documents.sessions.clone(), documents.source.clone());
-        let mut supply = Supply::new(&maker, documents)?;
-        let is_live = supply.is_live();
+        let supply = Supply::new(&maker, documents)?;
+        let is_live = supply.is_live().await;
         if !is_live {
-            let rows = supply.made().iter();
+            let made = supply.made().await;
+            let rows = made.iter();
             let rows = rows.map(|transaction| transaction.rows.len() as u64);
             let rows = rows.collect();
-            narrator.progress.event(Event::Combined { rows });
+            narrator.event(Event::Combined { rows });
         }
-        let sessions = self
-            .sessions(
-                &published.built,
-                &version,
-                &mut supply,
-                &lengths,
-                incarnations,
-                narrator,
-            )
-            .await?;
+        let theatre = Theatre {
+            options: self.options,
+            spec: &published.built,
+            version: &version,
+            supply: &supply,
+            narrator,
+        };
+        let sessions = theatre.play(&lengths, incarnations).await?;
+        let mut committed = supply.made().await;
         if is_live {
-            narrator.progress.event(Event::Documents {
-                documents: supply.live_documents(),
-                transactions: supply.made().len(),
+            narrator.event(Event::Documents {
+                documents: supply.live_documents().await,
+                transactions: committed.len(),
                 source,
             });
         }
-        let transactions = supply.into_made();
+        committed.truncate(sessions.committed()? as usize);
         Ok(Conversation {
             spec,
             published,
             maker,
-            transactions,
+            committed,
             sessions,
         })
     }
@@ -262,7 +228,7 @@ impl<'a> Play<'a> {
         version: &str,
         command: &LocalCommand,
         incarnations: &mut Incarnations<'_>,
-        narrator: &mut Narrator<'_>,
+        narrator: &Narrator<'_>,
     ) -> Result<Published> {
         let publication = Publication {
             catalog: self.catalog,
@@ -272,7 +238,7 @@ impl<'a> Play<'a> {
             version,
         };
         let validated = incarnations
-            .validate(validate(&publication), narrator)
+            .validate(validate(&publication), &mut narrator.first())
             .await?;
         let algorithm = match self.options.runtime {
             Runtime::V1 => Algorithm::Classic,
@@ -286,12 +252,10 @@ impl<'a> Play<'a> {
             built: built.spec,
             selections: built.selections,
         };
-        narrator
-            .progress
-            .event(Event::Built(Box::new(published.clone())));
+        narrator.event(Event::Built(Box::new(published.clone())));
         for (binding, selection) in published.built.bindings.iter().zip(&published.selections) {
             let outcomes = &selection.selection.outcomes;
-            narrator.progress.event(Event::Selected {
+            narrator.event(Event::Selected {
                 collection: binding.collection.clone().unwrap_or_default().name,
                 prefix: prefix(binding),
                 selected: outcomes
@@ -305,56 +269,21 @@ impl<'a> Play<'a> {
         Ok(published)
     }
 
-    /// Plays the sessions, and under the new runtime one more that completes what the last one has committed.
-    async fn sessions(
-        &self,
-        spec: &MaterializationSpec,
-        version: &str,
-        supply: &mut Supply<'_>,
-        lengths: &[i64],
-        incarnations: Incarnations<'_>,
-        narrator: &mut Narrator<'_>,
-    ) -> Result<Sessions> {
-        let mut task = Task {
-            incarnations,
-            runtime: self.options.runtime,
-            spec,
-            version,
-            range: KeyRange::WHOLE,
-            log: RecoveryLog::default(),
-        };
-        let mut count = 0;
-        let mut restarts = self.options.restarts;
-        for &length in lengths {
-            let transactions = supply.session(task.log.committed, length);
-            count += 1;
-            narrator.progress.event(Event::Session {
-                number: count,
-                transactions,
-            });
-            play_session(&mut restarts, &mut task, supply, narrator).await?;
-        }
-        if self.options.runtime == Runtime::V2 {
-            narrator.progress.event(Event::Completing);
-            supply.session(task.log.committed, 0);
-            play_session(&mut restarts, &mut task, supply, narrator).await?;
-        }
-        Ok(Sessions {
-            count,
-            log: task.log,
-        })
-    }
-
     async fn read_back(
         &self,
         spec: &MaterializationSpec,
         maker: &RowMaker<'_>,
-        committed: &[Transaction],
-        progress: &mut dyn Progress,
+        committed: &[Arc<Transaction>],
+        narrator: &Narrator<'_>,
     ) -> Result<Vec<BindingReport>> {
         let duck = Duck::start()?;
         let knobs = Knobs::of(self.task.endpoint.config());
-        let expected = Expected::of(spec, KeyRange::WHOLE, committed, knobs)?;
+        let ranges: Vec<KeyRange> = Shard::split(self.options.shards)
+            .iter()
+            .map(|shard| shard.range)
+            .collect();
+        let transactions = committed.iter().map(AsRef::as_ref);
+        let expected = Expected::of(spec, &ranges, transactions, knobs)?;
         let mut reports = Vec::with_capacity(expected.len());
         for (index, expected) in expected.iter().enumerate() {
             let files = fetch(
@@ -364,7 +293,7 @@ impl<'a> Play<'a> {
                 self.folder.path(),
             )
             .await?;
-            progress.event(Event::Comparing {
+            narrator.event(Event::Comparing {
                 prefix: expected.prefix.clone(),
                 files: files.len(),
                 rows: expected.rows(),

@@ -148,8 +148,12 @@ impl Session {
     }
 
     /// Sends rows.
-    pub async fn store(&mut self, rows: &[Row], observer: &mut dyn Observer) -> Result<()> {
-        for (row, count) in rows.iter().zip(1..) {
+    pub async fn store<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r Row> + Send,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        for (row, count) in rows.zip(1..) {
             self.connector.feed(&row.request(self.tuples)).await?;
             self.reach(Step::StoreSent { count }, observer).await?;
         }

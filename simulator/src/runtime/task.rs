@@ -6,19 +6,47 @@ use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec
 use materialize_s3_parquet::protocol::materialize::request;
 use serde_json::Value;
 
+use super::audience::{Alone, Audience, Seat};
 use super::error::{Error, Result};
 use super::feed::{Feed, Given};
+use super::member::{Member, Members};
 use super::range::KeyRange;
 use super::recovery::{RecoveryLog, patches_json};
 use super::row::{Runtime, Transaction};
 use super::session::Session;
 use super::step::{Observer, Step};
+use super::together::together;
 use super::unary::Incarnations;
 
 /// How often Apply may answer with a state before it must be done.
 const MOST_APPLIES: usize = 100;
 
-/// A task of one shard. Its recovery log is all that it needs to go on after a crash.
+/// A shard of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Its place in the order of key ranges, from 0.
+    pub number: u32,
+    /// The keys that it takes.
+    pub range: KeyRange,
+}
+
+impl Shard {
+    /// The only shard of a task.
+    pub const WHOLE: Self = Self {
+        number: 0,
+        range: KeyRange::WHOLE,
+    };
+
+    /// So many shards that share all keys.
+    pub fn split(count: u32) -> Vec<Self> {
+        let ranges = KeyRange::WHOLE.parts(count).into_iter();
+        let shard = |(range, number)| Self { number, range };
+        ranges.zip(0..).map(shard).collect()
+    }
+}
+
+/// Shards that share a recovery log, which is all that they need to go on after a crash: all shards of a task under the new
+/// runtime, each one alone under the old.
 pub struct Task<'a> {
     /// Starts its connectors.
     pub incarnations: Incarnations<'a>,
@@ -28,8 +56,8 @@ pub struct Task<'a> {
     pub spec: &'a MaterializationSpec,
     /// The id of the build that `spec` comes from.
     pub version: &'a str,
-    /// The keys that its shard takes.
-    pub range: KeyRange,
+    /// Its shards, in the order of their key ranges. All take part in every transaction.
+    pub shards: Vec<Shard>,
     /// What survives its crashes.
     pub log: RecoveryLog,
 }
@@ -42,35 +70,49 @@ impl Task<'_> {
         transactions: &[Transaction],
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        self.session_of(&mut Given(transactions), observer).await
+        let audience = Alone::new(observer);
+        self.session_of(&mut Given(transactions), &audience).await
     }
 
     /// The same with transactions that may still have to come.
-    pub async fn session_of(
+    pub async fn session_of(&mut self, feed: &mut dyn Feed, audience: &dyn Audience) -> Result<()> {
+        let mut first = Seat::new(self.first_shard(), audience);
+        self.apply(&mut first).await?;
+        let mut members = Members(Vec::with_capacity(self.shards.len()));
+        let played = self.play(feed, &mut members, audience).await;
+        if played.is_err() {
+            members.kill().await;
+        }
+        played
+    }
+
+    fn first_shard(&self) -> u32 {
+        self.shards.first().map_or(0, |shard| shard.number)
+    }
+
+    async fn play<'s>(
         &mut self,
         feed: &mut dyn Feed,
-        observer: &mut dyn Observer,
+        members: &mut Members<'s>,
+        audience: &'s dyn Audience,
     ) -> Result<()> {
-        self.apply(observer).await?;
-        let mut session = self.open(observer).await?;
-        session.acknowledge(Bytes::new(), observer).await?;
+        self.open(members, audience).await?;
+        members.acknowledge(&Bytes::new()).await?;
         while let Some(transaction) = feed.next().await {
-            let acknowledged = self.acknowledged(&mut session, observer).await?;
+            let acknowledged = self.acknowledged(members).await?;
             let committed = self
-                .transaction(&mut session, transaction, &acknowledged, observer)
+                .transaction(members, transaction, &acknowledged)
                 .await?;
             // The new runtime stops right after a commit; the next session acknowledges it.
             if self.runtime == Runtime::V1 || !feed.is_at_end() {
-                session
-                    .acknowledge(self.patches(&committed), observer)
-                    .await?;
+                members.acknowledge(&self.patches(&committed)).await?;
             }
         }
-        if self.runtime == Runtime::V2 && session.is_acknowledging() {
-            self.acknowledged(&mut session, observer).await?;
+        if self.runtime == Runtime::V2 && members.is_acknowledging() {
+            self.acknowledged(members).await?;
         }
-        let state = session.end(observer).await?;
-        self.log.update(state.as_ref())?;
+        let states = members.end().await?;
+        self.update(&states)?;
         Ok(())
     }
 
@@ -107,23 +149,49 @@ impl Task<'_> {
         }
     }
 
-    async fn open(&mut self, observer: &mut dyn Observer) -> Result<Session> {
-        let connector = self.incarnations.start(observer).await?;
-        let open = request::Open {
+    /// Starts a process for each shard, one after the other, so that each has the same number in every run, and opens a
+    /// session on all of them at once.
+    async fn open<'s>(
+        &mut self,
+        members: &mut Members<'s>,
+        audience: &'s dyn Audience,
+    ) -> Result<()> {
+        let mut started = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let mut seat = Seat::new(shard.number, audience);
+            let connector = self.incarnations.start(&mut seat).await?;
+            started.push((shard.range, connector, seat));
+        }
+        let tuples = self.runtime.tuples(self.incarnations.codec());
+        let sessions = started.into_iter().map(|(range, connector, mut seat)| {
+            let open = self.open_request(range);
+            async move {
+                let (session, opened) = Session::open(connector, open, tuples, &mut seat).await?;
+                if opened.runtime_checkpoint.is_some() {
+                    return Err(Error::violation(
+                        "Opened holds a runtimeCheckpoint: connectors that keep the checkpoint themselves are not supported yet",
+                    ));
+                }
+                Ok(Member {
+                    range,
+                    session,
+                    seat,
+                })
+            }
+        });
+        let sessions = together(sessions).await;
+        members.0 = sessions.into_iter().collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn open_request(&self, range: KeyRange) -> request::Open {
+        request::Open {
             materialization: Some(self.spec.clone()),
             version: self.version.to_owned(),
-            range: Some(self.range.spec()),
+            range: Some(range.spec()),
             state_json: self.state_json(),
             sealed_config_json: Bytes::new(),
-        };
-        let tuples = self.runtime.tuples(self.incarnations.codec());
-        let (session, opened) = Session::open(connector, open, tuples, observer).await?;
-        if opened.runtime_checkpoint.is_some() {
-            return Err(Error::violation(
-                "Opened holds a runtimeCheckpoint: connectors that keep the checkpoint themselves are not supported yet",
-            ));
         }
-        Ok(session)
     }
 
     /// The state as Open and Apply carry it; an empty object for a new task.
@@ -135,63 +203,45 @@ impl Task<'_> {
         }
     }
 
-    async fn acknowledged(
-        &mut self,
-        session: &mut Session,
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<Value>> {
-        let state = session.acknowledged(observer).await?;
-        self.persist(
-            state.as_ref(),
-            session,
-            Step::AcknowledgedPersisted,
-            observer,
-        )
-        .await
+    async fn acknowledged(&mut self, members: &mut Members<'_>) -> Result<Vec<Value>> {
+        let states = members.acknowledged().await?;
+        let patches = self.update(&states)?;
+        members.reach(Step::AcknowledgedPersisted).await?;
+        Ok(patches)
     }
 
     /// Runs one transaction until it is committed. Returns the patches of its commit.
     async fn transaction(
         &mut self,
-        session: &mut Session,
+        members: &mut Members<'_>,
         transaction: &Transaction,
         acknowledged: &[Value],
-        observer: &mut dyn Observer,
     ) -> Result<Vec<Value>> {
-        let flushed = session.flush(self.patches(acknowledged), observer).await?;
-        let flushed = self
-            .persist(flushed.as_ref(), session, Step::FlushedPersisted, observer)
-            .await?;
-        session.store(&transaction.rows, observer).await?;
+        let flushed = members.flush(&self.patches(acknowledged)).await?;
+        let flushed = self.update(&flushed)?;
+        members.reach(Step::FlushedPersisted).await?;
         let checkpoint = advance(&self.log.checkpoint, transaction);
-        let started = session
-            .start_commit(checkpoint.clone(), self.patches(&flushed), observer)
-            .await?;
+        let patches = self.patches(&flushed);
+        let started = members.store(transaction, &checkpoint, &patches).await?;
         // Here state and checkpoint become durable together.
-        let patches = self.log.update(started.as_ref())?;
+        let patches = self.update(&started)?;
         self.log.checkpoint = checkpoint;
         let number = self.log.committed;
         self.log.committed += 1;
-        session
-            .reach(
-                Step::Committed {
-                    transaction: number,
-                },
-                observer,
-            )
+        members
+            .reach(Step::Committed {
+                transaction: number,
+            })
             .await?;
         Ok(patches)
     }
 
-    async fn persist(
-        &mut self,
-        state: Option<&ConnectorState>,
-        session: &mut Session,
-        step: Step,
-        observer: &mut dyn Observer,
-    ) -> Result<Vec<Value>> {
-        let patches = self.log.update(state)?;
-        session.reach(step, observer).await?;
+    /// Takes the states of all shards in, which share one document. Returns the patches of all.
+    fn update(&mut self, states: &[Option<ConnectorState>]) -> Result<Vec<Value>> {
+        let mut patches = Vec::new();
+        for state in states {
+            patches.extend(self.log.update(state.as_ref())?);
+        }
         Ok(patches)
     }
 

@@ -10,6 +10,7 @@ use super::launch::Launch;
 use super::step::{Observer, Step};
 
 /// Starts connectors one after the other and numbers them.
+#[derive(Clone, Copy)]
 pub struct Incarnations<'a> {
     launch: &'a dyn Launch,
     patience: Duration,
@@ -23,6 +24,15 @@ impl<'a> Incarnations<'a> {
             launch,
             patience,
             next: 0,
+        }
+    }
+
+    /// The processes of a shard that begins now, apart from those of all others.
+    #[must_use]
+    pub fn of_shard(&self, shard: u32) -> Self {
+        Self {
+            next: self.next | (u64::from(shard) << 32),
+            ..*self
         }
     }
 

@@ -34,7 +34,7 @@ impl Document {
     /// the connector does not care how keys are spread.
     pub(super) fn is_in(&self, range: KeyRange) -> bool {
         let hash = (incarnation_seed(u64::from(self.key), 0) >> 32) as u32;
-        (range.begin..=range.end).contains(&hash)
+        range.contains(hash)
     }
 
     /// The row of a task's generation that carries it. Values stand in the order of [`super::spec::VALUES`].

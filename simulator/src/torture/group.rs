@@ -97,7 +97,7 @@ impl Group {
     pub(super) fn staged(&self) -> Vec<staged::StagedEntry> {
         let range = self.range();
         let mut staged = staged::staged(&self.log.state);
-        staged.retain(|entry| (range.begin..=range.end).contains(&entry.key_begin));
+        staged.retain(|entry| range.contains(entry.key_begin));
         staged
     }
 

@@ -288,7 +288,7 @@ impl<'a> Playing<'a> {
             ..
         } in &mut self.shards
         {
-            session.store(rows, script).await?;
+            session.store(rows.iter(), script).await?;
             states.push(
                 session
                     .start_commit(checkpoint.clone(), patches.clone(), script)

@@ -8,7 +8,7 @@ use super::plan::{Change, Plan};
 use super::spec::{Bound, config, specification, state_key};
 use super::staged;
 use super::world::{BUCKET, World};
-use crate::runtime::{KeyRange, Runtime};
+use crate::runtime::Runtime;
 
 /// How long a pause is: longer than any rule of a bucket needs.
 const PAUSE: SignedDuration = SignedDuration::from_hours(48);
@@ -107,18 +107,9 @@ impl Task {
         let Some((group, shard)) = self.place(shard) else {
             return false;
         };
-        let KeyRange { begin, end } = self.groups[group].shards[shard];
-        if begin == end {
+        let [left, right] = self.groups[group].shards[shard].parts(2)[..] else {
             return false;
-        }
-        let middle = begin + (end - begin) / 2;
-        let (left, right) = (
-            KeyRange { begin, end: middle },
-            KeyRange {
-                begin: middle + 1,
-                end,
-            },
-        );
+        };
         self.groups[group].shards[shard] = left;
         match runtime {
             Runtime::V2 => self.groups[group].shards.insert(shard + 1, right),

@@ -144,7 +144,7 @@ async fn plays(
     assert!(outage != Outage::Silence || victim.connections_cut() > 0);
     let difference = report.differences().next();
     assert!(difference.is_none(), "{what}: {difference:?}");
-    assert_eq!(report.recovery.committed, 2);
+    assert_eq!(report.recovery[0].committed, 2);
     for binding in &report.bindings {
         assert_eq!(binding.equal_rows, 2 * catalog.documents as u64);
     }

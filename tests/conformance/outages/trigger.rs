@@ -136,7 +136,7 @@ impl Progress for Trigger {
     fn event(&mut self, event: Event) {
         match event {
             Event::Committed { .. } => self.committed = true,
-            Event::Failed { message } => self.failures.push(message),
+            Event::Failed { message, .. } => self.failures.push(message),
             Event::Loaded { .. } => {
                 let store = Store::At(self.victim.location(self.outage));
                 let open = Bucket::open(&store, Some(&self.bucket), 0);
@@ -147,7 +147,7 @@ impl Progress for Trigger {
         }
     }
 
-    fn step(&mut self, step: Step) -> Verdict {
+    fn step(&mut self, _shard: u32, step: Step) -> Verdict {
         if self.is_due(step) {
             wait_for(self.hurt());
         }

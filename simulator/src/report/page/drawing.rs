@@ -50,10 +50,10 @@ pub(super) fn figure(document: &Document, lanes: &[Lane]) -> Markup {
 fn title(lanes: &[Lane]) -> Markup {
     let lanes = lanes.iter().map(|lane| {
         let (Some(first), Some(last)) = (lane.spans.first(), lane.spans.last()) else {
-            return lane.name.clone();
+            return lane.title();
         };
         let (from, to) = (duration(first.began_micros), duration(last.ended_micros));
-        format!("{}: {from} to {to}", lane.name)
+        format!("{}: {from} to {to}", lane.title())
     });
     let description = lanes.collect::<Vec<_>>().join("; ");
     element(
@@ -87,10 +87,15 @@ fn lane(scale: Scale, top: usize, lane: &Lane, transactions: &[Transaction]) -> 
         ("text-anchor", anchor),
     ];
     let spans = lane.spans.iter().map(|one| span(scale, top + LABEL, one));
+    let own = |span: &Span| {
+        let is_own =
+            |one: &&Transaction| Some(one.number) == span.transaction && one.shard == lane.shard;
+        transactions.iter().find(is_own)
+    };
     let commits = lane
         .spans
         .iter()
-        .map(|span| commit(scale, top + LABEL, span, transactions));
+        .map(|span| commit(scale, top + LABEL, span, own(span)));
     let kills = lane.kills.iter().map(|kill| {
         let text = format!("{} at {}", kill.step, duration(kill.at_micros));
         mark(scale, top + LABEL, kill.at_micros, "kill", &text)
@@ -104,7 +109,7 @@ fn lane(scale: Scale, top: usize, lane: &Lane, transactions: &[Transaction]) -> 
     let numbers = numbers
         .into_iter()
         .map(|number| transaction_number(scale, top + LABEL, number, &lane.spans));
-    element("text", &label, lane.name.as_str())
+    element("text", &label, lane.title())
         .then(Markup::all(spans))
         .then(Markup::all(commits))
         .then(Markup::all(numbers))
@@ -158,11 +163,8 @@ fn transaction_number(scale: Scale, top: usize, number: u64, spans: &[Span]) -> 
 }
 
 /// The mark of a commit at the end of a span, if it came to that.
-fn commit(scale: Scale, top: usize, span: &Span, transactions: &[Transaction]) -> Markup {
-    let committed = span.transaction.and_then(|number| {
-        let place = transactions.binary_search_by_key(&number, |one| one.number);
-        transactions[place.ok()?].committed_micros
-    });
+fn commit(scale: Scale, top: usize, span: &Span, transaction: Option<&Transaction>) -> Markup {
+    let committed = transaction.and_then(|one| one.committed_micros);
     if span.phase != Phase::Stage || committed != Some(span.ended_micros) {
         return Markup::nothing();
     }

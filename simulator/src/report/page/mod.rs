@@ -123,9 +123,17 @@ type Figure = (&'static str, String, String);
 /// The run in numbers.
 fn figures(document: &Document) -> Markup {
     let lanes = &document.timeline.lanes;
-    let sessions = lanes.iter().filter(|lane| lane.name.starts_with("Session"));
-    let sessions = plural(sessions.count() as u64, "session");
-    let transactions = document.timeline.transactions.len() as u64;
+    let sessions = lanes.iter().filter(|lane| {
+        lane.name.starts_with("Session") && lane.shard.is_none_or(|shard| shard == 1)
+    });
+    let mut sessions = plural(sessions.count() as u64, "session");
+    if document.run.shards > 1 {
+        let shards = plural(document.run.shards.into(), "shard");
+        sessions = format!("{sessions}, {shards}");
+    }
+    let transactions = document.timeline.transactions.iter();
+    let transactions = transactions.filter(|one| one.shard.is_none_or(|shard| shard == 1));
+    let transactions = transactions.count() as u64;
     let count =
         |name, number: usize| (number > 0).then(|| (name, grouped(number as u64), String::new()));
     let kills = lanes.iter().map(|lane| lane.kills.len()).sum();

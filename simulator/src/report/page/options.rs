@@ -31,6 +31,7 @@ pub(super) fn section(document: &Document) -> Markup {
         ),
         ("Seed", run.seed.to_string()),
         ("Transactions of each session", sessions),
+        ("Shards", run.shards.to_string()),
         ("Upload interval", interval),
         (
             "Store",

@@ -62,7 +62,7 @@ fn kills(document: &Document) -> Markup {
             plain(
                 "tr",
                 number(duration(kill.at_micros))
-                    .then(classed("td", "brief", lane.name.as_str()))
+                    .then(classed("td", "brief", lane.title()))
                     .then(plain("td", kill.step.as_str())),
             )
         })
@@ -100,10 +100,13 @@ fn transaction(one: &Transaction, phases: &[&Shown]) -> Markup {
         let took = one.phases.get(phase);
         number(took.map_or("–".to_owned(), |micros| duration(*micros)))
     });
-    let lane = match one.attempts {
-        0 | 1 => one.lane.clone(),
-        attempts => format!("{}, begun {attempts} times", one.lane),
-    };
+    let mut lane = one.lane.clone();
+    if let Some(shard) = one.shard {
+        lane = format!("{lane}, shard {shard}");
+    }
+    if one.attempts > 1 {
+        lane = format!("{lane}, begun {} times", one.attempts);
+    }
     let committed = one
         .committed_micros
         .map_or("not committed".to_owned(), duration);

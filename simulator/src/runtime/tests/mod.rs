@@ -1,6 +1,7 @@
 //! The runtime against a scripted connector: what is said in which order, and what is an error.
 
 mod scripted;
+mod shards;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,19 @@ async fn play(
     transactions: &[Transaction],
     kill_at: Option<Step>,
 ) -> Played {
+    let shards = vec![Shard::WHOLE];
+    play_shards(runtime, codec, flaw, transactions, kill_at, shards).await
+}
+
+/// Plays one session of shards that share a recovery log.
+async fn play_shards(
+    runtime: Runtime,
+    codec: Codec,
+    flaw: Flaw,
+    transactions: &[Transaction],
+    kill_at: Option<Step>,
+    shards: Vec<Shard>,
+) -> Played {
     let seen = Seen::default();
     let launch = Scripted {
         codec,
@@ -78,7 +92,7 @@ async fn play(
         runtime,
         spec: &spec,
         version: "0123456789abcdef",
-        range: KeyRange::WHOLE,
+        shards,
         log: RecoveryLog::default(),
     };
     let mut notebook = Notebook {
