@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use flow_sim::report::campaign::{Campaign, Chronicle, Promises, Title};
 use flow_sim::report::{Context, Document, Recorder};
 use flow_sim::run::{Event, Options, Progress, run};
 use flow_sim::runtime::{Runtime, Step, Verdict};
+use flow_sim::torture;
 use materialize_s3_parquet::protocol::Codec;
 use tempfile::TempDir;
 
 use crate::docker;
 use crate::runs::of_catalog;
-use crate::servers::Server;
+use crate::servers::{Server, connector};
 
 /// The names that a browser may have; see `xtask/src/browser.rs`.
 const PROGRAMS: [&str; 4] = [
@@ -204,6 +206,106 @@ fn measured(page: &str, width: u32) -> String {
 fn measure(dom: &str) -> &str {
     let from = dom.find("data-width").unwrap_or_default();
     &dom[from..dom.len().min(from + 20)]
+}
+
+/// A torture of a few seeds, told.
+async fn tortured(connector: &str, seeds: std::ops::Range<u64>) -> Campaign {
+    let options = torture::Options {
+        seeds,
+        jobs: 2,
+        connector: vec![connector.to_owned()],
+        stops_early: false,
+        time: None,
+    };
+    let mut chronicle = Chronicle::new();
+    let heard = |seed, report: &torture::Report| chronicle.hear(seed, report);
+    let outcome = torture::campaign(&options, heard).await.unwrap();
+    let title = Title {
+        command: "flow-sim torture",
+        connector: &options.connector,
+        began: None,
+    };
+    chronicle.finish(&title, Some(&outcome))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_torture_shows_its_runs_and_complains_about_nothing() {
+    let Some(browser) = browser("browser::the_page_of_a_torture") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let campaign = tortured(&connector().display().to_string(), 0..8).await;
+    assert_eq!(campaign.verdict, Promises::Kept);
+    let story = &campaign.stories[0];
+    let shown = show(&browser, folder.path(), &campaign.page());
+    assert_eq!(shown.console, Vec::<String>::new());
+    let seed = format!("Seed {}", story.seed);
+    for text in [
+        "Seeds 0 to 7",
+        "✓ Every promise was kept",
+        &seed,
+        "All seeds",
+        ", clean: log ",
+        "<b>Stage</b>",
+        "requests to S3",
+        "<h3>The plan</h3>",
+        "flow-sim torture",
+    ] {
+        assert!(shown.dom.contains(text), "`{text}` is not shown");
+    }
+    // Every event of the stories, and a mark for each commit and each incident.
+    let count = |class: &str| {
+        shown
+            .dom
+            .matches(&format!("<line class=\"{class}\""))
+            .count()
+    };
+    let lanes = campaign
+        .stories
+        .iter()
+        .flat_map(|story| &story.timeline.lanes);
+    let (commits, kills) = lanes.fold((0, 0), |(commits, kills), lane| {
+        (commits + lane.commits.len(), kills + lane.kills.len())
+    });
+    assert_eq!((count("commit"), count("kill")), (commits, kills));
+    assert!(commits > 5 && kills > 0, "{commits} {kills}");
+    for event in &story.events {
+        assert!(shown.dom.contains(event), "`{event}` is not shown");
+    }
+    // No id is given twice: links and labels would lead to the wrong place.
+    let ids = shown
+        .dom
+        .split(" id=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
+    let mut ids: Vec<&str> = ids.collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_torture_fits_narrow_and_wide_windows() {
+    let Some(browser) = browser("browser::the_page_of_a_torture_fits") else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let kept = tortured(&connector().display().to_string(), 2..5).await;
+    let broken = tortured("false", 1..3).await;
+    assert_eq!(broken.verdict, Promises::Broken);
+    assert!(broken.page().contains("Seed 1, shrunk"));
+    for (what, page) in [("kept", kept.page()), ("broken", broken.page())] {
+        for width in [360, 400, 1400] {
+            let shown = show(&browser, folder.path(), &measured(&page, width));
+            let expected = format!("data-width=\"{width}\"");
+            assert!(
+                shown.dom.contains(&expected),
+                "{what} at {width}: {}",
+                measure(&shown.dom)
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `flow-sim run` as people and programs call it: what is on which stream, and with which status it ends.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::servers::{connector, tests_folder};
@@ -141,6 +143,78 @@ fn what_makes_no_sense_ends_with_status_2_before_anything_is_done() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says), "`{says}` is not in: {said}");
     }
+}
+
+#[test]
+fn a_torture_is_told_as_json_and_as_a_page() {
+    let folder = TempDir::new().unwrap();
+    let page = folder.path().join("page.html");
+    let tell = |arguments: &[&str]| {
+        let all = ["torture", "--json", "--report", page.to_str().unwrap()];
+        let output = simulator(&[&all, arguments].concat());
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let said = text(&output.stderr).to_owned();
+        (output.status.code(), document, said)
+    };
+    let (status, document, said) = tell(&["--seeds", "3", "--jobs", "2"]);
+    assert_eq!((status, &document["verdict"]), (Some(0), &json!("kept")));
+    assert!(said.ends_with("every promise was kept\n"), "{said}");
+    let runs = document["runs"].as_array().unwrap();
+    let seeds: Vec<&Value> = runs.iter().map(|run| &run["seed"]).collect();
+    assert_eq!(seeds, [0, 1, 2]);
+    let rows = runs
+        .iter()
+        .map(|run| run["numbers"]["rows"].as_u64().unwrap());
+    assert_eq!(document["totals"]["numbers"]["rows"], rows.sum::<u64>());
+
+    // One plan again, from a file: the same events, files and verdict.
+    let (status, first, _) = tell(&["--seed", "1"]);
+    assert_eq!(status, Some(0));
+    let plan = folder.path().join("plan.json");
+    std::fs::write(&plan, first["stories"][0]["plan"].to_string()).unwrap();
+    let (status, again, _) = tell(&["--plan", plan.to_str().unwrap()]);
+    assert_eq!(status, Some(0));
+    for name in ["seed", "plan", "events", "files", "findings"] {
+        assert_eq!(
+            first["stories"][0][name], again["stories"][0][name],
+            "{name}"
+        );
+    }
+
+    let (status, document, said) = tell(&["--seeds", "1", "--connector", "false"]);
+    assert_eq!((status, &document["verdict"]), (Some(1), &json!("broken")));
+    assert!(said.ends_with("1 seed FAILED\n"), "{said}");
+    assert_eq!(document["stories"][0]["isShrunk"], true);
+    let finding = &document["runs"][0]["findings"][0];
+    assert!(
+        finding["evidence"]
+            .as_str()
+            .unwrap()
+            .contains("exit status: 1"),
+        "{finding}"
+    );
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.contains("1 seed broke a promise"));
+}
+
+#[test]
+fn the_s3_server_tells_programs_where_it_is() {
+    let mut server = Command::new(connector().with_file_name("flow-sim"))
+        .args(["s3", "--port", "0", "--bucket", "lake", "--json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(told["buckets"], json!(["lake"]));
+    assert!(told["secretAccessKey"].is_string() && told["region"].is_string());
+    let address = told["endpoint"].as_str().unwrap().replace("http://", "");
+    assert!(TcpStream::connect(&address).is_ok(), "{address}");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

@@ -83,6 +83,51 @@ fn logs(stderr: &[u8]) -> Vec<Value> {
 }
 
 #[test]
+fn json_tells_of_the_recording_last_and_the_connectors_reason_stays_the_last_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = connector().display().to_string();
+    let good = [
+        json!({"spec": {"config": {}}}),
+        json!({"spec": {"config": config()}}),
+    ];
+    let bad = [
+        json!({"spec": {"config": {}}}),
+        json!({"validate": {"name": "a/b", "config": {"bucket": 1}}}),
+    ];
+    let to = folder.path().join("all");
+    for (number, (messages, is_good)) in [(&good, true), (&bad, false)].into_iter().enumerate() {
+        let mut command = Command::new(flow_sim());
+        command
+            .args(["record", "--json", "--to"])
+            .arg(format!("{}/", to.display()));
+        command.args(["--", &ours]);
+        let output = over(command, Codec::Json, &encode(Codec::Json, messages));
+        assert_eq!(output.status.success(), is_good);
+        let told = logs(&output.stderr).pop().unwrap();
+        let path = to.join(format!("{number:03}.jsonl"));
+        let recording = &told["recording"];
+        assert_eq!(recording["path"], path.display().to_string());
+        assert_eq!(recording["requests"], 2);
+        assert_eq!(recording["responses"], if is_good { 2 } else { 1 });
+        assert_eq!(recording["isComplete"], true);
+        let transcripts = transcript::read(&path).unwrap();
+        let (_, end) = transcripts[0].entries.last().unwrap();
+        let Entry::Ended(end) = end else {
+            panic!("{end:?}")
+        };
+        assert_eq!(recording["status"], end.status);
+        if let Some(message) = &end.message {
+            assert_eq!(
+                (&told["message"], &told["level"]),
+                (&json!(message), &json!("error"))
+            );
+        } else {
+            assert!(is_good && told["level"] == "info", "{told}");
+        }
+    }
+}
+
+#[test]
 fn neither_side_can_tell() {
     let ours = connector().display().to_string();
     let good = [

@@ -80,6 +80,14 @@ commits are one transaction:
   [\"acmeCo/orders\", {\"id\": 2}]
   {\"commit\": true}";
 
+const S3_EXAMPLES: &str = "\
+Examples:
+  flow-sim s3
+      On port 9000; how to use it is printed.
+
+  flow-sim s3 --port 0 --bucket lake --json > server.json &
+      On any free port; endpoint, credentials and buckets for programs.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   flow-sim completions bash > ~/.local/share/bash-completion/completions/flow-sim
@@ -119,6 +127,7 @@ pub(super) enum Verb {
     #[command(after_help = super::inspect::EXAMPLES)]
     Inspect(InspectArguments),
     /// Serve the embedded S3 server on a port until interrupted
+    #[command(after_help = S3_EXAMPLES)]
     S3(S3Arguments),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -217,6 +226,9 @@ pub(super) struct S3Arguments {
     /// The buckets that are there from the start
     #[arg(long, default_value = "flow-sim")]
     pub(super) bucket: Vec<String>,
+    /// Print what a program needs to use it as one JSON document, on one line
+    #[arg(long)]
+    pub(super) json: bool,
     /// Keep of bodies only their sizes, and believe every checksum: a server that costs a benchmark little
     #[arg(long)]
     pub(super) discard: bool,

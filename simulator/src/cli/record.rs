@@ -13,11 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use flow_sim::figures::plural;
 use flow_sim::runtime::Log;
-use flow_sim::transcript::{self, End, Head, Pattern, Recorder, Redactor, VERSION};
+use flow_sim::transcript::{self, Counts, End, Head, Pattern, Recorder, Redactor, VERSION};
 use materialize_s3_parquet::protocol::Codec;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal as heard};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -54,6 +56,9 @@ Examples:
       What the connector's Spec response marks as `secret: true` is never written down; here
       something else is not, either: a JSON pointer into a configuration, with `*` for any name.
 
+  flow-sim record --json --to recording/ -- ./my-connector 2>&1 >/dev/null | tail -1 | jq .recording
+      Where it is, how many messages it has, and how the connector ended.
+
 A recording has one JSON object per line: {\"dir\": \">\", \"msg\": {…}} from the runtime,
 {\"dir\": \"<\", \"msg\": {…}} from the connector. `flow-sim replay session.jsonl` plays it again.
 
@@ -71,6 +76,10 @@ pub(super) struct RecordArguments {
     /// A place in the configurations that is secret besides what the connector marks; may be given several times
     #[arg(long, value_name = "POINTER")]
     redact: Vec<String>,
+    /// Print what was recorded as one JSON document, to standard error and after everything else: standard output is the
+    /// protocol's. It is a log line as well, and says what the connector's last one said where that has failed
+    #[arg(long)]
+    json: bool,
     /// The connector's program and its arguments
     #[arg(last = true, required = true, value_name = "CONNECTOR")]
     connector: Vec<String>,
@@ -81,7 +90,8 @@ type Shared = Arc<Mutex<Recorder<std::fs::File>>>;
 
 /// Records until the connector has ended, and ends as it did.
 pub(super) fn record(arguments: &RecordArguments) -> Result<ExitCode, Failure> {
-    let recorder = Arc::new(Mutex::new(recorder(arguments)?));
+    let (path, recorder) = recorder(arguments)?;
+    let recorder = Arc::new(Mutex::new(recorder));
     let mut child = start(&arguments.connector)?;
     let stdout = pass_responses(&mut child, &recorder);
     let stderr = pass_logs(&mut child);
@@ -99,18 +109,26 @@ pub(super) fn record(arguments: &RecordArguments) -> Result<ExitCode, Failure> {
         io::Result::Ok((status, message.ok().and_then(Result::ok).flatten()))
     })?;
     runtime.shutdown_background();
-    finish(&recorder, status, message);
+    let end = End {
+        status: status.to_string(),
+        message: message.filter(|_| !status.success()),
+    };
+    let is_complete = finish(&recorder, &end);
+    if arguments.json {
+        let counts = lock(&recorder).counts();
+        print::Stream::Error.line(&document(&path, &end, counts, is_complete).to_string());
+    }
     Ok(exit_code(status))
 }
 
-fn recorder(arguments: &RecordArguments) -> Result<Recorder<std::fs::File>, Failure> {
+fn recorder(arguments: &RecordArguments) -> Result<(PathBuf, Recorder<std::fs::File>), Failure> {
     let usage = |error: transcript::Error| Failure::usage(error.to_string());
     let named = arguments
         .redact
         .iter()
         .map(|pointer| Pattern::parse(pointer));
     let redactor = Redactor::new(named.collect::<Result<_, _>>().map_err(usage)?);
-    let file = transcript::create(&arguments.to).map_err(usage)?;
+    let (path, file) = transcript::create(&arguments.to).map_err(usage)?;
     let program = arguments
         .connector
         .first()
@@ -122,7 +140,7 @@ fn recorder(arguments: &RecordArguments) -> Result<Recorder<std::fs::File>, Fail
         connector: program.unwrap_or_default().to_string_lossy().into_owned(),
         at: Some(now().to_string()),
     };
-    Ok(Recorder::new(file, &head, redactor))
+    Ok((path, Recorder::new(file, &head, redactor)))
 }
 
 fn codec(arguments: &RecordArguments) -> Result<Codec, Failure> {
@@ -270,14 +288,38 @@ async fn wait(mut child: Child) -> io::Result<ExitStatus> {
     }
 }
 
-fn finish(recorder: &Shared, status: ExitStatus, message: Option<String>) {
-    let end = End {
-        status: status.to_string(),
-        message: message.filter(|_| !status.success()),
-    };
-    if let Err(error) = lock(recorder).finish(&end) {
+/// Ends the recording. Whether it is complete.
+fn finish(recorder: &Shared, end: &End) -> bool {
+    let outcome = lock(recorder).finish(end);
+    if let Err(error) = &outcome {
         print::error(&format!("the recording is not complete: {error}"));
     }
+    outcome.is_ok()
+}
+
+/// What was recorded. A runtime takes the last line for the reason of a failure, so it must still be the connector's.
+fn document(path: &Path, end: &End, counts: Counts, is_complete: bool) -> Value {
+    let Counts {
+        requests,
+        responses,
+    } = counts;
+    let recorded = || {
+        let (requests, responses) = (plural(requests, "request"), plural(responses, "response"));
+        format!("recorded {requests} and {responses} in {}", path.display())
+    };
+    json!({
+        "ts": now().to_string(),
+        "level": if end.message.is_some() { "error" } else { "info" },
+        "message": end.message.clone().unwrap_or_else(recorded),
+        "recording": {
+            "version": VERSION,
+            "path": path.display().to_string(),
+            "requests": requests,
+            "responses": responses,
+            "status": end.status,
+            "isComplete": is_complete,
+        },
+    })
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use flow_sim::s3::{Options, Server};
+use serde_json::{Value, json};
 
 use super::arguments::S3Arguments;
 use super::failure::Failure;
@@ -23,13 +24,28 @@ pub(super) async fn serve(arguments: &S3Arguments) -> Result<ExitCode, Failure> 
     );
     let server = Server::start(options).await?;
     let bucket = arguments.bucket.first().map_or("flow-sim", String::as_str);
-    print::line(&greeting(&server, &key, &secret, bucket));
+    if arguments.json {
+        print::line(&document(&server, &key, &secret, &arguments.bucket).to_string());
+    } else {
+        print::line(&greeting(&server, &key, &secret, bucket));
+    }
     if !arguments.until_eof {
         std::future::pending::<()>().await;
     }
     tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a program needs to use it, as one line.
+fn document(server: &Server, key: &str, secret: &str, buckets: &[String]) -> Value {
+    json!({
+        "endpoint": server.endpoint(),
+        "region": "us-east-1",
+        "accessKeyId": key,
+        "secretAccessKey": secret,
+        "buckets": buckets,
+    })
 }
 
 fn greeting(server: &Server, key: &str, secret: &str, bucket: &str) -> String {

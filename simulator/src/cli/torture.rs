@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use flow_sim::figures::plural;
+use flow_sim::report::campaign::{Chronicle, Promises, Title};
 use flow_sim::torture::{self, At, Failed, Options, Outcome, Plan, Report, Tally, campaign};
 
 use super::failure::Failure;
-use super::print;
+use super::print::{self, Stream};
+use super::{command, page};
 
 /// The connector, beside this program.
 const CONNECTOR: &str = "materialize-s3-parquet";
@@ -48,6 +51,12 @@ Examples:
   flow-sim torture --connector ./my-connector --seeds 200 --fail-fast
       Another connector, until the first seed that fails.
 
+  flow-sim torture --seed 42 --report seed.html
+      A page that shows it: sessions and transactions in their time, crashes, faults, the plan.
+
+  flow-sim torture --seeds 500 --json | jq '.runs[] | select(.findings != [])'
+      For programs: the numbers of every seed, and what is wrong with those that failed.
+
 Exit status:
   0    every promise was kept
   1    one was broken";
@@ -73,6 +82,12 @@ pub(super) struct TortureArguments {
     /// Begin no further seed after so many minutes
     #[arg(long, value_name = "M")]
     minutes: Option<u64>,
+    /// Write a page to this file: the timeline of the seeds that failed, or else of the slowest and the last, and a table of all
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Print what came of it as one JSON document, and everything else to standard error
+    #[arg(long)]
+    json: bool,
     /// Stop at the first seed that fails
     #[arg(long)]
     fail_fast: bool,
@@ -80,88 +95,145 @@ pub(super) struct TortureArguments {
 
 /// Tortures a connector, and prints what came of it. Exit status 1 where a promise was broken.
 pub(super) async fn torture(arguments: &TortureArguments) -> Result<ExitCode, Failure> {
-    let connector = connector(arguments);
-    if let Some(path) = &arguments.plan {
-        return play_plan(&read_plan(path)?, &connector).await;
+    if let Some(path) = &arguments.report {
+        page::require_folder(path)?;
     }
-    let first = arguments.seed.unwrap_or(0);
-    let count = arguments
-        .seeds
-        .unwrap_or(if arguments.seed.is_some() { 1 } else { SEEDS });
-    if count == 1 {
-        let plan = torture::generate(first);
-        print::line(&json(&plan));
-        let code = play_plan(&plan, &connector).await?;
-        if code == ExitCode::SUCCESS {
-            return Ok(code);
-        }
-    }
-    let options = Options {
-        seeds: first..first.saturating_add(count),
-        jobs: arguments.jobs.unwrap_or_else(cores),
-        connector,
-        stops_early: arguments.fail_fast,
-        time: arguments.minutes.map(Duration::from_mins),
+    let mut teller = Teller {
+        stream: if arguments.json {
+            Stream::Error
+        } else {
+            Stream::Output
+        },
+        chronicle: Chronicle::new(),
+        connector: connector(arguments),
+        began: now(),
     };
-    play_seeds(&options).await
+    let outcome = teller.play(arguments).await?;
+    let kept = teller.finish(arguments, outcome.as_ref())?;
+    Ok(if kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-async fn play_seeds(options: &Options) -> Result<ExitCode, Failure> {
-    let count = options.seeds.end - options.seeds.start;
-    let (mut done, mut rows) = (0, 0);
-    let heard = |seed, report: &Report| {
-        done += 1;
-        rows += report.tally.rows;
-        if !report.findings.is_empty() {
-            print::line(&format!(
-                "seed {seed} FAILED: {}",
-                report.findings[0].evidence
-            ));
-        }
-        if done % EACH == 0 {
-            print::line(&format!("{done} of {count} seeds, {rows} rows"));
-        }
-    };
-    let outcome = campaign(options, heard).await.map_err(|error| Failure {
-        message: error.to_string(),
-        exit_code: 1,
-    })?;
-    for failed in &outcome.failed {
-        for line in failed_lines(failed) {
-            print::line(&line);
-        }
-    }
-    for line in summary(&outcome.tally) {
-        print::line(&line);
-    }
-    Ok(verdict(&outcome))
+/// Tells of runs as they end, and of all of them in the end.
+struct Teller {
+    /// Where lines go.
+    stream: Stream,
+    chronicle: Chronicle,
+    connector: Vec<String>,
+    began: jiff::Timestamp,
 }
 
-fn verdict(outcome: &Outcome) -> ExitCode {
-    if outcome.failed.is_empty() {
-        print::line("every promise was kept");
-        return ExitCode::SUCCESS;
+impl Teller {
+    /// Plays what the arguments say. Returns what came of a campaign; none where it was one plan.
+    async fn play(&mut self, arguments: &TortureArguments) -> Result<Option<Outcome>, Failure> {
+        if let Some(path) = &arguments.plan {
+            let plan = read_plan(path)?;
+            let report = self.play_plan(&plan).await?;
+            self.chronicle.hear_plan(&plan, &report);
+            return Ok(None);
+        }
+        let first = arguments.seed.unwrap_or(0);
+        let count = arguments
+            .seeds
+            .unwrap_or(if arguments.seed.is_some() { 1 } else { SEEDS });
+        if count == 1 {
+            let plan = torture::generate(first);
+            self.stream.line(&json(&plan));
+            let report = self.play_plan(&plan).await?;
+            if report.findings.is_empty() {
+                self.chronicle.hear_plan(&plan, &report);
+                return Ok(None);
+            }
+        }
+        let options = Options {
+            seeds: first..first.saturating_add(count),
+            jobs: arguments.jobs.unwrap_or_else(cores),
+            connector: self.connector.clone(),
+            stops_early: arguments.fail_fast,
+            time: arguments.minutes.map(Duration::from_mins),
+        };
+        self.play_seeds(&options).await.map(Some)
     }
-    print::line(&format!("{} seeds FAILED", outcome.failed.len()));
-    ExitCode::FAILURE
+
+    async fn play_seeds(&mut self, options: &Options) -> Result<Outcome, Failure> {
+        let count = options.seeds.end - options.seeds.start;
+        let (mut done, mut rows) = (0, 0);
+        let heard = |seed, report: &Report| {
+            done += 1;
+            rows += report.tally.rows;
+            self.chronicle.hear(seed, report);
+            if let Some(finding) = report.findings.first() {
+                let line = format!("seed {seed} FAILED: {}", finding.evidence);
+                self.stream.line(&line);
+            }
+            if done % EACH == 0 {
+                let line = format!("{done} of {count} seeds, {rows} rows");
+                self.stream.line(&line);
+            }
+        };
+        let outcome = campaign(options, heard).await.map_err(|error| Failure {
+            message: error.to_string(),
+            exit_code: 1,
+        })?;
+        let failed = outcome.failed.iter().flat_map(failed_lines);
+        for line in failed.chain(summary(&outcome.tally)) {
+            self.stream.line(&line);
+        }
+        Ok(outcome)
+    }
+
+    /// Plays one plan, and tells everything.
+    async fn play_plan(&self, plan: &Plan) -> Result<Report, Failure> {
+        let report = torture::play(plan, &self.connector).await?;
+        let lines = report.events.iter();
+        for line in lines
+            .chain(&findings(&report))
+            .chain(&summary(&report.tally))
+        {
+            self.stream.line(line);
+        }
+        Ok(report)
+    }
+
+    /// Writes the page and the JSON. Whether every promise was kept.
+    fn finish(
+        self,
+        arguments: &TortureArguments,
+        outcome: Option<&Outcome>,
+    ) -> Result<bool, Failure> {
+        let title = Title {
+            command: &command::line(),
+            connector: &self.connector,
+            began: Some(self.began),
+        };
+        let campaign = self.chronicle.finish(&title, outcome);
+        if let Some(path) = &arguments.report {
+            page::write(path, &campaign.page())?;
+            self.stream.line(&format!("the page is {}", path.display()));
+        }
+        if arguments.json {
+            print::line(
+                &serde_json::to_string_pretty(&campaign)
+                    .expect("a document has no keys but strings"),
+            );
+        }
+        self.stream.line(&match campaign.totals.failed {
+            0 => "every promise was kept".to_owned(),
+            failed => format!("{} FAILED", plural(failed, "seed")),
+        });
+        Ok(campaign.verdict == Promises::Kept)
+    }
 }
 
-/// Plays one plan, and tells everything.
-async fn play_plan(plan: &Plan, connector: &[String]) -> Result<ExitCode, Failure> {
-    let report = torture::play(plan, connector).await?;
-    for line in report
-        .events
-        .iter()
-        .chain(&findings(&report))
-        .chain(&summary(&report.tally))
-    {
-        print::line(line);
-    }
-    if report.findings.is_empty() {
-        print::line("every promise was kept");
-        return Ok(ExitCode::SUCCESS);
-    }
-    Ok(ExitCode::FAILURE)
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one time of day in a report: when the torture began"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {

@@ -211,6 +211,8 @@ pub struct Lane {
     pub shard: Option<u32>,
     /// What was done, without overlap.
     pub spans: Vec<Span>,
+    /// When transactions were committed, in microseconds.
+    pub commits: Vec<u64>,
     /// Where the connector was killed, or failed.
     pub kills: Vec<Kill>,
 }

@@ -210,7 +210,8 @@ fn requests(recording: &Recording) -> Vec<Request> {
         .collect()
 }
 
-fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) -> Request {
+/// A request as it is told; `origin` is when the run began.
+pub(super) fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) -> Request {
     let since = |at: Instant| micros(at.saturating_duration_since(origin));
     let (status, code) = match &entry.outcome {
         s3::Outcome::Answered { status, code } => (Some(*status), code.clone()),

@@ -280,7 +280,7 @@ async fn shards_that_run_at_once_have_lanes_of_their_own() {
     }
     let document = document(&recorder.finish());
     let lanes = &document.timeline.lanes;
-    let titles: Vec<String> = lanes.iter().map(super::document::Lane::title).collect();
+    let titles: Vec<String> = lanes.iter().map(Lane::title).collect();
     assert_eq!(
         titles,
         ["Prepare", "Session 1, shard 1", "Session 1, shard 2"]
@@ -403,7 +403,7 @@ bindings.rows logs logs.atMicros logs.fields logs.level logs.message problems re
 requests.beganMicros requests.bytes requests.code requests.endedMicros requests.fault requests.key requests.number \
 requests.operation requests.part requests.status requests.uploadId run run.began run.bucket run.catalog run.codec \
 run.command run.connector run.documents run.endpoint run.fixture run.interval run.runtime run.seed run.sessions run.shards \
-run.simulator run.store run.task timeline timeline.lanes timeline.lanes.kills timeline.lanes.kills.atMicros \
+run.simulator run.store run.task timeline timeline.lanes timeline.lanes.commits timeline.lanes.kills timeline.lanes.kills.atMicros \
 timeline.lanes.kills.step timeline.lanes.name timeline.lanes.shard timeline.lanes.spans timeline.lanes.spans.beganMicros \
 timeline.lanes.spans.endedMicros timeline.lanes.spans.phase timeline.lanes.spans.transaction timeline.micros \
 timeline.transactions timeline.transactions.attempts timeline.transactions.committedMicros timeline.transactions.lane \

@@ -91,9 +91,9 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The lanes of one shard.
+/// Makes the lanes of one shard.
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     shard: u32,
     lanes: Vec<Lane>,
     /// The span that goes on.
@@ -130,12 +130,30 @@ impl Builder {
         builder
     }
 
+    fn is_preparing(&self) -> bool {
+        self.lanes.last().is_none_or(|lane| lane.name == PREPARE)
+    }
+
     /// Whether an event is this shard's, or everybody's.
     fn is_own(&self, shard: Option<u32>) -> bool {
         shard.is_none_or(|shard| shard == self.shard)
     }
 
-    fn lane(&mut self, name: String) {
+    /// For a shard that begins when so many transactions are committed.
+    pub(super) fn after(commits: usize) -> Self {
+        Self {
+            committed: vec![(0, 0); commits],
+            ..Self::default()
+        }
+    }
+
+    /// How many transactions are committed.
+    pub(super) fn commits(&self) -> usize {
+        self.committed.len()
+    }
+
+    /// Begins the next lane.
+    pub(super) fn lane(&mut self, name: String) {
         self.lanes.push(Lane {
             name,
             ..Lane::default()
@@ -147,7 +165,8 @@ impl Builder {
         self.open = Some((at, phase, transaction));
     }
 
-    fn end(&mut self, at: u64) {
+    /// Ends what goes on.
+    pub(super) fn end(&mut self, at: u64) {
         if let (Some((began_micros, phase, transaction)), Some(lane)) =
             (self.open.take(), self.lanes.last_mut())
         {
@@ -160,10 +179,28 @@ impl Builder {
         }
     }
 
-    fn kill(&mut self, at_micros: u64, step: String) {
+    fn commit(&mut self, at: u64) {
+        if let Some(lane) = self.lanes.last_mut() {
+            lane.commits.push(at);
+        }
+    }
+
+    /// Marks where the connector was killed, or failed.
+    pub(super) fn kill(&mut self, at_micros: u64, step: String) {
         if let Some(lane) = self.lanes.last_mut() {
             lane.kills.push(Kill { at_micros, step });
         }
+    }
+
+    /// The transaction that goes on is committed; [`Step::Committed`] follows.
+    pub(super) fn committed(&mut self, at: u64, rows: u64) {
+        self.committed.push((at, rows));
+    }
+
+    /// The lanes and the transactions. `shard` names them.
+    pub(super) fn finish(self, shard: Option<u32>) -> (Vec<Lane>, Vec<Transaction>) {
+        let transactions = transactions_of(&self.lanes, &self.committed, shard);
+        (self.lanes, transactions)
     }
 
     fn event(&mut self, at: u64, event: &Event) {
@@ -193,9 +230,10 @@ impl Builder {
         }
     }
 
-    fn step(&mut self, at: u64, step: Step) {
+    /// Takes a step in.
+    pub(super) fn step(&mut self, at: u64, step: Step) {
         // Spec and Validate have processes of their own, before the first session.
-        if self.lanes.len() < 2 {
+        if self.is_preparing() {
             return;
         }
         let committed = self.committed.len() as u64;
@@ -230,6 +268,7 @@ impl Builder {
             Step::Committed { .. } => {
                 if let Some((committed, _)) = self.committed.last_mut() {
                     *committed = at;
+                    self.commit(at);
                 }
                 self.end(at);
             }

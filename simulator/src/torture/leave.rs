@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::plan::{At, End, Incident, What};
 use super::session::{Playing, Shard, WAIT_BEGINS};
 use super::staged::StagedEntry;
+use super::story::Happening;
 use crate::runtime::{Connector, Error, Signal, Tuples};
 
 /// How old a staged upload must be for a rule of the bucket to have removed it, in hours.
@@ -52,6 +53,9 @@ impl Playing<'_> {
     /// The connector has failed. Whether it has said that files are lost.
     pub(super) fn failed(&mut self, error: &Error, lost: &[StagedEntry]) -> bool {
         let message = error.to_string();
+        let place = self.place(0);
+        let told = Happening::Failed(message.clone());
+        self.cast.world.tell(place, told);
         let names_lost = lost.iter().any(|entry| message.contains(&entry.key));
         let has_cause = self.cast.world.has_cause_to_fail();
         if names_lost {

@@ -22,6 +22,7 @@ mod session;
 mod shrink;
 mod spec;
 mod staged;
+mod story;
 mod task;
 mod world;
 
@@ -32,3 +33,4 @@ pub use plan::{
 };
 pub use play::play;
 pub use report::{Report, Tally};
+pub use story::{Happening, Place, Story, Told};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::check::{Evidence, Finding};
 use super::plan::At;
+use super::story::Story;
 use super::world::{BUCKET, World};
 use crate::s3::Effect;
 
@@ -20,6 +22,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Numbers.
     pub tally: Tally,
+    /// What happened when; never the same twice.
+    pub story: Story,
 }
 
 /// Numbers of one run or of many.
@@ -103,8 +107,15 @@ pub(super) fn report(
         incidents: record.incidents.clone(),
         faults,
     };
+    let story = Story {
+        began: world.began,
+        ended: Instant::now(),
+        told: record.told.clone(),
+        requests: world.server.timed_journal(),
+    };
     drop(record);
     Report {
+        story,
         events,
         files: sizes(world),
         findings,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::group::Sleepers;
 use super::plan::{At, Incident, What};
+use super::story::{Happening, Place};
 use super::world::World;
 use crate::runtime::{Observer, Step, Verdict};
 
 /// Hears of every step of one shard's session, and lets happen what the plan wants there.
 pub(super) struct Script {
     world: Arc<World>,
+    place: Place,
     incidents: Vec<Incident>,
     sleepers: Sleepers,
     counts: BTreeMap<At, u32>,
@@ -24,9 +26,15 @@ pub(super) struct Script {
 
 impl Script {
     /// The script of a shard: `incidents` are its own.
-    pub(super) fn new(world: &Arc<World>, incidents: Vec<Incident>, sleepers: Sleepers) -> Self {
+    pub(super) fn new(
+        world: &Arc<World>,
+        place: Place,
+        incidents: Vec<Incident>,
+        sleepers: Sleepers,
+    ) -> Self {
         Self {
             world: Arc::clone(world),
+            place,
             incidents,
             sleepers,
             counts: BTreeMap::new(),
@@ -58,8 +66,10 @@ impl Script {
 
     fn happen(&mut self, incident: Incident) -> Verdict {
         let Incident { at, nth, what, .. } = incident;
-        self.events
-            .push(format!("{} after {at:?} {nth}", what.name()));
+        let event = format!("{} after {at:?} {nth}", what.name());
+        self.world
+            .tell(self.place, Happening::Incident(event.clone()));
+        self.events.push(event);
         *self
             .world
             .record()
@@ -82,6 +92,14 @@ impl Observer for Script {
             Step::FlushSent => self.sent = 0,
             Step::StoreSent { count } => self.sent = count as usize,
             _ => {}
+        }
+        if let Step::Committed { .. } = step {
+            let rows = self.sent as u64;
+            self.world.tell(self.place, Happening::Committed { rows });
+        }
+        // Rows are too many to be told of.
+        if !matches!(step, Step::StoreSent { .. }) {
+            self.world.tell(self.place, Happening::Step(step));
         }
         At::of(step).map_or(Verdict::Continue, |at| self.reach(at))
     }

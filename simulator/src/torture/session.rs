@@ -18,6 +18,7 @@ use super::plan::{self, End, Transaction};
 use super::script::Script;
 use super::spec::Bound;
 use super::staged;
+use super::story::Place;
 use super::world::{PATIENCE, World};
 use crate::runtime::{
     Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, patches_json,
@@ -193,7 +194,19 @@ impl<'a> Playing<'a> {
             .filter(|incident| incident.shard % self.cast.shards == place)
             .copied()
             .collect();
-        Script::new(&self.cast.world, incidents, self.group.sleepers.clone())
+        let sleepers = self.group.sleepers.clone();
+        Script::new(&self.cast.world, self.place(index), incidents, sleepers)
+    }
+
+    /// Where the group's shard at `index` is told of; what is no shard's is told of the first.
+    pub(super) fn place(&self, index: usize) -> Place {
+        let shards = &self.group.shards;
+        let shard = shards.get(index).or(shards.first());
+        Place {
+            session: self.cast.number,
+            lineage: self.group.lineage,
+            begin: shard.map_or(0, |shard| shard.begin),
+        }
     }
 
     async fn open(&mut self) -> Result<()> {

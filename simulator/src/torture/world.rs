@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::check::{Commit, StateSample};
 use super::plan::{At, Codec, Plan};
 use super::spec::Endpoint;
 use super::staged::StagedEntry;
+use super::story::{Happening, Place, Told};
 use crate::runtime::{Level, LocalCommand};
 use crate::s3::{
     Attributes, Effect, FaultPlan, Options, Outcome, Recompletion, Rules, Server, ServerError,
@@ -50,6 +52,8 @@ pub(super) struct World {
     pub(super) endpoint: Endpoint,
     bystanders: Vec<(String, String)>,
     record: Mutex<Record>,
+    /// When the run began.
+    pub(super) began: Instant,
 }
 
 /// What happens.
@@ -74,6 +78,7 @@ pub(super) struct Record {
     /// How many sessions ended while a connector waited.
     pub(super) waits: u64,
     pub(super) zombies: Vec<JoinHandle<()>>,
+    pub(super) told: Vec<Told>,
 }
 
 impl World {
@@ -110,11 +115,18 @@ impl World {
             server,
             bystanders,
             record: Mutex::default(),
+            began: Instant::now(),
         })
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes when something happens, for the story.
+    pub(super) fn tell(&self, place: Place, what: Happening) {
+        let at = Instant::now();
+        self.record().told.push(Told { at, place, what });
     }
 
     /// Notes something that went wrong without a cause.

@@ -103,13 +103,14 @@ pub fn write(transcripts: &[Transcript]) -> serde_json::Result<String> {
 }
 
 /// Opens a file for a transcript, at its end where it has some already. In a folder, or where the name ends with a slash, it
-/// is a new file with the next number.
-pub fn create(path: &Path) -> Result<File> {
+/// is a new file with the next number. Returns its path as well.
+pub fn create(path: &Path) -> Result<(PathBuf, File)> {
     if is_folder(path) {
-        return next_in(path).map(|(_, file)| file);
+        return next_in(path);
     }
     let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|source| file_error(path, source))
+    file.map(|file| (path.to_owned(), file))
+        .map_err(|source| file_error(path, source))
 }
 
 /// Makes the next file of a folder, which is made if it is not there: `000.jsonl`, `001.jsonl`, …

@@ -29,5 +29,5 @@ pub use error::{Error, Result};
 pub use file::{create, files, next_in, read, read_text, write};
 pub use form::{End, Entry, Head, Transcript, VERSION};
 pub use pattern::Pattern;
-pub use recorder::Recorder;
+pub use recorder::{Counts, Recorder};
 pub use redact::{REDACTED, Redactor};

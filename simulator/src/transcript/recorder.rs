@@ -59,6 +59,15 @@ impl Tap {
     }
 }
 
+/// How many whole messages each side has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those of the runtime.
+    pub requests: u64,
+    /// Those of the connector.
+    pub responses: u64,
+}
+
 /// Writes a transcript.
 pub struct Recorder<W> {
     out: W,
@@ -69,6 +78,7 @@ pub struct Recorder<W> {
     /// Lines that wait for the connector to say what is secret.
     waiting: Vec<Draft>,
     failure: Option<io::Error>,
+    counts: Counts,
 }
 
 impl<W: Write> Recorder<W> {
@@ -82,6 +92,7 @@ impl<W: Write> Recorder<W> {
             responses: Tap::default(),
             waiting: Vec::new(),
             failure: None,
+            counts: Counts::default(),
         };
         recorder.write(&json!({ "recording": head }).to_string());
         recorder
@@ -92,6 +103,7 @@ impl<W: Write> Recorder<W> {
         let mut tap = std::mem::take(&mut self.requests);
         tap.append(bytes, self.codec);
         while let Some((request, text)) = self.next::<Request>(&mut tap, Side::Runtime) {
+            self.counts.requests += 1;
             let draft = draft(&request, text);
             self.push(draft);
         }
@@ -103,6 +115,7 @@ impl<W: Write> Recorder<W> {
         let mut tap = std::mem::take(&mut self.responses);
         tap.append(bytes, self.codec);
         while let Some((response, text)) = self.next::<Response>(&mut tap, Side::Connector) {
+            self.counts.responses += 1;
             if let Some(spec) = &response.spec {
                 self.redactor.learn(spec);
                 self.release();
@@ -126,6 +139,11 @@ impl<W: Write> Recorder<W> {
         }
         self.write(&line.to_string());
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// How many messages have passed by so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// What has ended the recording before its time, if anything; the session goes on without it.

@@ -1,6 +1,6 @@
 //! The drawing of the timeline, for the eye; the tables have the same in numbers.
 
-use super::super::document::{Document, Lane, Phase, Request, Span, Transaction};
+use super::super::document::{Lane, Phase, Request, Span};
 use super::super::markup::{Markup, classed, element, plain};
 use super::phases::{PHASES, of_phase};
 use super::scale::{AXIS, Scale, axis};
@@ -15,10 +15,22 @@ const BAR: usize = 20;
 /// A transaction that has room for its number, in percent.
 const ROOM: f64 = 2.5;
 
-/// The drawing of `lanes`, with its legend.
-pub(super) fn figure(document: &Document, lanes: &[Lane]) -> Markup {
-    let scale = Scale::of(document, lanes);
-    let requests: Vec<&Request> = document
+/// What is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Drawing<'a> {
+    /// Tells it from every other drawing of the page.
+    pub(super) id: &'a str,
+    /// How long all took, in microseconds.
+    pub(super) micros: u64,
+    pub(super) lanes: &'a [Lane],
+    pub(super) requests: &'a [Request],
+}
+
+/// A drawing, with its legend.
+pub(super) fn figure(drawing: &Drawing<'_>) -> Markup {
+    let lanes = drawing.lanes;
+    let scale = Scale::of(drawing.micros, lanes);
+    let requests: Vec<&Request> = drawing
         .requests
         .iter()
         .filter(|request| scale.holds(request))
@@ -28,26 +40,27 @@ pub(super) fn figure(document: &Document, lanes: &[Lane]) -> Markup {
     let bars = lanes
         .iter()
         .enumerate()
-        .map(|(index, one)| lane(scale, index * LANE, one, &document.timeline.transactions));
-    let content = title(lanes)
+        .map(|(index, one)| lane(scale, index * LANE, one));
+    let content = title(drawing.id, lanes)
         .then(axis(scale, height))
         .then(Markup::all(bars))
         .then(bundle(scale, lanes.len() * LANE, &requests, &tracks));
-    let drawing = [
+    let labels = format!("{0}-title {0}-description", drawing.id);
+    let place = [
         ("class", "timeline"),
         ("width", "100%"),
         ("height", &height.to_string()),
         ("role", "img"),
-        ("aria-labelledby", "timeline-title timeline-description"),
+        ("aria-labelledby", &labels),
     ];
     plain(
         "figure",
-        element("svg", &drawing, content).then(legend(lanes)),
+        element("svg", &place, content).then(legend(lanes)),
     )
 }
 
 /// What the drawing shows, for those who do not see it.
-fn title(lanes: &[Lane]) -> Markup {
+fn title(id: &str, lanes: &[Lane]) -> Markup {
     let lanes = lanes.iter().map(|lane| {
         let (Some(first), Some(last)) = (lane.spans.first(), lane.spans.last()) else {
             return lane.title();
@@ -58,17 +71,17 @@ fn title(lanes: &[Lane]) -> Markup {
     let description = lanes.collect::<Vec<_>>().join("; ");
     element(
         "title",
-        &[("id", "timeline-title")],
+        &[("id", &format!("{id}-title"))],
         "Timeline of the sessions",
     )
     .then(element(
         "desc",
-        &[("id", "timeline-description")],
+        &[("id", &format!("{id}-description"))],
         format!("{description}. The tables below have the numbers."),
     ))
 }
 
-fn lane(scale: Scale, top: usize, lane: &Lane, transactions: &[Transaction]) -> Markup {
+fn lane(scale: Scale, top: usize, lane: &Lane) -> Markup {
     let began = lane.spans.first().map(|span| span.began_micros);
     let at = began.unwrap_or_default();
     // A label near the right edge ends where its lane ends.
@@ -87,15 +100,10 @@ fn lane(scale: Scale, top: usize, lane: &Lane, transactions: &[Transaction]) -> 
         ("text-anchor", anchor),
     ];
     let spans = lane.spans.iter().map(|one| span(scale, top + LABEL, one));
-    let own = |span: &Span| {
-        let is_own =
-            |one: &&Transaction| Some(one.number) == span.transaction && one.shard == lane.shard;
-        transactions.iter().find(is_own)
-    };
-    let commits = lane
-        .spans
-        .iter()
-        .map(|span| commit(scale, top + LABEL, span, own(span)));
+    let commits = lane.commits.iter().map(|at| {
+        let text = format!("Committed at {}", duration(*at));
+        mark(scale, top + LABEL, *at, "commit", &text)
+    });
     let kills = lane.kills.iter().map(|kill| {
         let text = format!("{} at {}", kill.step, duration(kill.at_micros));
         mark(scale, top + LABEL, kill.at_micros, "kill", &text)
@@ -160,16 +168,6 @@ fn transaction_number(scale: Scale, top: usize, number: u64, spans: &[Span]) -> 
     let y = (top + BAR + 12).to_string();
     let place = [("x", &*x), ("y", &y), ("text-anchor", "middle")];
     element("text", &place, format!("#{number}"))
-}
-
-/// The mark of a commit at the end of a span, if it came to that.
-fn commit(scale: Scale, top: usize, span: &Span, transaction: Option<&Transaction>) -> Markup {
-    let committed = transaction.and_then(|one| one.committed_micros);
-    if span.phase != Phase::Stage || committed != Some(span.ended_micros) {
-        return Markup::nothing();
-    }
-    let text = format!("Committed at {}", duration(span.ended_micros));
-    mark(scale, top, span.ended_micros, "commit", &text)
 }
 
 /// A line across a bar.

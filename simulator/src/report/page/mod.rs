@@ -2,6 +2,7 @@
 //! security policy allows neither, whatever a value might hold.
 
 mod bindings;
+mod campaign;
 mod drawing;
 mod logs;
 mod options;
@@ -27,24 +28,32 @@ const MOST_ROWS: usize = 1000;
 impl Document {
     /// The page, as one HTML file that needs nothing else.
     pub fn page(&self) -> String {
-        let content = header(self)
-            .then(navigation(self))
-            .then(plain("main", sections(self)))
-            .then(plain(
-                "footer",
-                plain("p", format!("Written by flow-sim {}.", self.run.simulator)),
-            ));
-        let html = element(
-            "html",
-            &[("lang", "en")],
-            head(self).then(plain("body", content)),
-        );
-        format!("<!doctype html>\n{}\n", html.into_string())
+        let title = format!("{} – {}", self.run.task, word(self.verdict));
+        whole(&title, header(self), contents(self), &self.run.simulator)
     }
 }
 
-fn head(document: &Document) -> Markup {
-    let title = format!("{} – {}", document.run.task, word(document.verdict));
+/// A section that has something to show: id, name, content.
+type Section = (String, String, Markup);
+
+/// A page of a header and sections.
+fn whole(title: &str, header: Markup, contents: Vec<Section>, simulator: &str) -> String {
+    let content = header
+        .then(navigation(&contents))
+        .then(plain("main", sections(contents)))
+        .then(plain(
+            "footer",
+            plain("p", format!("Written by flow-sim {simulator}.")),
+        ));
+    let html = element(
+        "html",
+        &[("lang", "en")],
+        head(title).then(plain("body", content)),
+    );
+    format!("<!doctype html>\n{}\n", html.into_string())
+}
+
+fn head(title: &str) -> Markup {
     let meta =
         |name: &str, content: &str| element("meta", &[("name", name), ("content", content)], "");
     let policy = [
@@ -147,6 +156,11 @@ fn figures(document: &Document) -> Markup {
     all.push(("Took", duration(document.timeline.micros), String::new()));
     all.extend(count("Interruptions", kills));
     all.extend(count("Faults", faults.count()));
+    tiles(all)
+}
+
+/// Figures side by side.
+fn tiles(all: Vec<Figure>) -> Markup {
     let figure = |(name, value, note): Figure| {
         let value = plain("dd", plain("b", value).then(classed("span", "note", note)));
         plain("div", plain("dt", name).then(value))
@@ -182,10 +196,11 @@ fn outcome(document: &Document) -> Vec<Figure> {
     ]
 }
 
-fn navigation(document: &Document) -> Markup {
-    let links = contents(document)
-        .into_iter()
-        .map(|(id, name, _)| plain("li", element("a", &[("href", &format!("#{id}"))], name)));
+fn navigation(contents: &[Section]) -> Markup {
+    let links = contents.iter().map(|(id, name, _)| {
+        let link = element("a", &[("href", &format!("#{id}"))], name.as_str());
+        plain("li", link)
+    });
     element(
         "nav",
         &[("aria-label", "Sections")],
@@ -193,31 +208,32 @@ fn navigation(document: &Document) -> Markup {
     )
 }
 
-fn sections(document: &Document) -> Markup {
-    let sections = contents(document).into_iter().map(|(id, name, content)| {
+fn sections(contents: Vec<Section>) -> Markup {
+    let sections = contents.into_iter().map(|(id, name, content)| {
         let heading = format!("{id}-heading");
         element(
             "section",
-            &[("id", id), ("aria-labelledby", &heading)],
+            &[("id", &id), ("aria-labelledby", &heading)],
             element("h2", &[("id", &heading)], name).then(content),
         )
     });
     Markup::all(sections)
 }
 
-/// Every section that has something to show: id, name, content.
-fn contents(document: &Document) -> Vec<(&'static str, &'static str, Markup)> {
-    let mut all = vec![("timeline", "Timeline", timeline::section(document))];
+/// Every section that has something to show.
+fn contents(document: &Document) -> Vec<Section> {
+    let section = |id: &str, name: &str, content| (id.to_owned(), name.to_owned(), content);
+    let mut all = vec![section("timeline", "Timeline", timeline::section(document))];
     if !document.bindings.is_empty() {
-        all.push(("bindings", "Bindings", bindings::section(document)));
+        all.push(section("bindings", "Bindings", bindings::section(document)));
     }
     if !document.requests.is_empty() {
-        all.push(("requests", "Requests", requests::section(document)));
+        all.push(section("requests", "Requests", requests::section(document)));
     }
     if !document.logs.is_empty() {
-        all.push(("logs", "Connector’s log", logs::section(document)));
+        all.push(section("logs", "Connector’s log", logs::section(document)));
     }
-    all.push(("repeat", "Repeat it", options::section(document)));
+    all.push(section("repeat", "Repeat it", options::section(document)));
     all
 }
 
@@ -227,7 +243,7 @@ fn left_out(shown: usize, all: usize) -> Markup {
         return Markup::nothing();
     }
     let text = format!(
-        "{} more are left out here; `flow-sim run --json` has them all.",
+        "{} more are left out here; the JSON form (`--json`) has them all.",
         grouped((all - shown) as u64)
     );
     classed("p", "note", text)

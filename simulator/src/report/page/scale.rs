@@ -1,6 +1,6 @@
 //! From times to places: percentages, so that the drawing is as wide as the page, and its text as large as other text.
 
-use super::super::document::{Document, Lane, Request};
+use super::super::document::{Lane, Request};
 use super::super::markup::{Markup, classed, element};
 
 /// The height of the axis' labels in pixels.
@@ -21,14 +21,14 @@ pub(super) struct Scale {
 
 impl Scale {
     /// What the lanes cover.
-    pub(super) fn of(document: &Document, lanes: &[Lane]) -> Self {
+    pub(super) fn of(micros: u64, lanes: &[Lane]) -> Self {
         let spans = || lanes.iter().flat_map(|lane| &lane.spans);
         let from = spans().map(|span| span.began_micros).min();
         let to = spans().map(|span| span.ended_micros).max();
         let from = from.unwrap_or_default();
         Self {
             from,
-            to: to.unwrap_or(document.timeline.micros).max(from + 1),
+            to: to.unwrap_or(micros).max(from + 1),
         }
     }
 

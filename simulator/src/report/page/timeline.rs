@@ -2,15 +2,21 @@
 
 use super::super::document::{Document, Lane, Phase, Span, Transaction};
 use super::super::markup::{Markup, classed, element, plain, table};
-use super::drawing::figure;
+use super::drawing::{Drawing, figure};
 use super::phases::{PHASES, Shown};
 use super::{MOST_ROWS, left_out, number};
 use crate::figures::{duration, grouped};
 
 pub(super) fn section(document: &Document) -> Markup {
+    let drawing = Drawing {
+        id: "timeline",
+        micros: document.timeline.micros,
+        lanes: drawn(document),
+        requests: &document.requests,
+    };
     around(document)
-        .then(figure(document, drawn(document)))
-        .then(kills(document))
+        .then(figure(&drawing))
+        .then(kills(&document.timeline.lanes))
         .then(transactions(document))
 }
 
@@ -53,8 +59,8 @@ fn around(document: &Document) -> Markup {
     classed("p", "note", text)
 }
 
-fn kills(document: &Document) -> Markup {
-    let lanes = &document.timeline.lanes;
+/// What has interrupted sessions, as a table.
+pub(super) fn kills(lanes: &[Lane]) -> Markup {
     let rows: Vec<Markup> = lanes
         .iter()
         .flat_map(|lane| lane.kills.iter().map(move |kill| (lane, kill)))
