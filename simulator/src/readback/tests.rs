@@ -30,8 +30,7 @@ fn rows() -> Vec<Row> {
         key: vec![json!(key)],
         values: values.to_vec(),
         document: None,
-        delete: false,
-        document_bytes: 0,
+        ..Row::default()
     };
     let at = "2024-01-01T01:00:00.123456789+01:00";
     vec![

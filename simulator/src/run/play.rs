@@ -193,6 +193,7 @@ impl<'a> Play<'a> {
             options: self.options,
             spec: &published.built,
             version: &version,
+            maker: &maker,
             supply: &supply,
             narrator,
         };

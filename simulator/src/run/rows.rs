@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::combine::{combine, is_deletion};
 use crate::extract::{Extractor, pack};
 use crate::fixture::Document;
-use crate::runtime::{Row, Transaction};
+use crate::runtime::{Reducer, Row, Transaction};
 use crate::schema::Schema;
 
 /// Makes rows of a task's documents.
@@ -28,6 +28,8 @@ struct Binding<'a> {
     source: String,
     schema: &'a Schema,
     extractor: Extractor,
+    /// Whether every document is stored as it came, and never loaded.
+    is_delta: bool,
 }
 
 impl<'a> RowMaker<'a> {
@@ -71,6 +73,23 @@ impl<'a> RowMaker<'a> {
     }
 }
 
+impl Reducer for RowMaker<'_> {
+    fn key(&self, binding: u32, document: &Value) -> Vec<Value> {
+        let binding = self.bindings.get(binding as usize);
+        binding.map_or_else(Vec::new, |binding| binding.extractor.key(document))
+    }
+
+    fn reduce(&self, row: &Row, loaded: Value) -> Result<Row, String> {
+        let Some(binding) = self.bindings.get(row.binding as usize) else {
+            return Err(format!("there is no binding {}", row.binding));
+        };
+        let combined = row.combined.clone().unwrap_or_default();
+        let document = combine(loaded, combined, binding.schema)
+            .map_err(|error| format!("what was loaded does not go with what came: {error}"))?;
+        binding.row(&document)
+    }
+}
+
 impl<'a> Binding<'a> {
     fn new(
         catalog: &'a Catalog,
@@ -91,6 +110,7 @@ impl<'a> Binding<'a> {
             schema: &catalog.collections[&collection.name].schema,
             collection: collection.name,
             extractor,
+            is_delta: binding.delta_updates,
         })
     }
 
@@ -121,6 +141,8 @@ impl<'a> Binding<'a> {
             delete: is_deletion(document, self.schema).map_err(|error| error.to_string())?,
             document_bytes: text.len() as u64,
             document: self.extractor.has_document().then_some(text),
+            combined: (!self.is_delta).then(|| document.clone()),
+            exists: false,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The sessions of a run. Under the new runtime all shards of a task share a recovery log and take part in every transaction;
 //! under the old one each shard has a log of its own, and goes on by itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
@@ -9,6 +10,7 @@ use tokio::time::sleep;
 use super::error::{Error, Result};
 use super::narrator::{Event, Narrator};
 use super::options::Options;
+use super::rows::RowMaker;
 use super::supply::{Reader, Supply};
 use crate::runtime::{self, Incarnations, RecoveryLog, Runtime, Shard, Task, together};
 
@@ -20,6 +22,8 @@ pub(super) struct Sessions {
     pub(super) count: u64,
     /// The recovery logs, in the order of the key ranges.
     pub(super) logs: Vec<RecoveryLog>,
+    /// How many documents each standard binding has loaded as they were stored.
+    pub(super) loaded: BTreeMap<u32, u64>,
 }
 
 impl Sessions {
@@ -42,6 +46,7 @@ pub(super) struct Theatre<'a, 's, 'n> {
     pub(super) options: &'a Options,
     pub(super) spec: &'a MaterializationSpec,
     pub(super) version: &'a str,
+    pub(super) maker: &'a RowMaker<'a>,
     pub(super) supply: &'a Supply<'s>,
     pub(super) narrator: &'a Narrator<'n>,
 }
@@ -71,8 +76,13 @@ impl<'a> Theatre<'a, '_, '_> {
         if self.options.runtime == Runtime::V2 {
             self.session(&mut casts, 0, None).await?;
         }
+        let mut loaded = BTreeMap::new();
+        for (binding, count) in casts.iter().flat_map(|cast| cast.task.loaded()) {
+            *loaded.entry(*binding).or_default() += count;
+        }
         Ok(Sessions {
             count,
+            loaded,
             logs: casts.into_iter().map(|cast| cast.task.log).collect(),
         })
     }
@@ -91,14 +101,13 @@ impl<'a> Theatre<'a, '_, '_> {
                 .map(|shard| shard.number)
                 .filter(|_| !is_alone),
             restarts: self.options.restarts,
-            task: Task {
-                incarnations: incarnations.of_shard(shards.first().map_or(0, |shard| shard.number)),
-                runtime: self.options.runtime,
-                spec: self.spec,
-                version: self.version,
+            task: Task::new(
+                incarnations.of_shard(shards.first().map_or(0, |shard| shard.number)),
+                self.options.runtime,
+                (self.spec, self.version),
                 shards,
-                log: RecoveryLog::default(),
-            },
+                self.maker,
+            ),
         };
         groups.into_iter().map(cast).collect()
     }

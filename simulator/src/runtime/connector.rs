@@ -21,6 +21,9 @@ use super::step::{Observer, Step, Verdict};
 /// What is waited for when a process should end.
 const END: &str = "the end of its output";
 
+/// The name of what may come between other answers.
+const LOADED: &str = "Loaded";
+
 /// How long stderr may stay open after the process has ended: a child of its own may hold it.
 const STDERR_GRACE: Duration = Duration::from_millis(500);
 
@@ -100,6 +103,40 @@ impl Connector {
             Some(response) => the_one(response, awaited, pick),
             None => Err(self.ended_early(awaited).await),
         }
+    }
+
+    /// The same where any number of Loaded may come first, which are added to `loaded`.
+    pub async fn expect_after_loaded<T>(
+        &mut self,
+        awaited: &'static str,
+        loaded: &mut Vec<response::Loaded>,
+        pick: impl FnOnce(Response) -> Option<T>,
+    ) -> Result<T> {
+        loop {
+            let Some(mut response) = self.receive(awaited).await? else {
+                return Err(self.ended_early(awaited).await);
+            };
+            if names(&response) != LOADED {
+                return the_one(response, awaited, pick);
+            }
+            loaded.extend(response.loaded.take());
+        }
+    }
+
+    /// A violation if a response other than Loaded has come where none may.
+    pub fn expect_only_loaded(
+        &mut self,
+        place: &str,
+        loaded: &mut Vec<response::Loaded>,
+    ) -> Result<()> {
+        while let Some(mut response) = self.link.try_receive()? {
+            if names(&response) != LOADED {
+                let names = names(&response);
+                return Err(Error::violation(format!("it sent {names} {place}")));
+            }
+            loaded.extend(response.loaded.take());
+        }
+        Ok(())
     }
 
     /// A violation if a response has come where none may.
@@ -285,7 +322,7 @@ fn names(response: &Response) -> String {
         ("Validated", response.validated.is_some()),
         ("Applied", response.applied.is_some()),
         ("Opened", response.opened.is_some()),
-        ("Loaded", response.loaded.is_some()),
+        (LOADED, response.loaded.is_some()),
         ("Flushed", response.flushed.is_some()),
         ("StartedCommit", response.started_commit.is_some()),
         ("Acknowledged", response.acknowledged.is_some()),

@@ -6,9 +6,8 @@ use materialize_s3_parquet::protocol::flow::ConnectorState;
 
 use super::audience::Seat;
 use super::error::Result;
-use super::range::KeyRange;
-use super::row::{Row, Transaction};
 use super::session::Session;
+use super::standard::Share;
 use super::step::Step;
 use super::together::together;
 
@@ -17,26 +16,19 @@ type States = Vec<Option<ConnectorState>>;
 
 /// A shard in a session.
 pub(super) struct Member<'a> {
-    pub(super) range: KeyRange,
     pub(super) session: Session,
     pub(super) seat: Seat<'a>,
 }
 
 impl Member<'_> {
-    /// The rows of a transaction whose keys are this shard's.
-    fn rows<'t>(&self, transaction: &'t Transaction) -> Vec<&'t Row> {
-        let rows = transaction.rows.iter();
-        rows.filter(|row| self.range.takes(&row.key)).collect()
-    }
-
     async fn store(
         &mut self,
-        transaction: &Transaction,
+        share: &Share<'_>,
         checkpoint: Checkpoint,
         patches: Bytes,
     ) -> Result<Option<ConnectorState>> {
-        let rows = self.rows(transaction);
-        self.session.store(rows.into_iter(), &mut self.seat).await?;
+        let rows = share.rows.iter().map(AsRef::as_ref);
+        self.session.store(rows, &mut self.seat).await?;
         self.session
             .start_commit(checkpoint, patches, &mut self.seat)
             .await
@@ -76,15 +68,23 @@ impl Members<'_> {
         together(all).await.into_iter().collect()
     }
 
+    /// Has each shard asked for what its share of a transaction needs.
+    pub(super) async fn load(&mut self, shares: &[Share<'_>]) -> Result<()> {
+        let all = self.0.iter_mut().zip(shares);
+        let all = all.map(|(member, share)| member.session.load(share.asked(), &mut member.seat));
+        together(all).await.into_iter().collect()
+    }
+
     /// Sends each shard its rows, and waits until all have started to commit.
     pub(super) async fn store(
         &mut self,
-        transaction: &Transaction,
+        shares: &[Share<'_>],
         checkpoint: &Checkpoint,
         patches: &Bytes,
     ) -> Result<States> {
-        let all = self.0.iter_mut();
-        let all = all.map(|member| member.store(transaction, checkpoint.clone(), patches.clone()));
+        let all = self.0.iter_mut().zip(shares);
+        let all =
+            all.map(|(member, share)| member.store(share, checkpoint.clone(), patches.clone()));
         together(all).await.into_iter().collect()
     }
 

@@ -15,6 +15,7 @@ mod range;
 mod recovery;
 mod row;
 mod session;
+mod standard;
 mod step;
 mod task;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use range::{KeyRange, key_hash};
 pub use recovery::{RecoveryLog, merge, patches_json};
 pub use row::{Row, Runtime, Transaction, Tuples};
 pub use session::Session;
+pub use standard::Reducer;
 pub use step::{Observer, Step, Verdict};
 pub use task::{Shard, Task};
 pub use together::together;

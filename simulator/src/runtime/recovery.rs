@@ -1,5 +1,7 @@
 //! The recovery log: what survives every crash. In memory; a clone is a snapshot, and to restore is to put it back.
 
+use std::collections::BTreeMap;
+
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
 use serde_json::Value;
@@ -15,11 +17,30 @@ pub struct RecoveryLog {
     pub checkpoint: Checkpoint,
     /// How many transactions are committed.
     pub committed: u64,
+    /// The highest packed key that a standard binding may have stored, by its state key: what is higher need not be loaded.
+    pub max_keys: BTreeMap<String, Vec<u8>>,
     /// The specification that was applied last, with its version.
     pub applied: Option<(MaterializationSpec, String)>,
 }
 
 impl RecoveryLog {
+    /// Whether a key of a standard binding may have been stored before.
+    pub fn may_exist(&self, state_key: &str, key: &[u8]) -> bool {
+        match self.max_keys.get(state_key) {
+            Some(max) => key <= max.as_slice(),
+            // A binding that was there before it became a standard one.
+            None => self.committed > 0,
+        }
+    }
+
+    /// Notes that a key of a standard binding will be stored; none only notes the binding.
+    pub fn raise_max_key(&mut self, state_key: &str, key: Option<Vec<u8>>) {
+        let max = self.max_keys.entry(state_key.to_owned()).or_default();
+        if let Some(key) = key.filter(|key| key > max) {
+            *max = key;
+        }
+    }
+
     /// Takes a connector's update in. Returns the merge patches that the new runtime passes on: none where there is no
     /// update, and two for a replacement.
     pub fn update(&mut self, update: Option<&ConnectorState>) -> Result<Vec<Value>> {

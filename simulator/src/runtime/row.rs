@@ -48,7 +48,7 @@ pub enum Tuples {
 }
 
 /// One row: what one Store carries.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// The index of its binding.
     pub binding: u32,
@@ -62,15 +62,36 @@ pub struct Row {
     pub delete: bool,
     /// The bytes of the document this row was made of, as JSON.
     pub document_bytes: u64,
+    /// The document of a standard binding, for what is loaded to be reduced with it; none for delta updates.
+    pub combined: Option<Value>,
+    /// Whether the key was loaded: never for delta updates.
+    pub exists: bool,
 }
 
 impl Row {
-    /// The Store that carries this row. `exists` is never set: bindings are delta updates, and those are not loaded.
+    /// The Load that asks for its key.
+    pub fn load(&self, tuples: Tuples) -> Request {
+        let mut load = request::Load {
+            binding: self.binding,
+            ..request::Load::default()
+        };
+        match tuples {
+            Tuples::Packed => load.key_packed = pack(&self.key).into(),
+            Tuples::Json => load.key_json = json_array(&self.key).into(),
+        }
+        Request {
+            load: Some(load),
+            ..Request::default()
+        }
+    }
+
+    /// The Store that carries this row.
     pub fn request(&self, tuples: Tuples) -> Request {
         let mut store = request::Store {
             binding: self.binding,
             doc_json: self.document.clone().unwrap_or_default().into(),
             delete: self.delete,
+            exists: self.exists,
             ..request::Store::default()
         };
         match tuples {

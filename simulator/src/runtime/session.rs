@@ -1,8 +1,8 @@
 //! One session of one shard: Open, and then transactions until the input ends. What the protocol does not allow is an error.
 //!
 //! ```text
-//! in : Open   ( Acknowledge   Flush   Store*   StartCommit   )*  Acknowledge?  EOF
-//! out: Opened ( Acknowledged  Flushed          StartedCommit )*  Acknowledged? EOF
+//! in : Open   ( Acknowledge   Load*   Flush   Store*   StartCommit   )*  Acknowledge?  EOF
+//! out: Opened ( Acknowledged  Loaded* Flushed          StartedCommit )*  Acknowledged? EOF
 //! ```
 
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub struct Session {
     connector: Connector,
     tuples: Tuples,
     phase: Phase,
+    /// What was loaded for the transaction that goes on.
+    loaded: Vec<response::Loaded>,
 }
 
 impl Session {
@@ -58,6 +60,7 @@ impl Session {
             connector,
             tuples,
             phase: Phase::Opening,
+            loaded: Vec::new(),
         };
         session
             .send(Request {
@@ -98,6 +101,25 @@ impl Session {
         self.reach(Step::AcknowledgeSent, observer).await
     }
 
+    /// Asks for the keys of rows. They may be asked for before Acknowledged has come.
+    pub async fn load<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r Row> + Send,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        for (row, count) in rows.zip(1..) {
+            self.connector.feed(&row.load(self.tuples)).await?;
+            self.reach(Step::LoadSent { count }, observer).await?;
+        }
+        self.connector.flush().await;
+        Ok(())
+    }
+
+    /// What was loaded since the last time.
+    pub fn take_loaded(&mut self) -> Vec<response::Loaded> {
+        std::mem::take(&mut self.loaded)
+    }
+
     /// Whether Acknowledged is still due.
     pub fn is_acknowledging(&self) -> bool {
         self.phase == Phase::Acknowledging
@@ -110,7 +132,9 @@ impl Session {
     ) -> Result<Option<ConnectorState>> {
         let acknowledged = self
             .connector
-            .expect("Acknowledged", |response| response.acknowledged)
+            .expect_after_loaded("Acknowledged", &mut self.loaded, |response| {
+                response.acknowledged
+            })
             .await;
         self.connector.tell_logs(observer);
         let acknowledged = acknowledged?;
@@ -125,7 +149,8 @@ impl Session {
         patches: Bytes,
         observer: &mut dyn Observer,
     ) -> Result<Option<ConnectorState>> {
-        self.connector.expect_silence("before Flush was sent")?;
+        self.connector
+            .expect_only_loaded("before Flush was sent", &mut self.loaded)?;
         let flush = request::Flush {
             state_patches_json: patches,
             ..request::Flush::default()
@@ -138,7 +163,7 @@ impl Session {
         self.reach(Step::FlushSent, observer).await?;
         let flushed = self
             .connector
-            .expect("Flushed", |response| response.flushed)
+            .expect_after_loaded("Flushed", &mut self.loaded, |response| response.flushed)
             .await;
         self.connector.tell_logs(observer);
         let flushed = flushed?;
@@ -192,6 +217,11 @@ impl Session {
     /// Ends the session in good order: closes the input and requires the end of the output and exit status 0. Where
     /// Acknowledged is still due, the connector may send it first, and its state is returned.
     pub async fn end(mut self, observer: &mut dyn Observer) -> Result<Option<ConnectorState>> {
+        if !self.loaded.is_empty() {
+            return Err(Error::violation(
+                "it sent Loaded where nothing was asked for",
+            ));
+        }
         self.connector.close_input().await;
         self.reach(Step::InputClosed, observer).await?;
         let mut state = None;

@@ -25,6 +25,11 @@ pub enum Step {
     Acknowledged,
     /// The state of Acknowledged is in the recovery log.
     AcknowledgedPersisted,
+    /// A Load was handed to the pipe.
+    LoadSent {
+        /// How many of this transaction have been, this one included.
+        count: u64,
+    },
     /// Flush was sent.
     FlushSent,
     /// Flushed was received; its state is not persisted yet.

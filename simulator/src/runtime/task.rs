@@ -1,9 +1,11 @@
 //! A task: sessions one after the other on top of one recovery log, each from Apply to the end of its input.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
-use materialize_s3_parquet::protocol::materialize::request;
+use materialize_s3_parquet::protocol::materialize::{request, response};
 use serde_json::Value;
 
 use super::audience::{Alone, Audience, Seat};
@@ -14,6 +16,7 @@ use super::range::KeyRange;
 use super::recovery::{RecoveryLog, patches_json};
 use super::row::{Runtime, Transaction};
 use super::session::Session;
+use super::standard::{Committing, Memory, Reducer, Share};
 use super::step::{Observer, Step};
 use super::together::together;
 use super::unary::Incarnations;
@@ -60,9 +63,44 @@ pub struct Task<'a> {
     pub shards: Vec<Shard>,
     /// What survives its crashes.
     pub log: RecoveryLog,
+    /// Keeps its standard bindings.
+    reducer: &'a dyn Reducer,
+    memory: Memory,
+    /// The transaction that is being committed, for connectors that keep the checkpoint themselves: they may have committed it
+    /// when the runtime does not know.
+    pending: Option<(Checkpoint, Committing)>,
+    /// Whether the connector wants to be asked for every key.
+    loads_all: bool,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// A task that begins, of a specification and its version.
+    pub fn new(
+        incarnations: Incarnations<'a>,
+        runtime: Runtime,
+        (spec, version): (&'a MaterializationSpec, &'a str),
+        shards: Vec<Shard>,
+        reducer: &'a dyn Reducer,
+    ) -> Self {
+        Self {
+            incarnations,
+            runtime,
+            spec,
+            version,
+            shards,
+            log: RecoveryLog::default(),
+            reducer,
+            memory: Memory::default(),
+            pending: None,
+            loads_all: false,
+        }
+    }
+
+    /// How many documents each standard binding has loaded as they were stored.
+    pub fn loaded(&self) -> &BTreeMap<u32, u64> {
+        &self.memory.loaded
+    }
+
     /// Plays a session from Apply to the end of the input: first it recovers, then it runs `transactions`, which are those
     /// that follow the last committed one.
     pub async fn session(
@@ -96,12 +134,19 @@ impl Task<'_> {
         members: &mut Members<'s>,
         audience: &'s dyn Audience,
     ) -> Result<()> {
-        self.open(members, audience).await?;
+        if self.open(members, audience).await? {
+            feed.next().await;
+            let transaction = self.log.committed - 1;
+            members.reach(Step::Committed { transaction }).await?;
+        }
         members.acknowledge(&Bytes::new()).await?;
         while let Some(transaction) = feed.next().await {
+            let shares = self.shares(transaction);
+            members.load(&shares).await?;
             let acknowledged = self.acknowledged(members).await?;
+            let checkpoint = advance(&self.log.checkpoint, transaction);
             let committed = self
-                .transaction(members, transaction, &acknowledged)
+                .transaction(members, shares, checkpoint, &acknowledged)
                 .await?;
             // The new runtime stops right after a commit; the next session acknowledges it.
             if self.runtime == Runtime::V1 || !feed.is_at_end() {
@@ -150,12 +195,12 @@ impl Task<'_> {
     }
 
     /// Starts a process for each shard, one after the other, so that each has the same number in every run, and opens a
-    /// session on all of them at once.
+    /// session on all of them at once. Whether the connector had committed a transaction that the runtime did not know of.
     async fn open<'s>(
         &mut self,
         members: &mut Members<'s>,
         audience: &'s dyn Audience,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut started = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
             let mut seat = Seat::new(shard.number, audience);
@@ -167,20 +212,74 @@ impl Task<'_> {
             let open = self.open_request(range);
             async move {
                 let (session, opened) = Session::open(connector, open, tuples, &mut seat).await?;
-                if opened.runtime_checkpoint.is_some() {
-                    return Err(Error::violation(
-                        "Opened holds a runtimeCheckpoint: connectors that keep the checkpoint themselves are not supported yet",
-                    ));
-                }
-                Ok(Member {
-                    range,
-                    session,
-                    seat,
-                })
+                Ok((Member { session, seat }, opened))
             }
         });
-        let sessions = together(sessions).await;
-        members.0 = sessions.into_iter().collect::<Result<_>>()?;
+        let sessions = together(sessions).await.into_iter();
+        let sessions: Vec<(Member<'s>, response::Opened)> = sessions.collect::<Result<_>>()?;
+        let mut opened = Vec::with_capacity(sessions.len());
+        for (member, said) in sessions {
+            members.0.push(member);
+            opened.push(said);
+        }
+        self.loads_all = opened.iter().any(|opened| opened.disable_load_optimization);
+        self.adopt(opened)
+    }
+
+    /// Takes in where a connector stands that keeps the checkpoint itself. Whether it had committed the pending transaction.
+    fn adopt(&mut self, opened: Vec<response::Opened>) -> Result<bool> {
+        let mut checkpoints = opened.into_iter().map(|opened| opened.runtime_checkpoint);
+        let first = checkpoints.next().flatten();
+        if checkpoints.any(|checkpoint| checkpoint.is_some()) {
+            return Err(Error::violation(
+                "Opened of a shard other than the first holds a runtimeCheckpoint; only the first may say where the task stands",
+            ));
+        }
+        let pending = self.pending.take();
+        let Some(checkpoint) = first.filter(|first| *first != self.log.checkpoint) else {
+            return Ok(false);
+        };
+        let Some((_, rows)) = pending.filter(|(pending, _)| *pending == checkpoint) else {
+            return Err(Error::violation(format!(
+                "Opened holds the runtimeCheckpoint {}, which is neither the last one that was committed nor that of the \
+                 transaction that was interrupted",
+                serde_json::json!(checkpoint)
+            )));
+        };
+        self.log.checkpoint = checkpoint;
+        self.log.committed += 1;
+        self.memory.remember(rows);
+        Ok(true)
+    }
+
+    /// What each shard has to do with a transaction.
+    fn shares<'t>(&self, transaction: &'t Transaction) -> Vec<Share<'t>> {
+        let bindings = &self.spec.bindings;
+        let may_exist = |binding: u32, key: &[u8]| {
+            let state_key = bindings
+                .get(binding as usize)
+                .map_or("", |binding| &binding.state_key);
+            self.loads_all || self.log.may_exist(state_key, key)
+        };
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| Share::of(transaction, shard.range, may_exist))
+            .collect()
+    }
+
+    /// Takes in what was loaded, and notes the keys that will be stored, before they are.
+    fn reduce(&mut self, members: &mut Members<'_>, shares: &mut [Share<'_>]) -> Result<()> {
+        for (member, share) in members.0.iter_mut().zip(&mut *shares) {
+            let loaded = member.session.take_loaded();
+            share.reduce(loaded, self.reducer, &mut self.memory)?;
+        }
+        let standard = self.spec.bindings.iter().zip(0..);
+        for (binding, index) in standard.filter(|(binding, _)| !binding.delta_updates) {
+            let keys = shares.iter().flat_map(Share::places);
+            let highest = keys.filter(|(binding, _)| *binding == index).max();
+            let highest = highest.map(|(_, key)| key);
+            self.log.raise_max_key(&binding.state_key, highest);
+        }
         Ok(())
     }
 
@@ -214,15 +313,20 @@ impl Task<'_> {
     async fn transaction(
         &mut self,
         members: &mut Members<'_>,
-        transaction: &Transaction,
+        mut shares: Vec<Share<'_>>,
+        checkpoint: Checkpoint,
         acknowledged: &[Value],
     ) -> Result<Vec<Value>> {
         let flushed = members.flush(&self.patches(acknowledged)).await?;
+        self.reduce(members, &mut shares)?;
         let flushed = self.update(&flushed)?;
         members.reach(Step::FlushedPersisted).await?;
-        let checkpoint = advance(&self.log.checkpoint, transaction);
         let patches = self.patches(&flushed);
-        let started = members.store(transaction, &checkpoint, &patches).await?;
+        self.pending = Some((checkpoint.clone(), Committing::of(&shares)));
+        let started = members.store(&shares, &checkpoint, &patches).await?;
+        if let Some((_, rows)) = self.pending.take() {
+            self.memory.remember(rows);
+        }
         // Here state and checkpoint become durable together.
         let patches = self.update(&started)?;
         self.log.checkpoint = checkpoint;

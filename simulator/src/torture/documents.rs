@@ -47,7 +47,7 @@ impl Document {
             values: vec![json!(generation), json!(self.payload), json!(self.number)],
             document_bytes: text.len() as u64,
             document: binding.document.then_some(text),
-            delete: false,
+            ..Row::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod scripted;
 mod shards;
+mod standard;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::Codec;
-use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::flow::{MaterializationSpec, materialization_spec};
 use materialize_s3_parquet::protocol::materialize::{Request, request};
 use serde_json::json;
 
@@ -22,8 +23,8 @@ fn transaction(rows: u32) -> Transaction {
         key: vec![json!(index)],
         values: vec![json!("x".repeat(40)), json!({"n": index})],
         document: Some(json!({"id": index}).to_string()),
-        delete: false,
         document_bytes: 10,
+        ..Row::default()
     };
     Transaction {
         rows: (0..rows).map(row).collect(),
@@ -87,14 +88,9 @@ async fn play_shards(
         name: "acmeCo/mat".to_owned(),
         ..MaterializationSpec::default()
     };
-    let mut task = Task {
-        incarnations: Incarnations::new(&launch, Duration::from_secs(2)),
-        runtime,
-        spec: &spec,
-        version: "0123456789abcdef",
-        shards,
-        log: RecoveryLog::default(),
-    };
+    let incarnations = Incarnations::new(&launch, Duration::from_secs(2));
+    let version = (&spec, "0123456789abcdef");
+    let mut task = Task::new(incarnations, runtime, version, shards, &standard::Sums);
     let mut notebook = Notebook {
         kill_at,
         ..Notebook::default()
@@ -114,6 +110,7 @@ fn name(request: &Request) -> &'static str {
         ("spec", request.spec.is_some()),
         ("apply", request.apply.is_some()),
         ("open", request.open.is_some()),
+        ("load", request.load.is_some()),
         ("flush", request.flush.is_some()),
         ("store", request.store.is_some()),
         ("startCommit", request.start_commit.is_some()),
