@@ -26,6 +26,7 @@ mod runs;
 mod servers;
 mod sessions;
 mod snapshot;
+mod standard;
 mod stores;
 mod streaming;
 mod torture;

@@ -62,8 +62,9 @@ Examples:
     flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
       A server that is there already, such as that of `flow-sim s3 --port 9000`.
 
-  flow-sim run flow.yaml --connector './my-connector --verbose'
-      Another connector.
+  flow-sim run flow.yaml --s3 none --connector './my-connector --verbose'
+      Any other connector, with the configuration that the catalog has for it. Standard bindings
+      are loaded, reduced and stored; what is loaded must be what was stored.
 
   ./make-documents | flow-sim run flow.yaml --fixture - --max-time 10 --max-docs 100000
       Documents as they come, in transactions of at most 10 seconds and 100,000 documents.
@@ -155,8 +156,9 @@ pub(super) struct RunArguments {
     /// made, through standard input or a FIFO
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) max_time: Option<Duration>,
-    /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), or the URL of any
-    /// server, with credentials from the usual AWS variables
+    /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), the URL of any
+    /// server, with credentials from the usual AWS variables, or `none`: the configuration stays as it is in the catalog,
+    /// and no files are read back
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
     /// The bucket; it is made if it is not there

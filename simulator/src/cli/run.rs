@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         stream.line(&line);
     }
     Ok(match document.verdict {
-        Verdict::Equal => ExitCode::SUCCESS,
+        Verdict::Equal | Verdict::NotReadBack => ExitCode::SUCCESS,
         Verdict::Different | Verdict::Failed => ExitCode::FAILURE,
     })
 }
@@ -108,11 +108,12 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
         "embedded" => Ok(Store::Embedded),
         "minio" => Ok(Store::Minio),
         "ceph" => Ok(Store::Ceph),
+        "none" => Ok(Store::None),
         url if url.starts_with("http://") || url.starts_with("https://") => {
             location(url).map(Store::At)
         }
         other => Err(Failure::usage(format!(
-            "--s3 is `{other}`; write embedded, minio, ceph, or a URL such as http://127.0.0.1:9000"
+            "--s3 is `{other}`; write embedded, minio, ceph, none, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }

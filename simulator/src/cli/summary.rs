@@ -27,6 +27,9 @@ pub(super) fn summary(report: &Report, output: Option<&Path>) -> Vec<String> {
 }
 
 fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
+    if !binding.is_read_back {
+        return unread(binding);
+    }
     let (json, parquet) = (binding.json_bytes, binding.file_bytes());
     let mut lines = vec![
         binding.collection.clone(),
@@ -54,6 +57,27 @@ fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
     lines
 }
 
+/// A binding whose files were not read back.
+fn unread(binding: &BindingReport) -> Vec<String> {
+    let mut lines = vec![
+        binding.collection.clone(),
+        format!("  resource   {}", binding.prefix),
+        format!("  documents  {}", grouped(binding.documents)),
+        format!("  stored     {} rows", grouped(binding.rows)),
+        format!(
+            "  bytes in   {} (the rows' documents as JSON)",
+            bytes(binding.json_bytes)
+        ),
+    ];
+    if binding.loaded > 0 {
+        let loaded = grouped(binding.loaded);
+        lines.push(format!(
+            "  loaded     {loaded} documents, all as they had been stored"
+        ));
+    }
+    lines
+}
+
 fn ratio(json: u64, parquet: u64) -> String {
     figures::ratio(json, parquet)
         .map(|ratio| format!(" (Parquet; compression ratio {ratio})"))
@@ -62,6 +86,9 @@ fn ratio(json: u64, parquet: u64) -> String {
 
 fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
     let mut lines = Vec::new();
+    if report.bucket.is_empty() {
+        return lines;
+    }
     if let Some(folder) = output {
         lines.push(format!(
             "The files are in {}: duckdb -c \"FROM '{0}/**/*.parquet' LIMIT 10\"",
@@ -85,7 +112,15 @@ fn verdict(report: &Report) -> String {
         .map(|difference| format!("DIFFERENT: {difference}"))
         .collect();
     if differences.is_empty() {
-        return format!("{} compared, all equal", plural(report.equal_rows(), "row"));
+        let compared = plural(report.equal_rows(), "row");
+        let loaded = plural(report.loaded(), "document");
+        return match report.unread_rows() {
+            None => format!("{compared} compared, all equal"),
+            Some(unread) => format!(
+                "{} stored and not read back, {loaded} loaded as they had been stored, {compared} compared, all equal",
+                plural(unread, "row")
+            ),
+        };
     }
     differences.join("\n")
 }

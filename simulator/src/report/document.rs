@@ -43,6 +43,8 @@ pub struct Document {
 pub enum Verdict {
     /// What was read back is what was sent.
     Equal,
+    /// Nothing was read back; what standard bindings have loaded is what was stored.
+    NotReadBack,
     /// Something that was read back differs from what was sent.
     Different,
     /// It ended before it could be read back.
@@ -95,8 +97,14 @@ pub struct Run {
 pub struct Binding {
     /// The source.
     pub collection: String,
-    /// The key prefix of its files.
+    /// The key prefix of its files; the resource path, where they were not read back.
     pub prefix: String,
+    /// Whether it has delta updates; a standard binding loads, reduces and stores whole documents.
+    pub is_delta: bool,
+    /// Whether its files were read back.
+    pub is_read_back: bool,
+    /// How many documents a standard binding has loaded, all of them as they were stored.
+    pub loaded: u64,
     /// How many documents the source had for it, before they were combined.
     pub documents: u64,
     /// How many rows were sent and committed.

@@ -43,10 +43,11 @@ impl Document {
             .collect();
         Self {
             version: VERSION,
-            verdict: match (report, differences.is_empty()) {
-                (None, _) => Verdict::Failed,
-                (Some(_), true) => Verdict::Equal,
-                (Some(_), false) => Verdict::Different,
+            verdict: match report {
+                None => Verdict::Failed,
+                Some(_) if !differences.is_empty() => Verdict::Different,
+                Some(report) if is_unread(report) => Verdict::NotReadBack,
+                Some(_) => Verdict::Equal,
             },
             run: run(context, recording),
             bindings: published(recording)
@@ -61,6 +62,12 @@ impl Document {
             logs: logs(recording),
         }
     }
+}
+
+/// Whether nothing was read back, and there was something to read.
+fn is_unread(report: &Report) -> bool {
+    let mut bindings = report.bindings.iter();
+    !report.bindings.is_empty() && bindings.all(|binding| !binding.is_read_back)
 }
 
 fn run(context: &Context<'_>, recording: &Recording) -> Run {
@@ -111,6 +118,7 @@ fn store(store: &Store) -> &'static str {
         Store::Minio => "minio",
         Store::Ceph => "ceph",
         Store::At(_) => "url",
+        Store::None => "none",
     }
 }
 
@@ -150,7 +158,10 @@ fn of_binding(
         .collect();
     Binding {
         collection: binding.collection.clone().unwrap_or_default().name,
-        prefix: prefix(binding),
+        prefix: report.map_or_else(|| prefix(binding), |report| report.prefix.clone()),
+        is_delta: binding.delta_updates,
+        is_read_back: report.is_some_and(|report| report.is_read_back),
+        loaded: report.map(|report| report.loaded).unwrap_or_default(),
         documents: report.map(|report| report.documents).unwrap_or_default(),
         rows: report.map(|report| report.rows).unwrap_or_default(),
         json_bytes: report.map(|report| report.json_bytes).unwrap_or_default(),

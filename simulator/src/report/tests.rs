@@ -398,7 +398,7 @@ async fn the_shape_of_the_json_is_pinned() {
 bindings bindings.collection bindings.difference bindings.documents bindings.equalRows bindings.fields \
 bindings.fields.column bindings.fields.constraint bindings.fields.field bindings.fields.pointer bindings.fields.reason \
 bindings.fields.role bindings.fields.types bindings.fields.verdict bindings.fields.why bindings.fileBytes bindings.files \
-bindings.jsonBytes bindings.otherColumns bindings.prefix bindings.preview bindings.preview.columns bindings.preview.rows \
+bindings.isDelta bindings.isReadBack bindings.jsonBytes bindings.loaded bindings.otherColumns bindings.prefix bindings.preview bindings.preview.columns bindings.preview.rows \
 bindings.rows logs logs.atMicros logs.fields logs.level logs.message problems requests requests.attempt \
 requests.beganMicros requests.bytes requests.code requests.endedMicros requests.fault requests.key requests.number \
 requests.operation requests.part requests.status requests.uploadId run run.began run.bucket run.catalog run.codec \

@@ -75,13 +75,8 @@ fn merged(builders: Vec<Builder>) -> Vec<Lane> {
         let is_around = matches!(first.name.as_str(), PREPARE | READ_BACK);
         let kept = if is_around { 1 } else { side_by_side.len() };
         for (lane, number) in side_by_side.into_iter().take(kept).zip(1..) {
-            merged.push(match is_alone || is_around {
-                true => lane,
-                false => Lane {
-                    shard: Some(number),
-                    ..lane
-                },
-            });
+            let shard = (!is_alone && !is_around).then_some(number);
+            merged.push(Lane { shard, ..lane });
         }
     }
 }
@@ -218,7 +213,7 @@ impl Builder {
                 self.kill(at, describe(*step));
             }
             Event::Committed { shard, rows, .. } if self.is_own(*shard) => {
-                self.committed.push((at, *rows as u64))
+                self.committed(at, *rows as u64);
             }
             Event::Comparing { .. } | Event::Requests(_) if !self.is_reading_back => {
                 self.end(at);

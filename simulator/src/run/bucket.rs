@@ -83,6 +83,11 @@ impl Bucket {
             Store::Minio => contained(minio::IMAGE).await?,
             Store::Ceph => contained(ceph::IMAGE).await?,
             Store::At(location) => (location.clone(), Guard::None),
+            Store::None => {
+                return Err(Error::Usage(
+                    "there is no bucket where the store is `none`".to_owned(),
+                ));
+            }
         };
         let name = name.unwrap_or(BUCKET).to_owned();
         let bucket = Self {

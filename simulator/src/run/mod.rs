@@ -11,6 +11,7 @@ mod folder;
 mod narrator;
 mod options;
 mod play;
+mod read_back;
 mod report;
 mod rows;
 mod sessions;

@@ -91,4 +91,6 @@ pub enum Store {
     Ceph,
     /// A server that is there already.
     At(Location),
+    /// Wherever the connector writes: its configuration stays as the catalog has it, and no files are read back.
+    None,
 }

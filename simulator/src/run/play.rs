@@ -1,10 +1,8 @@
 //! The run itself, step by step.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::{request, response};
 use serde_json::{Value, json};
 
@@ -14,16 +12,15 @@ use super::documents::Documents;
 use super::error::{Error, Result};
 use super::folder::Folder;
 use super::narrator::{Event, Narrator, Progress, Published};
-use super::options::Options;
-use super::report::{BindingReport, FileReport, Report};
+use super::options::{Options, Store};
+use super::read_back::ReadBack;
+use super::report::Report;
 use super::rows::RowMaker;
 use super::sessions::{Sessions, Theatre};
 use super::supply::Supply;
 use crate::catalog::{Catalog, Materialization, Publication, build, validate};
-use crate::readback::{Duck, Expected, Fetched, Knobs, compare, fetch, prefix};
-use crate::runtime::{
-    Incarnations, KeyRange, LocalCommand, Runtime, Shard, Transaction, incarnation_seed,
-};
+use crate::readback::prefix;
+use crate::runtime::{Incarnations, LocalCommand, Runtime, Transaction, incarnation_seed};
 use crate::selection::Algorithm;
 
 /// Plays a catalog from end to end, then reads the bucket back and compares.
@@ -36,24 +33,31 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     });
     let documents = Documents::read(options, progress)?;
     let folder = Folder::new(options.output.as_deref())?;
-    let bucket = Bucket::open(&options.store, options.bucket.as_deref(), options.seed).await?;
-    progress.event(Event::Bucket {
-        name: bucket.name.clone(),
-        endpoint: bucket.location.endpoint.clone(),
-    });
-    configure(options, &bucket, &mut task);
+    let bucket = match &options.store {
+        Store::None => None,
+        store => Some(Bucket::open(store, options.bucket.as_deref(), options.seed).await?),
+    };
+    if let Some(bucket) = &bucket {
+        progress.event(Event::Bucket {
+            name: bucket.name.clone(),
+            endpoint: bucket.location.endpoint.clone(),
+        });
+    }
+    configure(options, bucket.as_ref(), &mut task);
 
     let played = Play {
         options,
         catalog: &catalog,
         name: &name,
         task: &task,
-        bucket: &bucket,
+        bucket: bucket.as_ref(),
         folder: &folder,
     };
     // Boxed, because it is large, and so is whatever awaits it.
     let report = Box::pin(played.play(documents, progress)).await?;
-    bucket.close().await?;
+    if let Some(bucket) = bucket {
+        bucket.close().await?;
+    }
     Ok(report)
 }
 
@@ -89,9 +93,11 @@ fn choose_task(options: &Options, catalog: &Catalog) -> Result<(String, Material
 }
 
 /// Fills the store, and the interval if the options have one, into the endpoint's configuration.
-fn configure(options: &Options, bucket: &Bucket, task: &mut Materialization) {
+fn configure(options: &Options, bucket: Option<&Bucket>, task: &mut Materialization) {
     let config = task.endpoint.config_mut();
-    bucket.configure(config);
+    if let Some(bucket) = bucket {
+        bucket.configure(config);
+    }
     if let (Some(interval), Value::Object(members)) = (options.interval, config) {
         members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
     }
@@ -114,7 +120,8 @@ struct Play<'a> {
     catalog: &'a Catalog,
     name: &'a str,
     task: &'a Materialization,
-    bucket: &'a Bucket,
+    /// None where nothing is known of the connector's store.
+    bucket: Option<&'a Bucket>,
     folder: &'a Folder,
 }
 
@@ -132,7 +139,8 @@ impl<'a> Play<'a> {
     async fn play(&self, documents: Documents, progress: &mut dyn Progress) -> Result<Report> {
         let narrator = Narrator::new(progress, self.options.shards);
         let conversation = self.converse(documents, &narrator).await;
-        narrator.event(Event::Requests(self.bucket.requests()));
+        let requests = self.bucket.map(Bucket::requests);
+        narrator.event(Event::Requests(requests.unwrap_or_default()));
         let Conversation {
             spec,
             published,
@@ -140,14 +148,24 @@ impl<'a> Play<'a> {
             committed,
             sessions,
         } = conversation?;
-        let bindings = self
-            .read_back(&published.built, &maker, &committed, &narrator)
+        let read_back = ReadBack {
+            options: self.options,
+            config: self.task.endpoint.config(),
+            bucket: self.bucket,
+            folder: self.folder,
+            loaded: &sessions.loaded,
+        };
+        let bindings = read_back
+            .bindings(&published.built, &maker, &committed, &narrator)
             .await?;
+        let bucket = self.bucket;
+        let name = bucket.map(|bucket| bucket.name.clone());
+        let endpoint = bucket.map(|bucket| bucket.location.endpoint.clone());
         Ok(Report {
             task: self.name.to_owned(),
-            bucket: self.bucket.name.clone(),
-            endpoint: self.bucket.location.endpoint.clone(),
-            is_ephemeral: self.bucket.is_ephemeral(),
+            bucket: name.unwrap_or_default(),
+            endpoint: endpoint.unwrap_or_default(),
+            is_ephemeral: bucket.is_some_and(Bucket::is_ephemeral),
             spec,
             validated: published.validated,
             built: published.built,
@@ -156,7 +174,7 @@ impl<'a> Play<'a> {
             sessions: sessions.count,
             recovery: sessions.logs,
             logs: narrator.logs(),
-            unsupported_requests: self.bucket.unsupported_requests(),
+            unsupported_requests: bucket.map(Bucket::unsupported_requests).unwrap_or_default(),
         })
     }
 
@@ -258,108 +276,20 @@ impl<'a> Play<'a> {
             let outcomes = &selection.selection.outcomes;
             narrator.event(Event::Selected {
                 collection: binding.collection.clone().unwrap_or_default().name,
-                prefix: prefix(binding),
+                prefix: match self.bucket {
+                    Some(_) => prefix(binding),
+                    None => binding.resource_path.join("/"),
+                },
                 selected: outcomes
                     .iter()
                     .filter(|outcome| outcome.verdict.is_selected())
                     .count(),
                 fields: outcomes.len(),
             });
-            self.bucket.require_empty(&prefix(binding)).await?;
+            if let Some(bucket) = self.bucket {
+                bucket.require_empty(&prefix(binding)).await?;
+            }
         }
         Ok(published)
-    }
-
-    async fn read_back(
-        &self,
-        spec: &MaterializationSpec,
-        maker: &RowMaker<'_>,
-        committed: &[Arc<Transaction>],
-        narrator: &Narrator<'_>,
-    ) -> Result<Vec<BindingReport>> {
-        let duck = Duck::start()?;
-        let knobs = Knobs::of(self.task.endpoint.config());
-        let ranges: Vec<KeyRange> = Shard::split(self.options.shards)
-            .iter()
-            .map(|shard| shard.range)
-            .collect();
-        let transactions = committed.iter().map(AsRef::as_ref);
-        let expected = Expected::of(spec, &ranges, transactions, knobs)?;
-        let mut reports = Vec::with_capacity(expected.len());
-        for (index, expected) in expected.iter().enumerate() {
-            let files = fetch(
-                self.bucket.client(),
-                &self.bucket.name,
-                &expected.prefix,
-                self.folder.path(),
-            )
-            .await?;
-            narrator.event(Event::Comparing {
-                prefix: expected.prefix.clone(),
-                files: files.len(),
-                rows: expected.rows(),
-            });
-            let mut report = self.compare(&duck, expected, &files)?;
-            let source = maker.source(index);
-            let read = committed
-                .iter()
-                .filter_map(|transaction| transaction.read.get(source))
-                .sum::<i64>();
-            report.documents = read.unsigned_abs();
-            reports.push(report);
-        }
-        Ok(reports)
-    }
-
-    fn compare(
-        &self,
-        duck: &Duck,
-        expected: &Expected<'_>,
-        files: &[Fetched],
-    ) -> Result<BindingReport> {
-        let compared = compare(duck, expected, files)?;
-        let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
-        let rows_of = |key: &str| {
-            compared
-                .file_rows
-                .iter()
-                .find(|(other, _)| other == key)
-                .map(|(_, rows)| *rows)
-        };
-        // The files are in the order in which the rows were sent.
-        let mut rows_sent = expected.shards.values().flatten();
-        let mut json_bytes = |rows: u64| -> u64 {
-            let own = rows_sent.by_ref().take(rows as usize);
-            own.map(|row| row.document_bytes).sum()
-        };
-        let file = |file: &Fetched| {
-            let rows = rows_of(&file.key);
-            FileReport {
-                key: file.key.clone(),
-                bytes: file.bytes,
-                rows,
-                json_bytes: rows.map(&mut json_bytes),
-            }
-        };
-        Ok(BindingReport {
-            collection: expected.collection.clone(),
-            prefix: expected.prefix.clone(),
-            documents: 0,
-            rows: expected.rows() as u64,
-            json_bytes: expected
-                .shards
-                .values()
-                .flatten()
-                .map(|row| row.document_bytes)
-                .sum(),
-            columns: match paths.first() {
-                Some(path) => duck.describe(path)?,
-                None => Vec::new(),
-            },
-            files: files.iter().map(file).collect(),
-            preview: duck.preview(&paths, self.options.preview_rows)?,
-            equal_rows: compared.equal_rows,
-            difference: compared.difference,
-        })
     }
 }

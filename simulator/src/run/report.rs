@@ -12,9 +12,9 @@ use crate::runtime::{Log, RecoveryLog};
 pub struct Report {
     /// The task's name.
     pub task: String,
-    /// The bucket.
+    /// The bucket; empty where there is none.
     pub bucket: String,
-    /// The URL of the S3 server.
+    /// The URL of the S3 server; empty where there is none.
     pub endpoint: String,
     /// Whether the files have ended with the run.
     pub is_ephemeral: bool,
@@ -46,6 +46,18 @@ impl Report {
             .filter_map(|binding| binding.difference.as_ref())
     }
 
+    /// How many documents standard bindings have loaded, all of them as they were stored.
+    pub fn loaded(&self) -> u64 {
+        self.bindings.iter().map(|binding| binding.loaded).sum()
+    }
+
+    /// How many rows were sent of bindings that were not read back; none where all were.
+    pub fn unread_rows(&self) -> Option<u64> {
+        let unread = || self.bindings.iter().filter(|binding| !binding.is_read_back);
+        unread().next()?;
+        Some(unread().map(|binding| binding.rows).sum())
+    }
+
     /// How many rows were compared and found equal.
     pub fn equal_rows(&self) -> u64 {
         self.bindings.iter().map(|binding| binding.equal_rows).sum()
@@ -57,7 +69,7 @@ impl Report {
 pub struct BindingReport {
     /// The source.
     pub collection: String,
-    /// The key prefix of its files.
+    /// The key prefix of its files; the resource path, where they were not read back.
     pub prefix: String,
     /// How many documents the source had for it, before they were combined.
     pub documents: u64,
@@ -69,6 +81,10 @@ pub struct BindingReport {
     pub columns: Vec<(String, String)>,
     /// Its files, in the order in which they were written.
     pub files: Vec<FileReport>,
+    /// Whether its files were read back: not of a standard binding, and not without a bucket.
+    pub is_read_back: bool,
+    /// How many documents a standard binding has loaded, all of them as they were stored.
+    pub loaded: u64,
     /// How many rows were compared and found equal.
     pub equal_rows: u64,
     /// The first difference.

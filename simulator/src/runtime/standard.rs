@@ -98,12 +98,12 @@ impl<'t> Share<'t> {
             let loaded = found.remove(&place);
             memory.check(row, &place, loaded.as_ref())?;
             if let Some(loaded) = loaded {
-                let reduced = reducer
+                let whole = reducer
                     .reduce(row, loaded)
                     .map_err(|what| wrong(row.binding, &row.key, &what))?;
                 *row = Cow::Owned(Row {
                     exists: true,
-                    ..reduced
+                    ..whole
                 });
             }
         }

@@ -152,9 +152,9 @@ async fn every_session_of_a_shard_has_a_lane_and_transactions_are_counted_throug
     assert_eq!(
         lanes,
         [
-            ("Session 0: log 0, keys from 00000000", 1, 1),
-            ("Session 1, clean: log 0, keys from 00000000", 1, 0),
-            ("Session 1, clean: log 0, keys from 80000000", 1, 0),
+            ("Session 0: log 0, 00000000", 1, 1),
+            ("Session 1, clean: log 0, 00000000", 1, 0),
+            ("Session 1, clean: log 0, 80000000", 1, 0),
         ]
     );
     let mut numbers: Vec<(u64, u64)> = timeline

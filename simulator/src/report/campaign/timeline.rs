@@ -96,5 +96,5 @@ fn name(place: Place, clean: u64) -> String {
         begin,
     } = place;
     let clean = if session >= clean { ", clean" } else { "" };
-    format!("Session {session}{clean}: log {lineage}, keys from {begin:08x}")
+    format!("Session {session}{clean}: log {lineage}, {begin:08x}")
 }

@@ -14,7 +14,12 @@ pub(super) fn section(document: &Document) -> Markup {
 }
 
 fn of_binding(document: &Document, binding: &Binding) -> Markup {
-    let place = format!("s3://{}/{}", document.run.bucket, binding.prefix);
+    let is_failed = document.verdict == Verdict::Failed && document.run.store != "none";
+    let place = if binding.is_read_back || is_failed {
+        format!("s3://{}/{}", document.run.bucket, binding.prefix)
+    } else {
+        binding.prefix.clone()
+    };
     let difference = binding
         .difference
         .as_ref()
@@ -35,6 +40,24 @@ fn of_binding(document: &Document, binding: &Binding) -> Markup {
 fn summary(document: &Document, binding: &Binding) -> String {
     if document.verdict == Verdict::Failed {
         return "The run failed before its files were read back.".to_owned();
+    }
+    if !binding.is_read_back {
+        let kind = if binding.is_delta {
+            "delta updates"
+        } else {
+            "standard"
+        };
+        let loaded = if binding.is_delta {
+            String::new()
+        } else {
+            let loaded = plural(binding.loaded, "document");
+            format!(" {loaded} were loaded as they had been stored.")
+        };
+        return format!(
+            "{} became {} ({kind}); its files were not read back.{loaded}",
+            plural(binding.documents, "document"),
+            plural(binding.rows, "row"),
+        );
     }
     format!(
         "{} became {} in {}: {} of JSON, {} of Parquet.",

@@ -74,6 +74,7 @@ fn head(title: &str) -> Markup {
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Equal => "all equal",
+        Verdict::NotReadBack => "not read back",
         Verdict::Different => "different",
         Verdict::Failed => "failed",
     }
@@ -110,6 +111,16 @@ fn verdict(document: &Document) -> Markup {
             let rows = document.bindings.iter().map(|binding| binding.equal_rows);
             let rows = plural(rows.sum(), "row");
             ("equal", format!("✓ {rows} compared, all equal"))
+        }
+        Verdict::NotReadBack => {
+            let rows = document.bindings.iter().map(|binding| binding.rows);
+            let rows = plural(rows.sum(), "row");
+            let loaded = document.bindings.iter().map(|binding| binding.loaded);
+            let loaded = plural(loaded.sum(), "document");
+            (
+                "equal",
+                format!("✓ {rows} stored, {loaded} loaded as stored; no files were read back"),
+            )
         }
         Verdict::Different => ("different", "✗ What was read back differs".to_owned()),
         Verdict::Failed => ("failed", "✗ The run failed".to_owned()),

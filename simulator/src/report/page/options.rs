@@ -35,7 +35,10 @@ pub(super) fn section(document: &Document) -> Markup {
         ("Upload interval", interval),
         (
             "Store",
-            format!("{}: {} at {}", run.store, run.bucket, run.endpoint),
+            match run.store.as_str() {
+                "none" => "the connector’s own".to_owned(),
+                store => format!("{store}: {} at {}", run.bucket, run.endpoint),
+            },
         ),
     ];
     let option = |(name, value): (&str, String)| plain("dt", name).then(plain("dd", value));

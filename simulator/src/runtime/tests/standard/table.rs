@@ -303,7 +303,10 @@ impl Keeper {
 
 /// A key as a name in the state.
 fn name(key: &[u8]) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn loaded(row: &Value) -> Response {
