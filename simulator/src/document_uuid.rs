@@ -58,10 +58,14 @@ impl DocumentClock {
 /// When a document was published, as its version 1 UUID says: RFC 3339 with 9 digits of a second, the counter as steps of
 /// 4 ns. `None` for what is not a version 1 UUID.
 pub fn published_at(uuid: &str) -> Option<String> {
+    published(uuid).map(|timestamp| format!("{timestamp:.9}"))
+}
+
+/// The same as a time.
+pub fn published(uuid: &str) -> Option<Timestamp> {
     let (time, counter) = parse(uuid)?;
     let ticks = i128::from(time) - i128::from(GREGORIAN_OFFSET);
-    let timestamp = Timestamp::from_nanosecond(ticks * 100 + i128::from(counter) * 4).ok()?;
-    Some(format!("{timestamp:.9}"))
+    Timestamp::from_nanosecond(ticks * 100 + i128::from(counter) * 4).ok()
 }
 
 /// The time, in 100 ns ticks, and the counter.

@@ -301,3 +301,68 @@ async fn two_thousand_columns() {
     assert_eq!(all[0].bindings[0].columns.len(), 2_002);
     assert!(all.iter().all(|made| made.files == all[0].files));
 }
+
+/// Several bindings of one collection, each with a part of its documents.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binding_reads_its_partitions_and_times() {
+    let folder = TempDir::new().unwrap();
+    let source = |what: Value| {
+        let mut source = json!({"name": "acmeCo/madeUp"});
+        source
+            .as_object_mut()
+            .unwrap()
+            .extend(what.as_object().unwrap().clone());
+        source
+    };
+    let sources = [
+        (json!({}), 6),
+        (
+            json!({"partitions": {"include": {"area": ["eu", "us"]}}}),
+            4,
+        ),
+        (json!({"partitions": {"exclude": {"area": ["eu"]}}}), 4),
+        (json!({"notBefore": "2023-06-01T00:00:00Z"}), 5),
+        (
+            json!({"notAfter": "2023-06-01T00:00:00Z", "partitions": {"include": {"area": ["eu"]}}}),
+            2,
+        ),
+    ];
+    let resource = |index| json!({"pathPrefix": format!("part-{index}")});
+    let made_up = MadeUp {
+        properties: json!({"region": {"type": "string"}}),
+        advanced: json!({}),
+        resources: (0..sources.len()).map(resource).collect(),
+        transactions: vec![
+            // Published in 2023-05-31, and then whenever the run says so.
+            vec![
+                json!({"id": 1, "region": "eu", "_meta": {"uuid": "00000000-0000-11ee-8400-071353030311"}}),
+            ],
+            vec![
+                json!({"id": 2, "region": "eu"}),
+                json!({"id": 3, "region": "us"}),
+                json!({"id": 4, "region": "us"}),
+            ],
+            vec![
+                json!({"id": 5, "region": "nowhere"}),
+                json!({"id": 6, "region": "nowhere"}),
+            ],
+        ],
+    };
+    let path = made_up.write(folder.path());
+    let mut catalog: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    catalog["collections"]["acmeCo/madeUp"]["projections"] =
+        json!({"area": {"location": "/region", "partition": true}});
+    for (index, (what, _)) in sources.iter().enumerate() {
+        let bindings = &mut catalog["materializations"]["acmeCo/lake"]["bindings"];
+        bindings[index]["source"] = source(what.clone());
+    }
+    fs::write(&path, catalog.to_string()).unwrap();
+    let report = play(&runs::of_file(path)).await;
+    for (binding, (what, documents)) in report.bindings.iter().zip(&sources) {
+        assert_eq!(
+            (binding.documents, binding.equal_rows),
+            (*documents, *documents),
+            "{what}"
+        );
+    }
+}

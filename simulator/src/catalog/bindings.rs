@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use materialize_s3_parquet::protocol::flow;
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::error::{CatalogError, Place};
 use super::load::{listed, place};
-use super::{Binding, Catalog, files, raw};
+use super::{Binding, Catalog, Partitions, files, raw};
 use crate::schema::Types;
 use crate::selection::Fields;
 use crate::suggest::did_you_mean;
@@ -30,9 +31,10 @@ pub(super) fn binding(
             source.name
         ))
     })?;
-    if source.partitions.is_some() {
-        return Err(source_place.error("the simulator does not read by `partitions`; leave it out"));
-    }
+    let partitions = match source.partitions {
+        None => Partitions::default(),
+        Some(written) => partitions(&place(file, &written), written.value, &collection.spec)?,
+    };
     let timestamp = |written: Option<Spanned<String>>| match written {
         None => Ok(None),
         Some(text) => text.value.parse::<Timestamp>().map(Some).map_err(|_| {
@@ -50,6 +52,7 @@ pub(super) fn binding(
     Ok(Binding {
         not_before: timestamp(source.not_before)?,
         not_after: timestamp(source.not_after)?,
+        partitions,
         source: source.name,
         resource,
         fields: fields(written.fields, &collection.spec, file)?,
@@ -59,6 +62,36 @@ pub(super) fn binding(
         on_incompatible_schema_change: written.on_incompatible_schema_change,
         place: at,
     })
+}
+
+fn partitions(
+    at: &Place,
+    written: raw::Partitions,
+    collection: &flow::CollectionSpec,
+) -> Result<Partitions, CatalogError> {
+    for (field, values) in written.include.iter().chain(&written.exclude) {
+        if !collection.partition_fields.contains(field) {
+            let known = &collection.partition_fields;
+            let near = did_you_mean(field, known.iter().map(String::as_str));
+            return Err(at.error(format!(
+                "`{}` is not partitioned by `{field}`: none of its projections of that name has `partition: true`{near}",
+                collection.name
+            )));
+        }
+        if let Some(value) = values.iter().find(|value| !is_partition_value(value)) {
+            return Err(at.error(format!(
+                "`{field}` is partitioned by booleans, integers or strings, and {value} is none"
+            )));
+        }
+    }
+    Ok(Partitions {
+        include: written.include,
+        exclude: written.exclude,
+    })
+}
+
+fn is_partition_value(value: &Value) -> bool {
+    value.is_boolean() || value.is_i64() || value.is_u64() || value.is_string()
 }
 
 fn fields(

@@ -230,7 +230,10 @@ fn of_binding(
         )),
         field_selection: Some(selection.fields.clone()),
         delta_updates: answer.delta_updates,
-        partition_selector: Some(spec::partition_selector(&binding.source)),
+        partition_selector: Some(spec::partition_selector(
+            &binding.source,
+            &binding.partitions,
+        )),
         journal_read_suffix: spec::journal_read_suffix(publication.name, &state_key),
         priority: binding.priority,
         not_before: binding.not_before.map(spec::timestamp),

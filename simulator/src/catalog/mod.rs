@@ -28,7 +28,7 @@ pub use build::{BindingSelection, BuildError, Built, Change, Publication, build,
 pub use error::{CatalogError, Place};
 pub(crate) use files::read as read_file;
 pub use raw::OnIncompatibleSchemaChange;
-pub use spec::{journal_read_suffix, state_key};
+pub use spec::{field_of_label, journal_read_suffix, partition_value, state_key};
 
 /// Everything a catalog and the files it imports define.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +117,8 @@ pub struct Binding {
     pub not_before: Option<Timestamp>,
     /// Documents published after are not read.
     pub not_after: Option<Timestamp>,
+    /// Which partitions are read.
+    pub partitions: Partitions,
     /// The connector's configuration of the resource.
     pub resource: Value,
     /// Which fields.
@@ -131,6 +133,16 @@ pub struct Binding {
     pub on_incompatible_schema_change: Option<OnIncompatibleSchemaChange>,
     /// Where it is defined.
     pub place: Place,
+}
+
+/// Which partitions of a collection are read: those with one of the values of every field that is included, and none of those
+/// that are excluded. By default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partitions {
+    /// The values that are read, by field.
+    pub include: BTreeMap<String, Vec<Value>>,
+    /// The values that are not, by field.
+    pub exclude: BTreeMap<String, Vec<Value>>,
 }
 
 /// How a task runs.

@@ -144,8 +144,17 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) not_before: Option<Spanned<String>>,
     pub(super) not_after: Option<Spanned<String>>,
-    #[serde(rename = "partitions")]
-    pub(super) partitions: Option<Value>,
+    pub(super) partitions: Option<Spanned<Partitions>>,
+}
+
+/// Which partitions are read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Partitions {
+    #[serde(default)]
+    pub(super) include: BTreeMap<String, Vec<Value>>,
+    #[serde(default)]
+    pub(super) exclude: BTreeMap<String, Vec<Value>>,
 }
 
 #[derive(Deserialize)]

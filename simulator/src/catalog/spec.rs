@@ -1,16 +1,20 @@
 //! The parts of built specifications that depend on names and constants only (protocol.md §2.4).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 use materialize_s3_parquet::protocol::{consumer, flow, gazette};
 use serde_json::{Value, json};
 
-use super::Shards;
+use super::{Partitions, Shards};
 use crate::document_uuid::UUID_POINTER;
 use crate::schema::{ExplicitProjection, Shape, project};
 
 const COLLECTION_LABEL: &str = "estuary.dev/collection";
+
+/// What the labels of partitions begin with; the field follows.
+const FIELD_LABEL: &str = "estuary.dev/field/";
 
 /// Where a build's ids start in names of shards and journals; nothing else reads it.
 const GENERATION: &str = "0000000000000001";
@@ -136,11 +140,47 @@ pub(super) fn shard_template(task: &str, version: &str, shards: &Shards) -> cons
     }
 }
 
-/// Selects all partitions of a collection.
-pub(super) fn partition_selector(collection: &str) -> gazette::LabelSelector {
+/// Selects partitions of a collection.
+pub(super) fn partition_selector(
+    collection: &str,
+    partitions: &Partitions,
+) -> gazette::LabelSelector {
+    let mut include = labels(&[(COLLECTION_LABEL, collection)]);
+    include.labels.extend(field_labels(&partitions.include));
     gazette::LabelSelector {
-        include: Some(labels(&[(COLLECTION_LABEL, collection)])),
-        exclude: Some(gazette::LabelSet::default()),
+        include: Some(include),
+        exclude: Some(gazette::LabelSet {
+            labels: field_labels(&partitions.exclude).collect(),
+        }),
+    }
+}
+
+/// A label for each value, ascending by field and then by value.
+fn field_labels(
+    fields: &BTreeMap<String, Vec<Value>>,
+) -> impl Iterator<Item = gazette::Label> + '_ {
+    fields.iter().flat_map(|(field, values)| {
+        let mut values: Vec<String> = values.iter().map(partition_value).collect();
+        values.sort_unstable();
+        values.into_iter().map(move |value| gazette::Label {
+            name: format!("{FIELD_LABEL}{field}"),
+            value,
+            prefix: false,
+        })
+    })
+}
+
+/// The field that a partition's label is of; none for other labels.
+pub fn field_of_label(name: &str) -> Option<&str> {
+    name.strip_prefix(FIELD_LABEL)
+}
+
+/// The value of a field as the label of its partition: text as it is, percent-encoded, and other values apart from it. A
+/// connector has no use for it; the simulator reads by it.
+pub fn partition_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.bytes().map(encoded).collect(),
+        other => format!("%_{other}"),
     }
 }
 

@@ -149,6 +149,7 @@ fn stamp<'a>(
     for Document {
         collection,
         document,
+        ..
     } in documents
     {
         if !clock.stamp(document) {

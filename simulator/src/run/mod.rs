@@ -14,6 +14,7 @@ mod play;
 mod read_back;
 mod report;
 mod rows;
+mod selector;
 mod sessions;
 mod supply;
 

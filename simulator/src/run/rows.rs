@@ -1,7 +1,7 @@
 //! Documents → transactions: every document goes to each binding of its collection, is combined with those of the same key,
 //! and becomes a row.
 //!
-//! `notBefore` and `notAfter` are left out of account: a fixture's documents are published when the run says so.
+//! A binding reads by `notBefore`, `notAfter` and `partitions`; a document that does not say when it was published is new.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use materialize_s3_parquet::protocol::flow::{MaterializationSpec, materializatio
 use serde_json::Value;
 
 use super::error::{Error, Result};
+use super::selector::Selector;
 use crate::catalog::Catalog;
 use crate::combine::{combine, is_deletion};
 use crate::extract::{Extractor, pack};
@@ -28,6 +29,7 @@ struct Binding<'a> {
     source: String,
     schema: &'a Schema,
     extractor: Extractor,
+    selector: Selector,
     /// Whether every document is stored as it came, and never loaded.
     is_delta: bool,
 }
@@ -51,7 +53,8 @@ impl<'a> RowMaker<'a> {
         for binding in &self.bindings {
             let own = documents
                 .iter()
-                .filter(|document| document.collection == binding.collection);
+                .filter(|document| document.collection == binding.collection)
+                .filter(|document| binding.selector.reads(document));
             let own: Vec<&Value> = own.map(|document| &document.document).collect();
             let rows = binding.rows(&own).map_err(|error| {
                 Error::Documents(format!(
@@ -103,6 +106,7 @@ impl<'a> Binding<'a> {
         })?;
         Ok(Self {
             index,
+            selector: Selector::of(binding, &collection),
             source: format!(
                 "{}/pivot=00;{}",
                 collection.name, binding.journal_read_suffix

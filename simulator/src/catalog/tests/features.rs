@@ -233,3 +233,32 @@ fn what_others_read_may_stand_in_a_catalog() {
     );
     assert!(load_files(&[("flow.yaml", &text)]).is_ok());
 }
+
+#[test]
+fn a_source_may_be_some_partitions_of_a_collection() {
+    let source = "source: {name: acmeCo/orders, notBefore: \"2024-01-01T00:00:00Z\"}";
+    let with = |partitions: &str| {
+        let source = source.replace('}', &format!(", partitions: {partitions}}}"));
+        edited(
+            "source: {name: acmeCo/orders, notBefore: \"2024-01-01T00:00:00Z\"}",
+            &source,
+        )
+    };
+    let written = with("{include: {area: [us, eu]}, exclude: {area: [x]}}");
+    let catalog = load_files(&[("flow.yaml", &written)]).expect("a valid catalog");
+    let partitions = &catalog.materializations["acmeCo/mat"].bindings[1].partitions;
+    assert_eq!(partitions.include["area"], [json!("us"), json!("eu")]);
+    assert_eq!(partitions.exclude["area"], [json!("x")]);
+    for (partitions, says) in [
+        (
+            "{include: {are: [eu]}}",
+            "`acmeCo/orders` is not partitioned by `are`: none of its projections of that name has `partition: true`; did you mean `area`?",
+        ),
+        ("{include: {area: [1.5]}}", "and 1.5 is none"),
+        ("{includes: {}}", "includes"),
+    ] {
+        let error = error_of(&[("flow.yaml", &with(partitions))]);
+        assert!(error.contains(says), "{error}");
+        assert!(error.starts_with("flow.yaml:"), "{error}");
+    }
+}
