@@ -12,7 +12,7 @@ use super::narrator::{Event, Narrator};
 use super::options::Options;
 use super::rows::RowMaker;
 use super::supply::{Reader, Supply};
-use crate::runtime::{self, Incarnations, RecoveryLog, Runtime, Shard, Task, together};
+use crate::runtime::{self, Incarnations, RecoveryLog, Runtime, Shard, Task, together_while_ok};
 
 /// How long a connector that failed stays away: a little of what Flow's backoff would be.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -135,7 +135,8 @@ impl<'a> Theatre<'a, '_, '_> {
         });
         let played = casts.iter_mut().zip(readers);
         let played = played.map(|(cast, reader)| cast.session(reader, self.narrator));
-        together(played).await.into_iter().collect::<Result<()>>()?;
+        // A shard that cannot go on ends the run, whatever the others wait for.
+        together_while_ok(played).await?;
         self.supply.check().await
     }
 }

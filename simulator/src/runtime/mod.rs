@@ -37,5 +37,5 @@ pub use session::Session;
 pub use standard::Reducer;
 pub use step::{Observer, Step, Verdict};
 pub use task::{Shard, Task};
-pub use together::together;
+pub use together::together_while_ok;
 pub use unary::Incarnations;
