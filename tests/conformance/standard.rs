@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use flow_sim::report::{Context, Document, Recorder, Verdict as Outcome};
 use flow_sim::run::{Event, Options, Progress, Store, run};
@@ -9,7 +10,7 @@ use flow_sim::runtime::{Runtime, Step, Verdict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::servers::tests_folder;
+use crate::servers::{connector, tests_folder};
 
 /// The documents of each transaction: keys come again within one, and in later ones.
 fn transactions() -> Vec<Vec<Value>> {
@@ -177,4 +178,27 @@ async fn a_connector_that_does_not_load_what_it_was_given_is_found_out() {
         error.contains("was stored and committed, but it was not loaded"),
         "{error}"
     );
+}
+
+#[test]
+fn the_command_line_says_what_was_compared_and_what_was_not() {
+    let folder = TempDir::new().unwrap();
+    let catalog = write(folder.path(), false);
+    let output = Command::new(connector().with_file_name("flow-sim"))
+        .args(["run", catalog.to_str().unwrap(), "--s3", "none", "--json"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["verdict"], "notReadBack");
+    assert_eq!(document["run"]["store"], "none");
+    let binding = &document["bindings"][0];
+    let verdict = format!(
+        "{} rows stored and not read back, {} documents loaded as they had been stored",
+        binding["rows"], binding["loaded"]
+    );
+    assert!(said.contains(&verdict), "`{verdict}` is not in: {said}");
+    assert!(said.contains("  resource   sums\n"), "{said}");
 }
