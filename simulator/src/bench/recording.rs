@@ -102,6 +102,8 @@ impl Track {
             document: self.extractor.has_document().then(|| text.to_owned()),
             delete: false,
             document_bytes: text.len() as u64,
+            combined: None,
+            exists: false,
         };
         let request = row.request(self.variant.tuples());
         let codec = self.variant.codec();

@@ -117,6 +117,7 @@ fn end(end: End) -> &'static str {
     match end {
         End::Committed => "after the last commit",
         End::AcknowledgeSent => "right after Acknowledge",
+        End::Waiting => "while it waits for the end of the upload interval",
         End::Acknowledged => "when all is acknowledged",
     }
 }
