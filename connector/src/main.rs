@@ -12,6 +12,7 @@ use materialize_s3_parquet::responses::Responses;
 use materialize_s3_parquet::serve::serve;
 use materialize_s3_parquet::store::{Haste, S3Options, S3Store};
 use materialize_s3_parquet::transactor::Environment;
+use nix::fcntl::{FcntlArg, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Makes tokens repeatable for the simulator, which gives every process a seed of its own. Never set it elsewhere: two processes
@@ -21,6 +22,9 @@ const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
 /// Divides the waits for a store to come round, and the upload interval, for simulations only: a real store would not be given its
 /// time.
 const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
+
+/// The bytes that the pipe from the runtime is to hold.
+const PIPE_BYTES: i32 = 1 << 20;
 
 fn main() -> ExitCode {
     logging::init(variable("LOG_LEVEL").as_deref());
@@ -48,6 +52,7 @@ fn run() -> Result<()> {
         .build()
         .map_err(|error| Error::internal("the async runtime cannot start").with_source(error))?;
     let outcome = runtime.block_on(async {
+        widen(&io::stdin());
         let (requests, terminator) = Requests::read(codec, io::stdin());
         stop_on_signals(terminator)?;
         serve(
@@ -60,6 +65,12 @@ fn run() -> Result<()> {
     });
     runtime.shutdown_background();
     outcome
+}
+
+/// Lets the pipe from the runtime hold as much as an unprivileged process may ask for, so that neither side has to wake the other up for
+/// every 64 KiB. What cannot be widened works too: a file, or a socket.
+fn widen(input: &io::Stdin) {
+    let _ = fcntl(input, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
 }
 
 fn stop_on_signals(terminator: Terminator) -> Result<()> {

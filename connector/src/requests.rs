@@ -14,12 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::request::Decoder;
 use crate::protocol::{Codec, Request};
 
-/// The bytes that are read at once: what a pipe holds.
-const READ_BYTES: usize = 64 << 10;
+/// The bytes that are read at once, at most: small enough for a core's cache, and many times what a pipe holds by default.
+const READ_BYTES: usize = 256 << 10;
 /// The buffers that wait for the session.
 const BUFFERS: usize = 1;
 /// The largest buffer that is used again, in bytes: one that a large document has needed is given back.
-const RECYCLED_BYTES: usize = 1 << 20;
+const RECYCLED_BYTES: usize = 4 << 20;
 
 /// What the session is told next.
 #[derive(Debug)]

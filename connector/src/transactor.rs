@@ -228,7 +228,10 @@ impl<S: ObjectStore> Transactor<S> {
             return Ok(());
         }
         self.unfinished_bytes -= rows.builder.memory_bytes();
-        let batch = rows.builder.finish()?;
+        let batch = rows
+            .builder
+            .finish()
+            .context(|| format!("collection `{}`", rows.binding.collection))?;
         let (since, waited_before) = self.decoding_since;
         let decoding = since
             .elapsed()

@@ -94,7 +94,7 @@ fn as_read(store: &request::Store) -> Store<'_> {
 fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
     match json {
         [] => Tuple::Packed(packed),
-        json => Tuple::Json(json),
+        json => Tuple::Json(std::str::from_utf8(json).expect("what was taken is JSON")),
     }
 }
 
@@ -103,7 +103,8 @@ fn read_tuples(store: &Store<'_>) {
     for tuple in [store.key, store.values] {
         let mut values = tuple.values();
         let length = match tuple {
-            Tuple::Packed(bytes) | Tuple::Json(bytes) => bytes.len(),
+            Tuple::Packed(bytes) => bytes.len(),
+            Tuple::Json(text) => text.len(),
         };
         let count = std::iter::from_fn(|| values.take().ok().flatten()).count();
         assert!(count <= length, "more elements than bytes");

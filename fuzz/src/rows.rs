@@ -131,7 +131,9 @@ fn tuple(values: &[Json], form: Form) -> Vec<u8> {
 fn borrow(bytes: &[u8], form: Form) -> Tuple<'_> {
     match form {
         Form::Packed => Tuple::Packed(bytes),
-        Form::Json | Form::OtherJson => Tuple::Json(bytes),
+        Form::Json | Form::OtherJson => {
+            Tuple::Json(std::str::from_utf8(bytes).expect("it was made of text"))
+        }
     }
 }
 

@@ -148,6 +148,8 @@ fn a_tuple_with_text_that_is_no_unicode_is_the_runtimes_mistake() {
     let before = ["acknowledge", "flush"].map(|name| json!({name: {}}));
     let mut input = encode(codec, &[&[open(&config)][..], &before].concat());
     codec.encode(&request, &mut input).unwrap();
+    // Text is looked at when its batch is whole.
+    input.extend(encode(codec, &[json!({"startCommit": {}})]));
     let ended = connector_over(codec, &input);
     assert_eq!(ended.status, Some(1));
     let message = ended.last["message"].as_str().unwrap();

@@ -11,13 +11,13 @@ use crate::protocol::Value;
 /// The elements of a JSON array.
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
-    rest: &'a [u8],
+    rest: &'a str,
     started: bool,
 }
 
 impl<'a> Elements<'a> {
     /// The elements of `text`, the whole of a JSON array.
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         Self {
             rest: text,
             started: false,
@@ -27,28 +27,28 @@ impl<'a> Elements<'a> {
     /// The next element; none at the end of the array.
     pub(super) fn take(&mut self) -> Result<Option<Value<'a>>> {
         self.skip_whitespace();
-        let separator = if self.started { b',' } else { b'[' };
-        match self.rest.split_first() {
-            Some((b']', b"")) if self.started => return Ok(None),
-            Some((first, rest)) if *first == separator => self.rest = rest,
-            _ => return Err(malformed()),
+        let separator = if self.started { ',' } else { '[' };
+        match self.rest.strip_prefix(separator) {
+            Some(rest) => self.rest = rest,
+            None if self.started && self.rest == "]" => return Ok(None),
+            None => return Err(malformed()),
         }
         self.skip_whitespace();
         if !self.started {
             self.started = true;
-            if self.rest == b"]" {
+            if self.rest == "]" {
                 return Ok(None);
             }
         }
-        let length = element_length(self.rest).ok_or_else(malformed)?;
-        let (element, rest) = self.rest.split_at(length);
+        let length = element_length(self.rest.as_bytes()).ok_or_else(malformed)?;
+        let (element, rest) = self.rest.split_at_checked(length).ok_or_else(malformed)?;
         self.rest = rest;
         parse(element).map(Some)
     }
 
     fn skip_whitespace(&mut self) {
         self.rest = self.rest.trim_ascii_start();
-        if self.rest.first() == Some(&b']') {
+        if self.rest.starts_with(']') {
             self.rest = self.rest.trim_ascii_end();
         }
     }
@@ -105,39 +105,36 @@ fn container_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-fn parse(element: &[u8]) -> Result<Value<'_>> {
-    Ok(match element {
-        b"null" => Value::Null,
-        b"true" => Value::Boolean(true),
-        b"false" => Value::Boolean(false),
-        [b'{' | b'[', ..] => Value::Json(Cow::Borrowed(element)),
-        [b'"', content @ .., b'"'] => string(element, content)?,
-        number => self::number(number)?,
+fn parse(element: &str) -> Result<Value<'_>> {
+    let first = element.as_bytes().first().copied();
+    Ok(match (first, element) {
+        (_, "null") => Value::Null,
+        (_, "true") => Value::Boolean(true),
+        (_, "false") => Value::Boolean(false),
+        (Some(b'{' | b'['), _) => Value::Json(Cow::Borrowed(element.as_bytes())),
+        (Some(b'"'), quoted) => string(quoted)?,
+        (_, number) => self::number(number),
     })
 }
 
 /// A string; one with a lone surrogate is no Unicode text and stays the JSON text that it is.
-fn string<'a>(quoted: &'a [u8], content: &'a [u8]) -> Result<Value<'a>> {
-    if memchr::memchr(b'\\', content).is_none() {
-        return Ok(Value::String(Cow::Borrowed(utf8(content)?)));
+fn string(quoted: &str) -> Result<Value<'_>> {
+    let content = quoted.get(1..quoted.len() - 1).ok_or_else(malformed)?;
+    if memchr::memchr(b'\\', content.as_bytes()).is_none() {
+        return Ok(Value::String(Cow::Borrowed(content)));
     }
-    let text = serde_json::from_slice(quoted).map(|text: String| Value::String(Cow::Owned(text)));
-    Ok(text.unwrap_or(Value::Json(Cow::Borrowed(quoted))))
+    let text = serde_json::from_str(quoted).map(|text: String| Value::String(Cow::Owned(text)));
+    Ok(text.unwrap_or(Value::Json(Cow::Borrowed(quoted.as_bytes()))))
 }
 
-fn number(text: &[u8]) -> Result<Value<'_>> {
-    let text = utf8(text)?;
+fn number(text: &str) -> Value<'_> {
     if let Ok(integer) = text.parse() {
-        return Ok(Value::Integer(integer));
+        return Value::Integer(integer);
     }
     if let Ok(integer) = text.parse() {
-        return Ok(Value::Unsigned(integer));
+        return Value::Unsigned(integer);
     }
-    Ok(Value::Number(Cow::Borrowed(text)))
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|error| malformed().with_source(error))
+    Value::Number(Cow::Borrowed(text))
 }
 
 #[cfg(test)]
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     fn elements(text: &str) -> Vec<Value<'_>> {
-        let mut elements = Elements::new(text.as_bytes());
+        let mut elements = Elements::new(text);
         std::iter::from_fn(|| elements.take().unwrap()).collect()
     }
 
@@ -186,7 +183,7 @@ mod tests {
     #[test]
     fn what_is_not_an_array_is_an_error() {
         for text in ["", "{}", "1", "[1", "[\"a", "[1 2]", "[,]", "[1]]"] {
-            let mut elements = Elements::new(text.as_bytes());
+            let mut elements = Elements::new(text);
             let outcome = loop {
                 match elements.take() {
                     Ok(Some(_)) => {}

@@ -139,9 +139,9 @@ fn tuple<'a>(json: &'a Bytes, packed: &'a Bytes) -> Result<Tuple<'a>> {
     if json.is_empty() {
         return Ok(Tuple::Packed(packed));
     }
-    serde_json::from_slice::<&RawValue>(json).map_err(|error| {
+    let json = serde_json::from_slice::<&RawValue>(json).map_err(|error| {
         Error::protocol("a key or the values of a Store from the runtime are not JSON")
             .with_source(error)
     })?;
-    Ok(Tuple::Json(json))
+    Ok(Tuple::Json(json.get()))
 }

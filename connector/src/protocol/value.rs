@@ -32,7 +32,7 @@ pub enum Tuple<'a> {
     /// A packed tuple.
     Packed(&'a [u8]),
     /// The text of a JSON array.
-    Json(&'a [u8]),
+    Json(&'a str),
 }
 
 impl<'a> Tuple<'a> {

@@ -653,8 +653,8 @@ async fn unfinished_batches_of_many_bindings_together_stay_within_their_memory()
     for binding in 0..60 {
         let store = crate::protocol::Store {
             binding,
-            key: crate::protocol::Tuple::Json(b"[1]"),
-            values: crate::protocol::Tuple::Json(values.as_bytes()),
+            key: crate::protocol::Tuple::Json("[1]"),
+            values: crate::protocol::Tuple::Json(&values),
             doc: None,
             delete: false,
         };
