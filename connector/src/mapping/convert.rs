@@ -7,6 +7,7 @@ use arrow_array::builder::{
     TimestampMicrosecondBuilder,
 };
 use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -230,11 +231,7 @@ pub(super) struct Room {
 impl Room {
     /// What `array` takes.
     pub(super) fn of(array: &dyn Array) -> Self {
-        let text = array
-            .to_data()
-            .buffers()
-            .get(1)
-            .map_or(0, |text| text.len());
+        let text = array.to_data().buffers().get(1).map_or(0, Buffer::len);
         Self {
             values: array.len(),
             bytes: text,

@@ -126,7 +126,7 @@ impl Signals {
 async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments).await,
-        Verb::Torture(arguments) => torture::torture(&arguments).await,
+        Verb::Torture(arguments) => Box::pin(torture::torture(&arguments)).await,
         Verb::Bench(arguments) => bench::bench(&arguments).await,
         Verb::BenchDuckDb(arguments) => bench::duckdb(&arguments),
         Verb::Replay(arguments) => replay::replay(&arguments).await,
