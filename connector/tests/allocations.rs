@@ -1,0 +1,140 @@
+//! The hot path, Stores by the proto codec, allocates nothing per row, which a counting allocator shows: frames are read, and their
+//! values appended, in memory that is there already. By the JSON codec it is one small allocation: `serde_json` keeps a stack for each
+//! line that it reads.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+
+use allocation_counter::measure;
+use materialize_s3_parquet::config::JsonColumns;
+use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
+use materialize_s3_parquet::protocol::materialize::{self, request};
+use materialize_s3_parquet::protocol::request::Decoder;
+use materialize_s3_parquet::protocol::{Codec, Request, Value, flow, packed};
+
+/// The rows of a batch, in which a few allocations do not show.
+const ROWS: u64 = 4000;
+
+fn projection(field: &str, types: &[&str], format: &str) -> flow::Projection {
+    let string = flow::inference::String {
+        format: format.to_owned(),
+        ..Default::default()
+    };
+    let inference = flow::Inference {
+        types: types.iter().map(|&name| name.to_owned()).collect(),
+        string: Some(string),
+        ..Default::default()
+    };
+    flow::Projection {
+        ptr: format!("/{field}"),
+        field: field.to_owned(),
+        is_primary_key: field == "id",
+        inference: Some(inference),
+        ..Default::default()
+    }
+}
+
+/// A column of every kind.
+fn schema() -> Arc<Schema> {
+    let collection = flow::CollectionSpec {
+        projections: vec![
+            projection("at", &["string"], "date-time"),
+            projection("day", &["string"], "date"),
+            projection("flag", &["boolean"], ""),
+            projection("id", &["integer"], ""),
+            projection("json", &["object"], ""),
+            projection("number", &["number", "null"], ""),
+            projection("text", &["string"], ""),
+        ],
+        ..Default::default()
+    };
+    let values = ["at", "day", "flag", "json", "number", "text"];
+    let selection = flow::FieldSelection {
+        keys: vec!["id".to_owned()],
+        values: values.map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    Arc::new(Schema::new(&collection, &selection, JsonColumns::String, true).unwrap())
+}
+
+fn packed_store(row: u64) -> request::Store {
+    let pack = |values: &[Value<'_>]| {
+        let mut writer = packed::Writer::new();
+        values.iter().for_each(|value| writer.push(value));
+        writer.into_bytes().into()
+    };
+    request::Store {
+        key_packed: pack(&[Value::Integer(row as i64)]),
+        values_packed: pack(&[
+            Value::String("2026-11-23T05:00:00.25Z".into()),
+            Value::String("2026-11-23".into()),
+            Value::Boolean(row % 2 == 0),
+            Value::Json(br#"{"a":[1,2]}"#.into()),
+            Value::Double(row as f64 / 3.0),
+            Value::String(format!("text {row}").into()),
+        ]),
+        ..Default::default()
+    }
+}
+
+fn json_store(row: u64) -> request::Store {
+    let values = format!(
+        r#"["2026-11-23T05:00:00.25Z","2026-11-23",true,{{"a":[1,2]}},{row}.5,"text {row}"]"#
+    );
+    request::Store {
+        key_json: format!("[{row}]").into(),
+        values_json: values.into(),
+        ..Default::default()
+    }
+}
+
+/// The frames of a batch, one after the other.
+fn frames(codec: Codec, store: fn(u64) -> request::Store) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for row in 0..ROWS {
+        let message = materialize::Request {
+            store: Some(store(row)),
+            ..Default::default()
+        };
+        codec.encode(&message, &mut frames).unwrap();
+    }
+    frames
+}
+
+fn append_all(codec: Codec, decoder: &mut Decoder, builder: &mut BatchBuilder, frames: &[u8]) {
+    let mut at = 0;
+    while let Some((frame, length)) = codec.split_frame(&frames[at..]).unwrap() {
+        let Request::Store(store) = decoder.decode(frame).unwrap() else {
+            panic!("only Stores were made");
+        };
+        builder.append(&store).unwrap();
+        at += length;
+    }
+}
+
+#[test]
+fn a_row_costs_no_allocation_and_by_json_one() {
+    for (codec, store, most) in [
+        (
+            Codec::Proto,
+            packed_store as fn(u64) -> request::Store,
+            ROWS / 40,
+        ),
+        (Codec::Json, json_store, ROWS + ROWS / 40),
+    ] {
+        let frames = frames(codec, store);
+        let mut decoder = Decoder::new(codec);
+        let mut builder = BatchBuilder::new(schema());
+        // The first batch shows how much room the next ones need.
+        append_all(codec, &mut decoder, &mut builder, &frames);
+        builder.finish().unwrap();
+        let allocations =
+            measure(|| append_all(codec, &mut decoder, &mut builder, &frames)).count_total;
+        assert!(
+            allocations < most,
+            "{codec:?}: {allocations} allocations for {ROWS} rows"
+        );
+        assert_eq!(builder.finish().unwrap().records.num_rows() as u64, ROWS);
+    }
+}
