@@ -312,4 +312,50 @@ mod tests {
             );
         }
     }
+
+    /// Counts what is written, and keeps the size of the largest piece: pages are written whole.
+    #[derive(Default)]
+    struct Counter {
+        bytes: usize,
+        largest: usize,
+    }
+
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.bytes += bytes.len();
+            self.largest = self.largest.max(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn more_than_2_gib_of_values_are_never_in_one_page() {
+        const VALUE: usize = 16 << 20;
+        const COUNT: usize = (2 << 30) / VALUE + 2;
+        let options = FileOptions {
+            compression: Compression::UNCOMPRESSED,
+            row_group_bytes: 64 << 20,
+            ..options()
+        };
+        let text = "x".repeat(VALUE);
+        let column: arrow_array::ArrayRef = Arc::new(StringArray::from_iter_values([&text]));
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let mut file = File::new(Counter::default(), batch.schema_ref(), &options).unwrap();
+        for _ in 0..COUNT {
+            file.write(&batch).unwrap();
+            assert!(file.row_group_memory_bytes() < 6 * VALUE);
+        }
+        let (written, summary) = file.finish().unwrap();
+        assert_eq!(summary.rows, COUNT as u64);
+        assert!(written.bytes > 2 << 30);
+        assert!(
+            written.largest < VALUE + (1 << 20),
+            "a page of {} bytes",
+            written.largest
+        );
+    }
 }
