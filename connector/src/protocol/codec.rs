@@ -79,7 +79,10 @@ impl Codec {
                 M::decode(frame).map_err(|error| malformed("protobuf").with_source(error))
             }
             Self::Json => {
-                serde_json::from_slice(&frame).map_err(|error| malformed("JSON").with_source(error))
+                // JSON is UTF-8 (RFC 8259, section 8.1) also where serde would pass over it: in fields that are not known.
+                let line = simdutf8::basic::from_utf8(&frame)
+                    .map_err(|error| malformed("JSON").with_source(error))?;
+                serde_json::from_str(line).map_err(|error| malformed("JSON").with_source(error))
             }
         }
     }
@@ -210,5 +213,18 @@ mod tests {
                 .to_string()
                 .contains("`yaml`")
         );
+    }
+
+    #[test]
+    fn a_line_is_utf8_to_its_last_field() {
+        for line in [
+            &b"{\"store\":{\"unknown\":\"\xad\",\"exists\":true}}"[..],
+            b"{\"flush\":{\"unknown\":\"\xad\"}}",
+        ] {
+            let error = Codec::Json
+                .decode::<Request>(bytes::Bytes::copy_from_slice(line))
+                .unwrap_err();
+            assert!(error.to_string().contains("JSON"), "{error}");
+        }
     }
 }
