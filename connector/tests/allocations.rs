@@ -61,7 +61,9 @@ fn schema() -> Arc<Schema> {
 fn packed_store(row: u64) -> request::Store {
     let pack = |values: &[Value<'_>]| {
         let mut writer = packed::Writer::new();
-        values.iter().for_each(|value| writer.push(value));
+        for value in values {
+            writer.push(value);
+        }
         writer.into_bytes().into()
     };
     request::Store {
@@ -69,7 +71,7 @@ fn packed_store(row: u64) -> request::Store {
         values_packed: pack(&[
             Value::String("2026-11-23T05:00:00.25Z".into()),
             Value::String("2026-11-23".into()),
-            Value::Boolean(row % 2 == 0),
+            Value::Boolean(row.is_multiple_of(2)),
             Value::Json(br#"{"a":[1,2]}"#.into()),
             Value::Double(row as f64 / 3.0),
             Value::String(format!("text {row}").into()),
