@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use flow_sim::report::campaign::{Campaign, Chronicle, Promises, Title};
 use flow_sim::report::{Context, Document, Recorder};
-use flow_sim::run::{Event, Options, Progress, run};
-use flow_sim::runtime::{Runtime, Step, Verdict};
+use flow_sim::run::{Options, run};
+use flow_sim::runtime::{Runtime, Step};
 use flow_sim::torture;
 use materialize_s3_parquet::protocol::Codec;
 use tempfile::TempDir;
 
 use crate::docker;
-use crate::runs::of_catalog;
+use crate::runs::{Killer, of_catalog};
 use crate::servers::{Server, connector};
 
 /// The names that a browser may have; see `xtask/src/browser.rs`.
@@ -33,31 +33,9 @@ fn options(catalog: &str, runtime: Runtime) -> Options {
     }
 }
 
-/// Kills the connector once, when it has just heard of its second commit.
-#[derive(Default)]
-struct Killer {
-    commits: u32,
-}
-
-impl Progress for Killer {
-    fn event(&mut self, _event: Event) {}
-
-    fn step(&mut self, _shard: u32, step: Step) -> Verdict {
-        if step != Step::StartCommitSent {
-            return Verdict::Continue;
-        }
-        self.commits += 1;
-        if self.commits == 2 {
-            Verdict::Kill
-        } else {
-            Verdict::Continue
-        }
-    }
-}
-
 /// Plays a catalog, and tells what came of it.
 async fn told(options: &Options) -> Document {
-    let mut killer = Killer::default();
+    let mut killer = Killer::new(0, Step::StartCommitSent);
     let mut recorder = Recorder::new(&mut killer);
     let outcome = run(options, &mut recorder).await;
     let recording = recorder.finish();

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use flow_sim::run::{Options, Report, run};
-use flow_sim::runtime::Runtime;
+use flow_sim::run::{Event, Options, Progress, Report, run};
+use flow_sim::runtime::{Runtime, Step, Verdict};
 use materialize_s3_parquet::protocol::Codec;
 use serde_json::{Value, json};
 
@@ -116,5 +116,39 @@ impl MadeUp {
         let fixture = transactions.collect::<Vec<_>>().join(commit);
         std::fs::write(folder.join("fixture.jsonl"), fixture).unwrap();
         path
+    }
+}
+
+/// Kills the connector of a shard once: the second time that it comes to this step.
+pub(crate) struct Killer {
+    shard: u32,
+    step: Step,
+    /// How often it has come to it.
+    pub(crate) seen: u32,
+}
+
+impl Killer {
+    pub(crate) fn new(shard: u32, step: Step) -> Self {
+        Self {
+            shard,
+            step,
+            seen: 0,
+        }
+    }
+}
+
+impl Progress for Killer {
+    fn event(&mut self, _event: Event) {}
+
+    fn step(&mut self, shard: u32, step: Step) -> Verdict {
+        if (shard, step) != (self.shard, self.step) {
+            return Verdict::Continue;
+        }
+        self.seen += 1;
+        if self.seen == 2 {
+            Verdict::Kill
+        } else {
+            Verdict::Continue
+        }
     }
 }

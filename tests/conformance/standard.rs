@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use flow_sim::report::{Context, Document, Recorder, Verdict as Outcome};
-use flow_sim::run::{Event, Options, Progress, Store, run};
-use flow_sim::runtime::{Runtime, Step, Verdict};
+use flow_sim::run::{Options, Store, run};
+use flow_sim::runtime::{Runtime, Step};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::runs::Killer;
 use crate::servers::{connector, tests_folder};
 
 /// The documents of each transaction: keys come again within one, and in later ones.
@@ -102,28 +103,6 @@ fn write(folder: &Path, forgets: bool) -> PathBuf {
     path
 }
 
-/// Kills the connector of the last shard once, when it has just started its second commit.
-struct Killer {
-    shard: u32,
-    commits: u32,
-}
-
-impl Progress for Killer {
-    fn event(&mut self, _event: Event) {}
-
-    fn step(&mut self, shard: u32, step: Step) -> Verdict {
-        if (shard, step) != (self.shard, Step::StartedCommit) {
-            return Verdict::Continue;
-        }
-        self.commits += 1;
-        if self.commits == 2 {
-            Verdict::Kill
-        } else {
-            Verdict::Continue
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_of_standard_bindings_keeps_what_the_runtime_reduces() {
     for runtime in [Runtime::V1, Runtime::V2] {
@@ -136,10 +115,7 @@ async fn a_connector_of_standard_bindings_keeps_what_the_runtime_reduces() {
                 sessions: Some(vec![2, -1]),
                 ..Options::new(write(folder.path(), false))
             };
-            let mut killer = Killer {
-                shard: shards - 1,
-                commits: 0,
-            };
+            let mut killer = Killer::new(shards - 1, Step::StartedCommit);
             let mut recorder = Recorder::new(&mut killer);
             let outcome = run(&options, &mut recorder).await;
             let recording = recorder.finish();
@@ -155,7 +131,7 @@ async fn a_connector_of_standard_bindings_keeps_what_the_runtime_reduces() {
                 "{runtime:?} {shards}"
             );
             assert_eq!(document.verdict, Outcome::NotReadBack);
-            assert!(killer.commits > 2, "nothing was killed");
+            assert!(killer.seen > 2, "nothing was killed");
             assert_eq!(kept(folder.path()), expected(), "{runtime:?} {shards}");
             // The 12 keys of the first two transactions, or those of them that came again; and the rest later.
             let binding = &document.bindings[0];

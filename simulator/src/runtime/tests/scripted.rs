@@ -57,29 +57,39 @@ impl Launch for Scripted {
             stderr: their_stderr,
             staged: 0,
         };
-        let (kill, killed) = oneshot::channel();
-        let exit = tokio::spawn(async move {
-            let is_success = tokio::select! {
-                is_success = connector.run(their_stdin) => is_success,
-                _ = killed => false,
-            };
-            Ok(Exit {
-                is_success,
-                status: format!("exit status: {}", u8::from(!is_success)),
-            })
-        });
-        Ok(Process {
-            stdin: Box::new(stdin),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            exit,
-            kill,
-            pid: None,
-        })
+        Ok(process(stdin, stdout, stderr, connector.run(their_stdin)))
     }
 
     fn codec(&self) -> Codec {
         self.codec
+    }
+}
+
+/// A process that is a task of this one: `run` is its work, and whether it ends well.
+pub(super) fn process(
+    stdin: DuplexStream,
+    stdout: DuplexStream,
+    stderr: DuplexStream,
+    run: impl Future<Output = bool> + Send + 'static,
+) -> Process {
+    let (kill, killed) = oneshot::channel();
+    let exit = tokio::spawn(async move {
+        let is_success = tokio::select! {
+            is_success = run => is_success,
+            _ = killed => false,
+        };
+        Ok(Exit {
+            is_success,
+            status: format!("exit status: {}", u8::from(!is_success)),
+        })
+    });
+    Process {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
+        exit,
+        kill,
+        pid: None,
     }
 }
 

@@ -11,9 +11,9 @@ use materialize_s3_parquet::protocol::flow::ConnectorState;
 use materialize_s3_parquet::protocol::materialize::{Request, Response, request, response};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::oneshot;
 
-use crate::runtime::{Exit, Launch, Process, Result};
+use super::super::scripted::process;
+use crate::runtime::{Launch, Process, Result};
 
 /// Who knows what is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,25 +118,11 @@ impl Launch for Table {
             asked: Vec::new(),
             staged: Map::new(),
         };
-        let (kill, killed) = oneshot::channel();
-        let exit = tokio::spawn(async move {
-            let is_success = tokio::select! {
-                () = keeper.run(their_stdin) => true,
-                _ = killed => false,
-            };
-            Ok(Exit {
-                is_success,
-                status: format!("exit status: {}", u8::from(!is_success)),
-            })
-        });
-        Ok(Process {
-            stdin: Box::new(stdin),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            exit,
-            kill,
-            pid: None,
-        })
+        let run = async move {
+            keeper.run(their_stdin).await;
+            true
+        };
+        Ok(process(stdin, stdout, stderr, run))
     }
 
     fn codec(&self) -> Codec {
