@@ -105,7 +105,7 @@ impl RowGroup {
 
     /// Encodes what is left, and writes the columns one after the other.
     pub(super) fn finish<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<()> {
-        let bytes = self.memory_bytes();
+        let bytes = self.encoded_bytes();
         let chunks: Vec<ArrowColumnChunk> = side_by_side(
             self.columns,
             bytes >= BYTES_FOR_TWO,
