@@ -91,11 +91,13 @@ fn as_read(store: &request::Store) -> Store<'_> {
     }
 }
 
+/// White space around JSON is none of it.
 fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
-    match json {
-        [] => Tuple::Packed(packed),
-        json => Tuple::Json(std::str::from_utf8(json).expect("what was taken is JSON")),
+    if json.is_empty() {
+        return Tuple::Packed(packed);
     }
+    let json: &RawValue = serde_json::from_slice(json).expect("what was taken is JSON");
+    Tuple::Json(json.get())
 }
 
 /// Whatever the runtime put into its tuples, reading them comes to an end.
