@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::materialize::{self, request};
 use materialize_s3_parquet::protocol::request::Decoder;
-use materialize_s3_parquet::protocol::{Codec, Request, Store, Tuple};
+use materialize_s3_parquet::protocol::{Codec, JsonTuple, Positions, Request, Store, Tuple};
 use serde_json::value::RawValue;
 
 /// Splits `stream` into frames, as the session does, and hands each on.
@@ -33,7 +33,9 @@ pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
     match (&in_place, expected) {
         (Ok(Request::Store(store)), Some(_)) => {
             let generic = generic.as_ref().and_then(|request| request.store.as_ref());
-            assert_eq!(Some(*store), generic.map(as_read));
+            let (mut key, mut values) = (Positions::default(), Positions::default());
+            let expected = generic.map(|store| as_read(store, &mut key, &mut values));
+            assert_eq!(Some(*store), expected);
             read_tuples(store);
         }
         (Ok(request), Some(name)) => assert_eq!(request.name(), name),
@@ -42,7 +44,7 @@ pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
             request.name()
         ),
         (Err(error), Some(name)) => assert!(
-            generic.as_ref().is_some_and(has_tuple_that_is_not_json),
+            generic.as_ref().is_some_and(has_tuple_that_is_no_array),
             "the message is a {name}, and is not read: {error}"
         ),
         (Err(_), None) => {}
@@ -54,12 +56,13 @@ pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
     }
 }
 
-/// Whether the message is a Store with a tuple of JSON that is none: protobuf carries it, and the connector refuses it.
-fn has_tuple_that_is_not_json(message: &materialize::Request) -> bool {
-    let is_json =
-        |text: &Bytes| text.is_empty() || serde_json::from_slice::<&RawValue>(text).is_ok();
+/// Whether the message is a Store with a tuple of JSON that is no array: the generated messages carry it, and the connector refuses
+/// it.
+fn has_tuple_that_is_no_array(message: &materialize::Request) -> bool {
+    let is_array =
+        |text: &Bytes| text.is_empty() || serde_json::from_slice::<Vec<&RawValue>>(text).is_ok();
     let store = message.store.as_ref();
-    store.is_some_and(|store| !is_json(&store.key_json) || !is_json(&store.values_json))
+    store.is_some_and(|store| !is_array(&store.key_json) || !is_array(&store.values_json))
 }
 
 /// The name of the request that the message holds; none where there is not exactly one.
@@ -81,35 +84,34 @@ fn only_request(message: &materialize::Request) -> Option<&'static str> {
 }
 
 /// A Store of the generated messages as the session reads it.
-fn as_read(store: &request::Store) -> Store<'_> {
+fn as_read<'a>(
+    store: &'a request::Store,
+    key: &'a mut Positions,
+    values: &'a mut Positions,
+) -> Store<'a> {
     Store {
         binding: store.binding,
-        key: tuple(&store.key_json, &store.key_packed),
-        values: tuple(&store.values_json, &store.values_packed),
+        key: tuple(&store.key_json, &store.key_packed, key),
+        values: tuple(&store.values_json, &store.values_packed, values),
         doc: Some(&store.doc_json[..]).filter(|doc| !doc.is_empty()),
         delete: store.delete,
     }
 }
 
-/// White space around JSON is none of it.
-fn tuple<'a>(json: &'a [u8], packed: &'a [u8]) -> Tuple<'a> {
+fn tuple<'a>(json: &'a [u8], packed: &'a [u8], positions: &'a mut Positions) -> Tuple<'a> {
     if json.is_empty() {
         return Tuple::Packed(packed);
     }
-    let json: &RawValue = serde_json::from_slice(json).expect("what was taken is JSON");
-    Tuple::Json(json.get())
+    let json = std::str::from_utf8(json).expect("what was taken is JSON");
+    Tuple::Json(JsonTuple::new(json, positions).expect("what was taken is an array"))
 }
 
 /// Whatever the runtime put into its tuples, reading them comes to an end.
 fn read_tuples(store: &Store<'_>) {
-    for tuple in [store.key, store.values] {
-        let mut values = tuple.values();
-        let length = match tuple {
-            Tuple::Packed(bytes) => bytes.len(),
-            Tuple::Json(text) => text.len(),
-        };
-        let count = std::iter::from_fn(|| values.take().ok().flatten()).count();
-        assert!(count <= length, "more elements than bytes");
+    for mut tuple in [store.key, store.values] {
+        let bytes = tuple.bytes();
+        let count = std::iter::from_fn(|| tuple.take().ok().flatten()).count();
+        assert!(count <= bytes, "more elements than bytes");
     }
 }
 

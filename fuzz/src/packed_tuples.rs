@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arbitrary::{Arbitrary, Unstructured};
-use materialize_s3_parquet::protocol::{Value, packed};
+use materialize_s3_parquet::protocol::{Elements, Value, packed};
 
 /// Reads `data` as a tuple, and makes tuples of it.
 pub fn run(data: &[u8]) {
@@ -22,7 +22,7 @@ fn reading_ends(data: &[u8]) {
     let mut rest = data;
     loop {
         let before = rest.len();
-        match packed::next(&mut rest) {
+        match rest.take() {
             Ok(Some(_)) => assert!(rest.len() < before, "an element of no bytes"),
             Ok(None) => return assert!(rest.is_empty(), "an end before the end"),
             Err(_) => return,
@@ -62,7 +62,8 @@ fn what_is_written_is_read(elements: &[Element<'_>]) {
     let bytes = pack(elements.iter().map(Element::value));
     let mut rest = &bytes[..];
     for element in elements {
-        let read = packed::next(&mut rest)
+        let read = rest
+            .take()
             .expect("what is written can be read")
             .expect("as many elements as were written");
         let written = element.value();

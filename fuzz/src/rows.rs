@@ -11,7 +11,7 @@ use materialize_s3_parquet::config::{Compression, JsonColumns, TypeChanges};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
-use materialize_s3_parquet::protocol::{Store, Tuple, Value, packed};
+use materialize_s3_parquet::protocol::{JsonTuple, Positions, Store, Tuple, Value, packed};
 use materialize_s3_parquet::validate::Candidate;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value as Json;
@@ -102,13 +102,14 @@ fn batch(
     form: Form,
 ) -> materialize_s3_parquet::error::Result<RecordBatch> {
     let mut builder = BatchBuilder::new(Arc::clone(schema));
+    let (mut key_positions, mut value_positions) = (Positions::default(), Positions::default());
     for row in rows {
         let (key, values) = (tuple(&row.key, form), tuple(&row.values, form));
         let doc = row.document.as_ref().map(Json::to_string);
         builder.append(&Store {
             binding: 0,
-            key: borrow(&key, form),
-            values: borrow(&values, form),
+            key: borrow(&key, form, &mut key_positions),
+            values: borrow(&values, form, &mut value_positions),
             doc: doc.as_ref().map(String::as_bytes),
             delete: false,
         })?;
@@ -128,11 +129,12 @@ fn tuple(values: &[Json], form: Form) -> Vec<u8> {
     }
 }
 
-fn borrow(bytes: &[u8], form: Form) -> Tuple<'_> {
+fn borrow<'a>(bytes: &'a [u8], form: Form, positions: &'a mut Positions) -> Tuple<'a> {
     match form {
         Form::Packed => Tuple::Packed(bytes),
         Form::Json | Form::OtherJson => {
-            Tuple::Json(std::str::from_utf8(bytes).expect("it was made of text"))
+            let text = std::str::from_utf8(bytes).expect("it was made of text");
+            Tuple::Json(JsonTuple::new(text, positions).expect("it was made as an array"))
         }
     }
 }

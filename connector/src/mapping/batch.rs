@@ -1,5 +1,6 @@
 //! Stores into record batches.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -9,7 +10,7 @@ use super::column::Schema;
 use super::convert::{ColumnBuilder, Room};
 use super::rescue::{Misfit, Rescued, RescuedRow};
 use crate::error::{Error, Result};
-use crate::protocol::{Store, Tuple, Value, Values, packed};
+use crate::protocol::{Elements, Store, Tuple, Value, packed};
 
 /// The bytes that a column takes for each row besides its text: a number, or the end of a text.
 const SLOT_BYTES: usize = 8;
@@ -92,10 +93,9 @@ impl BatchBuilder {
             self.begin();
         }
         let key_columns = self.schema.key_columns();
-        let document_columns = usize::from(self.schema.has_document());
-        let value_columns = self.columns.len() - key_columns - document_columns;
-        self.append_tuple(store, store.key, 0, key_columns)?;
-        self.append_tuple(store, store.values, key_columns, value_columns)?;
+        let value_end = self.columns.len() - usize::from(self.schema.has_document());
+        self.append_tuple(store, store.key, 0..key_columns)?;
+        self.append_tuple(store, store.values, key_columns..value_end)?;
         if self.schema.has_document() {
             let document = store.doc.map_or(Value::Null, |doc| Value::Json(doc.into()));
             self.append_value(store, self.columns.len() - 1, &document)?;
@@ -140,29 +140,39 @@ impl BatchBuilder {
         }
     }
 
+    #[inline]
     fn append_tuple(
         &mut self,
         store: &Store<'_>,
         tuple: Tuple<'_>,
-        first: usize,
-        count: usize,
+        columns: Range<usize>,
     ) -> Result<()> {
-        let mut values = tuple.values();
-        for index in first..first + count {
-            if let Values::Packed(tuple) = &mut values
-                && self.columns[index].take_packed(tuple)
-            {
+        match tuple {
+            Tuple::Packed(bytes) => self.append_elements(store, bytes, columns.clone())?,
+            Tuple::Json(json) => self.append_elements(store, json, columns.clone())?,
+        }
+        .then_some(())
+        .ok_or_else(|| wrong_length(columns, tuple))
+    }
+
+    /// Appends an element to each of `columns`; false where there are more or fewer.
+    #[inline]
+    fn append_elements<'a>(
+        &mut self,
+        store: &Store<'_>,
+        mut elements: impl Elements<'a>,
+        columns: Range<usize>,
+    ) -> Result<bool> {
+        for index in columns {
+            if self.columns[index].take(&mut elements) {
                 continue;
             }
-            let value = values
-                .take()?
-                .ok_or_else(|| wrong_length(first == 0, count, tuple))?;
-            self.append_value(store, index, &value)?;
+            match elements.take()? {
+                Some(value) => self.append_value(store, index, &value)?,
+                None => return Ok(false),
+            }
         }
-        match values.take()? {
-            None => Ok(()),
-            Some(_) => Err(wrong_length(first == 0, count, tuple)),
-        }
+        Ok(elements.take()?.is_none())
     }
 
     #[inline]
@@ -205,31 +215,26 @@ impl BatchBuilder {
     }
 }
 
-fn wrong_length(is_key: bool, expected: usize, tuple: Tuple<'_>) -> Error {
-    let what = if is_key { "key" } else { "values" };
-    let found = count(tuple.values());
+fn wrong_length(columns: Range<usize>, tuple: Tuple<'_>) -> Error {
+    let what = if columns.start == 0 { "key" } else { "values" };
+    let (expected, found) = (columns.len(), count(tuple));
     Error::protocol(format!(
         "a Store's {what} should have {expected} elements and has {found}"
     ))
 }
 
-fn count(mut values: Values<'_>) -> usize {
-    std::iter::from_fn(|| values.take().ok().flatten()).count()
+fn count(mut tuple: Tuple<'_>) -> usize {
+    std::iter::from_fn(|| tuple.take().ok().flatten()).count()
 }
 
 fn store_bytes(store: &Store<'_>) -> usize {
-    let bytes = |tuple| match tuple {
-        Tuple::Packed(bytes) => bytes.len(),
-        Tuple::Json(text) => text.len(),
-    };
-    bytes(store.key) + bytes(store.values) + store.doc.map_or(0, <[u8]>::len)
+    store.key.bytes() + store.values.bytes() + store.doc.map_or(0, <[u8]>::len)
 }
 
 /// A key as a JSON array, for errors; cut where it is long.
-pub(super) fn key_text(key: Tuple<'_>) -> String {
-    let mut values = key.values();
+pub(super) fn key_text(mut key: Tuple<'_>) -> String {
     let mut text = vec![b'['];
-    while let Ok(Some(value)) = values.take() {
+    while let Ok(Some(value)) = key.take() {
         if text.len() > 1 {
             text.push(b',');
         }
@@ -251,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::config::JsonColumns;
-    use crate::protocol::{flow, packed};
+    use crate::protocol::{JsonTuple, flow, packed};
 
     fn projection(field: &str, types: &[&str], format: &str) -> flow::Projection {
         let string = flow::inference::String {
@@ -297,6 +302,11 @@ mod tests {
         Arc::new(Schema::new(&collection, &selection, JsonColumns::String, rescues).unwrap())
     }
 
+    /// A tuple of JSON, whose positions are never given back.
+    fn json(text: &str) -> Tuple<'_> {
+        Tuple::Json(JsonTuple::new(text, Box::leak(Box::default())).unwrap())
+    }
+
     fn packed(values: &[Value<'_>]) -> Vec<u8> {
         let mut writer = packed::Writer::new();
         for value in values {
@@ -333,7 +343,7 @@ mod tests {
         let json_values = r#"["1970-01-01T00:00:01Z",true,7.0,{"b":1,"a":"<"},"-Infinity"]"#;
         let forms = [
             (Tuple::Packed(&key), Tuple::Packed(&values)),
-            (Tuple::Json(json_key), Tuple::Json(json_values)),
+            (json(json_key), json(json_values)),
         ];
         for (key, values) in forms {
             let mut builder = BatchBuilder::new(schema(true));
@@ -375,9 +385,7 @@ mod tests {
     fn what_does_not_fit_is_rescued_with_every_digit() {
         let (key, values) = misfits();
         let mut builder = BatchBuilder::new(schema(true));
-        builder
-            .append(&store(Tuple::Json(key), Tuple::Json(values)))
-            .unwrap();
+        builder.append(&store(json(key), json(values))).unwrap();
         let batch = builder.finish().unwrap();
         let rescued = batch
             .records
@@ -437,7 +445,7 @@ mod tests {
     fn where_misfits_are_errors_they_name_field_key_and_kind_but_not_the_value() {
         let (key, values) = misfits();
         let mut builder = BatchBuilder::new(schema(false));
-        let store = store(Tuple::Json(key), Tuple::Json(values));
+        let store = store(json(key), json(values));
         let error = builder.append(&store).unwrap_err().to_string();
         for part in ["field `at`", r#"key ["k"]"#, "RFC 3339", "TIMESTAMP"] {
             assert!(error.contains(part), "{error}");
@@ -448,7 +456,7 @@ mod tests {
     #[test]
     fn an_error_shows_no_more_than_the_beginning_of_a_long_key() {
         let key = format!("[\"{}\"]", "é".repeat(10_000));
-        let text = key_text(Tuple::Json(&key));
+        let text = key_text(json(&key));
         assert!(text.len() < KEY_BYTES + 10 && text.ends_with('…'), "{text}");
     }
 
@@ -457,9 +465,7 @@ mod tests {
         let mut builder = BatchBuilder::new(schema(true));
         assert_eq!(builder.memory_bytes(), 0);
         let (key, values) = (r#"["k"]"#, "[null,null,null,null,null]");
-        let sent = builder
-            .append(&store(Tuple::Json(key), Tuple::Json(values)))
-            .unwrap();
+        let sent = builder.append(&store(json(key), json(values))).unwrap();
         assert_eq!(sent, key.len() + values.len());
         assert_eq!(
             builder.memory_bytes(),
@@ -473,7 +479,7 @@ mod tests {
     fn a_store_with_too_few_or_too_many_values_is_an_error_that_counts_them() {
         for (values, found) in [("[]", 0), ("[1,2,3,4,5,6]", 6)] {
             let mut builder = BatchBuilder::new(schema(true));
-            let store = store(Tuple::Json("[\"k\"]"), Tuple::Json(values));
+            let store = store(json("[\"k\"]"), json(values));
             let error = builder.append(&store).unwrap_err().to_string();
             assert!(
                 error.contains(&format!("5 elements and has {found}")),

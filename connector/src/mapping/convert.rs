@@ -17,7 +17,7 @@ use super::column::ColumnType;
 use super::number::{self, NotAnInteger};
 use super::rescue::Misfit;
 use super::{format, json_text};
-use crate::protocol::{Value, packed};
+use crate::protocol::{Elements, Value};
 
 /// Base64 with or without its padding: JSON schema's `contentEncoding` does not ask for it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -91,32 +91,33 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the first element off a packed tuple where it is null, or just what the column is made for: the usual case, without
-    /// any detour. Otherwise takes nothing and returns false.
+    /// Takes the next element off a tuple where it is null, or just what the column is made for: the usual case, without any
+    /// detour. Otherwise takes nothing and returns false.
     #[inline]
-    pub(super) fn take_packed(&mut self, tuple: &mut &[u8]) -> bool {
-        if packed::take_null(tuple) {
+    pub(super) fn take<'a>(&mut self, elements: &mut impl Elements<'a>) -> bool {
+        if elements.take_null() {
             self.append_null();
             return true;
         }
         match self {
-            Self::Boolean(builder) => {
-                packed::take_boolean(tuple).map(|boolean| builder.append_value(boolean))
-            }
-            Self::Integer { builder, .. } => {
-                packed::take_integer(tuple).map(|integer| builder.append_value(integer))
-            }
-            Self::Number { builder, .. } => {
-                packed::take_double(tuple).map(|double| builder.append_value(double))
-            }
-            Self::String(builder) | Self::CastToString { builder, .. } => {
-                packed::take_plain_string(tuple).map(|text| builder.append_value(text))
-            }
-            Self::Timestamp(builder) => take_parsed(tuple, format::parse_date_time)
+            Self::Boolean(builder) => elements
+                .take_boolean()
+                .map(|boolean| builder.append_value(boolean)),
+            Self::Integer { builder, .. } => elements
+                .take_integer()
+                .map(|integer| builder.append_value(integer)),
+            Self::Number { builder, .. } => elements
+                .take_double()
+                .map(|double| builder.append_value(double)),
+            Self::String(builder) | Self::CastToString { builder, .. } => elements
+                .take_plain_string(Some)
+                .map(|text| builder.append_value(text)),
+            Self::Timestamp(builder) => elements
+                .take_plain_string(format::parse_date_time)
                 .map(|microseconds| builder.append_value(microseconds)),
-            Self::Date(builder) => {
-                take_parsed(tuple, format::parse_date).map(|days| builder.append_value(days))
-            }
+            Self::Date(builder) => elements
+                .take_plain_string(format::parse_date)
+                .map(|days| builder.append_value(days)),
             Self::Binary { .. } | Self::Json { .. } => None,
         }
         .is_some()
@@ -242,14 +243,6 @@ impl Room {
 fn timestamps(values: usize) -> TimestampMicrosecondBuilder {
     TimestampMicrosecondBuilder::with_capacity(values)
         .with_data_type(ColumnType::Timestamp.data_type())
-}
-
-/// Takes a string off a packed tuple where `parse` can read it.
-fn take_parsed<T>(tuple: &mut &[u8], parse: fn(&[u8]) -> Option<T>) -> Option<T> {
-    let mut rest = *tuple;
-    let parsed = parse(packed::take_plain_string(&mut rest)?)?;
-    *tuple = rest;
-    Some(parsed)
 }
 
 fn boolean(value: &Value<'_>) -> Result<bool, Misfit> {

@@ -4,6 +4,7 @@
 //! on the hot path and is also read without them: see [`request::Decoder`].
 
 mod codec;
+mod json_scanner;
 mod json_tuple;
 mod linked;
 pub mod packed;
@@ -31,10 +32,11 @@ mod generated {
 
 pub use codec::{Codec, MAX_FRAME_BYTES};
 pub use generated::{consumer, flow, gazette, materialize};
+pub use json_tuple::{JsonTuple, Positions};
 pub use linked::collection;
 pub use request::Request;
 pub use store::Store;
-pub use value::{Tuple, Value, Values};
+pub use value::{Elements, Tuple, Value};
 
 /// The version of the protocol that the Spec response states.
 pub const PROTOCOL_VERSION: u32 = 3_032_023;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::protocol::Value;
+use crate::protocol::{Elements, Value};
 
 const NULL: u8 = 0x00;
 const BYTES: u8 = 0x01;
@@ -21,95 +21,85 @@ const TRUE: u8 = 0x27;
 /// Follows a zero byte that belongs to a string or byte string and does not end it.
 const ESCAPE: u8 = 0xff;
 
-/// Takes the first element off `input`; none at its end.
-pub fn next<'a>(input: &mut &'a [u8]) -> Result<Option<Value<'a>>> {
-    let Some((&code, rest)) = input.split_first() else {
-        return Ok(None);
-    };
-    *input = rest;
-    let value = match code {
-        NULL => Value::Null,
-        BYTES => Value::Json(take_terminated(input)?),
-        STRING => Value::String(utf8(take_terminated(input)?)?),
-        ZERO => Value::Integer(0),
-        0x15..=0x1c => positive(take_big_endian(input, usize::from(code - ZERO))?),
-        0x0c..=0x13 => negative(
-            take_big_endian(input, usize::from(ZERO - code))?,
-            u32::from(ZERO - code),
-        ),
-        BIG_POSITIVE | BIG_NEGATIVE => big(input, code == BIG_NEGATIVE)?,
-        FLOAT => Value::Double(f64::from(f32::from_bits(unordered32(take(input)?)))),
-        DOUBLE => Value::Double(f64::from_bits(unordered64(take(input)?))),
-        FALSE => Value::Boolean(false),
-        TRUE => Value::Boolean(true),
-        other => return Err(malformed(&format!("unknown type code {other:#04x}"))),
-    };
-    Ok(Some(value))
-}
-
-/// Takes a null off `input`; takes nothing, and returns false, where something else comes first.
-#[inline]
-pub fn take_null(input: &mut &[u8]) -> bool {
-    take_code(input, NULL).is_some()
-}
-
-/// Takes a boolean off `input`; takes nothing where something else comes first.
-#[inline]
-pub fn take_boolean(input: &mut &[u8]) -> Option<bool> {
-    let code = *input.first()?;
-    let boolean = matches!(code, FALSE | TRUE).then_some(code == TRUE)?;
-    *input = &input[1..];
-    Some(boolean)
-}
-
-/// Takes an integer of up to seven bytes off `input`; takes nothing where something else comes first.
-#[inline]
-pub fn take_integer(input: &mut &[u8]) -> Option<i64> {
-    let code = *input.first()?;
-    let length = usize::from(code.abs_diff(ZERO));
-    if length > 7 {
-        return None;
+impl<'a> Elements<'a> for &'a [u8] {
+    fn take(&mut self) -> Result<Option<Value<'a>>> {
+        let Some((&code, rest)) = self.split_first() else {
+            return Ok(None);
+        };
+        *self = rest;
+        let value = match code {
+            NULL => Value::Null,
+            BYTES => Value::Json(take_terminated(self)?),
+            STRING => Value::String(utf8(take_terminated(self)?)?),
+            ZERO => Value::Integer(0),
+            0x15..=0x1c => positive(take_big_endian(self, usize::from(code - ZERO))?),
+            0x0c..=0x13 => negative(
+                take_big_endian(self, usize::from(ZERO - code))?,
+                u32::from(ZERO - code),
+            ),
+            BIG_POSITIVE | BIG_NEGATIVE => big(self, code == BIG_NEGATIVE)?,
+            FLOAT => Value::Double(f64::from(f32::from_bits(unordered32(take(self)?)))),
+            DOUBLE => Value::Double(f64::from_bits(unordered64(take(self)?))),
+            FALSE => Value::Boolean(false),
+            TRUE => Value::Boolean(true),
+            other => return Err(malformed(&format!("unknown type code {other:#04x}"))),
+        };
+        Ok(Some(value))
     }
-    let (stored, rest) = input[1..].split_at_checked(length)?;
-    let magnitude = stored
-        .iter()
-        .fold(0, |value, &byte| value << 8 | i64::from(byte));
-    *input = rest;
-    let all_ones = (1 << (8 * length)) - 1;
-    Some(if code < ZERO {
-        magnitude - all_ones
-    } else {
-        magnitude
-    })
-}
 
-/// Takes a double off `input`; takes nothing where something else comes first.
-#[inline]
-pub fn take_double(input: &mut &[u8]) -> Option<f64> {
-    let (bytes, rest) = input.strip_prefix(&[DOUBLE])?.split_first_chunk::<8>()?;
-    *input = rest;
-    Some(f64::from_bits(unordered64(*bytes)))
-}
-
-/// Takes a string without a zero byte off `input`; takes nothing where something else comes first. Whether it is UTF-8 is not
-/// looked at.
-#[inline]
-pub fn take_plain_string<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let text = take_code(&mut { *input }, STRING)?;
-    let end = memchr::memchr(0, text)?;
-    if text.get(end + 1) == Some(&ESCAPE) {
-        return None;
+    #[inline]
+    fn take_null(&mut self) -> bool {
+        let rest = self.strip_prefix(&[NULL]);
+        *self = rest.unwrap_or(self);
+        rest.is_some()
     }
-    *input = &text[end + 1..];
-    Some(&text[..end])
-}
 
-/// Takes `code` off `input`, and returns what follows it.
-#[inline]
-fn take_code<'a>(input: &mut &'a [u8], code: u8) -> Option<&'a [u8]> {
-    let rest = input.strip_prefix(&[code])?;
-    *input = rest;
-    Some(rest)
+    #[inline]
+    fn take_boolean(&mut self) -> Option<bool> {
+        let code = *self.first()?;
+        let boolean = matches!(code, FALSE | TRUE).then_some(code == TRUE)?;
+        *self = &self[1..];
+        Some(boolean)
+    }
+
+    #[inline]
+    fn take_integer(&mut self) -> Option<i64> {
+        let code = *self.first()?;
+        let length = usize::from(code.abs_diff(ZERO));
+        if length > 7 {
+            return None;
+        }
+        let (stored, rest) = self[1..].split_at_checked(length)?;
+        let magnitude = stored
+            .iter()
+            .fold(0, |value, &byte| value << 8 | i64::from(byte));
+        *self = rest;
+        let all_ones = (1 << (8 * length)) - 1;
+        Some(if code < ZERO {
+            magnitude - all_ones
+        } else {
+            magnitude
+        })
+    }
+
+    #[inline]
+    fn take_double(&mut self) -> Option<f64> {
+        let (bytes, rest) = self.strip_prefix(&[DOUBLE])?.split_first_chunk::<8>()?;
+        *self = rest;
+        Some(f64::from_bits(unordered64(*bytes)))
+    }
+
+    #[inline]
+    fn take_plain_string<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T> {
+        let text = self.strip_prefix(&[STRING])?;
+        let end = memchr::memchr(0, text)?;
+        if text.get(end + 1) == Some(&ESCAPE) {
+            return None;
+        }
+        let taken = read(&text[..end])?;
+        *self = &text[end + 1..];
+        Some(taken)
+    }
 }
 
 /// The error for a string that is not UTF-8, where that is only found out later.
@@ -355,8 +345,8 @@ mod tests {
         {
             let bytes = pack(&value);
             let mut rest = &bytes[..];
-            assert_eq!(next(&mut rest).unwrap(), Some(value));
-            assert_eq!(next(&mut rest).unwrap(), None);
+            assert_eq!(rest.take().unwrap(), Some(value));
+            assert_eq!(rest.take().unwrap(), None);
         }
     }
 
@@ -386,7 +376,7 @@ mod tests {
             ),
             (vec![0x0c, 0, 0, 0, 0, 0, 0, 0, 0], "-18446744073709551615"),
         ] {
-            let value = next(&mut &bytes[..]).unwrap();
+            let value = (&mut &bytes[..]).take().unwrap();
             assert_eq!(value, Some(Value::Number(expected.into())));
         }
     }
@@ -406,7 +396,7 @@ mod tests {
             b"\x1d\x03\x00",
         ] {
             let mut rest = bytes;
-            assert!(next(&mut rest).is_err(), "{bytes:02x?}");
+            assert!(rest.take().is_err(), "{bytes:02x?}");
         }
     }
 }

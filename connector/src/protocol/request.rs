@@ -1,12 +1,12 @@
 //! Requests as the session meets them: one variant, its message, and the hot one borrowed from the frame.
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::protocol::materialize::{self, request};
-use crate::protocol::store::{self, Scratch, Store};
-use crate::protocol::{Codec, Tuple};
+use crate::protocol::store::json::{Scratch, TupleScratch};
+use crate::protocol::store::{self, Store};
+use crate::protocol::{Codec, JsonTuple, Tuple};
 
 /// A request of the runtime.
 #[derive(Debug)]
@@ -53,8 +53,14 @@ impl Request<'_> {
 pub struct Decoder {
     codec: Codec,
     scratch: Scratch,
-    /// The last Store that did not come in the form the hot path reads.
-    unusual: request::Store,
+    unusual: Unusual,
+}
+
+/// The last Store that did not come in the form the hot path reads.
+#[derive(Debug, Default)]
+struct Unusual {
+    store: request::Store,
+    scratch: Scratch,
 }
 
 impl Decoder {
@@ -63,15 +69,15 @@ impl Decoder {
         Self {
             codec,
             scratch: Scratch::default(),
-            unusual: request::Store::default(),
+            unusual: Unusual::default(),
         }
     }
 
     /// Reads one request. Errors where the frame is malformed, or holds no request or more than one.
     pub fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<Request<'a>> {
         let store = match self.codec {
-            Codec::Proto => store::from_proto(frame)?,
-            Codec::Json => store::from_json(frame, &mut self.scratch)?,
+            Codec::Proto => store::proto::read(frame)?,
+            Codec::Json => store::json::read(frame, &mut self.scratch),
         };
         if let Some(store) = store {
             return Ok(Request::Store(store));
@@ -79,8 +85,8 @@ impl Decoder {
         match only_variant(self.codec.decode(Bytes::copy_from_slice(frame))?)? {
             Variant::Request(request) => Ok(request),
             Variant::Store(store) => {
-                self.unusual = store;
-                borrow(&self.unusual).map(Request::Store)
+                self.unusual.store = store;
+                self.unusual.borrow().map(Request::Store)
             }
         }
     }
@@ -124,24 +130,31 @@ fn only_variant(message: materialize::Request) -> Result<Variant> {
     }
 }
 
-fn borrow(store: &request::Store) -> Result<Store<'_>> {
-    Ok(Store {
-        binding: store.binding,
-        key: tuple(&store.key_json, &store.key_packed)?,
-        values: tuple(&store.values_json, &store.values_packed)?,
-        doc: (!store.doc_json.is_empty()).then_some(&store.doc_json[..]),
-        delete: store.delete,
-    })
+impl Unusual {
+    fn borrow(&mut self) -> Result<Store<'_>> {
+        let Self { store, scratch } = self;
+        Ok(Store {
+            binding: store.binding,
+            key: tuple(&store.key_json, &store.key_packed, &mut scratch.key)?,
+            values: tuple(
+                &store.values_json,
+                &store.values_packed,
+                &mut scratch.values,
+            )?,
+            doc: (!store.doc_json.is_empty()).then_some(&store.doc_json[..]),
+            delete: store.delete,
+        })
+    }
 }
 
-/// The runtime fills one of the two; neither means a tuple without elements. Only the JSON codec has seen to it that JSON is JSON.
-fn tuple<'a>(json: &'a Bytes, packed: &'a Bytes) -> Result<Tuple<'a>> {
+/// The runtime fills one of the two; neither means a tuple without elements.
+fn tuple<'a>(json: &'a [u8], packed: &'a [u8], scratch: &'a mut TupleScratch) -> Result<Tuple<'a>> {
     if json.is_empty() {
         return Ok(Tuple::Packed(packed));
     }
-    let json = serde_json::from_slice::<&RawValue>(json).map_err(|error| {
-        Error::protocol("a key or the values of a Store from the runtime are not JSON")
+    let json = simdutf8::basic::from_utf8(json).map_err(|error| {
+        Error::protocol("a key or the values of a Store from the runtime are not UTF-8")
             .with_source(error)
     })?;
-    Ok(Tuple::Json(json.get()))
+    JsonTuple::new(json, &mut scratch.positions).map(Tuple::Json)
 }

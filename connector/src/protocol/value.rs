@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::Result;
-use crate::protocol::{json_tuple, packed};
+use crate::protocol::JsonTuple;
 
 /// A JSON value as a column sees it: scalars by value, objects and arrays as their text.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,36 +31,47 @@ pub enum Value<'a> {
 pub enum Tuple<'a> {
     /// A packed tuple.
     Packed(&'a [u8]),
-    /// The text of a JSON array.
-    Json(&'a str),
+    /// A JSON array.
+    Json(JsonTuple<'a>),
 }
 
 impl<'a> Tuple<'a> {
-    /// Its elements in order.
-    pub fn values(self) -> Values<'a> {
+    /// Its bytes as the runtime sent them.
+    pub fn bytes(&self) -> usize {
         match self {
-            Tuple::Packed(bytes) => Values::Packed(bytes),
-            Tuple::Json(text) => Values::Json(json_tuple::Elements::new(text)),
+            Tuple::Packed(bytes) => bytes.len(),
+            Tuple::Json(json) => json.json_bytes(),
         }
     }
-}
 
-/// The elements of a [`Tuple`] in order; ends after the first error.
-#[derive(Clone, Debug)]
-pub enum Values<'a> {
-    /// What is left of a packed tuple.
-    Packed(&'a [u8]),
-    /// What is left of a JSON array.
-    Json(json_tuple::Elements<'a>),
-}
-
-impl<'a> Values<'a> {
     /// The next element; none at the end. Errors where the tuple is malformed.
-    #[inline]
     pub fn take(&mut self) -> Result<Option<Value<'a>>> {
         match self {
-            Values::Packed(rest) => packed::next(rest),
-            Values::Json(elements) => elements.take(),
+            Tuple::Packed(bytes) => bytes.take(),
+            Tuple::Json(json) => json.take(),
         }
     }
+}
+
+/// The elements of a tuple, in order. Each method takes the next one off it: where it is what the method is for, and else nothing,
+/// so that a column first asks for what it is made for, without a detour over [`Value`].
+pub trait Elements<'a> {
+    /// Whatever comes next; none at the end. Errors where the tuple is malformed.
+    fn take(&mut self) -> Result<Option<Value<'a>>>;
+
+    /// A null.
+    fn take_null(&mut self) -> bool;
+
+    /// A boolean.
+    fn take_boolean(&mut self) -> Option<bool>;
+
+    /// An integer of up to 56 bits; others where they are as easily told.
+    fn take_integer(&mut self) -> Option<i64>;
+
+    /// A number that is no integer, or written as if it were none.
+    fn take_double(&mut self) -> Option<f64>;
+
+    /// A string that is encoded as what it is, with no escapes, and that `read` makes something of. Whether it is UTF-8 may be
+    /// left to be seen.
+    fn take_plain_string<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T>;
 }

@@ -9,8 +9,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::json;
 
 use super::*;
-use crate::protocol::Codec;
 use crate::protocol::materialize::{self, Response};
+use crate::protocol::{Codec, JsonTuple, Positions, Tuple};
 use crate::store::fake::{Fake, Operation, location};
 
 /// What the connector has written, while it still writes.
@@ -650,11 +650,12 @@ async fn unfinished_batches_of_many_bindings_together_stay_within_their_memory()
     transactor.begin(Duration::ZERO);
     let values = format!("[\"{}\"]", "x".repeat(1_000_000));
     let mut flushed = Vec::new();
+    let (mut key_positions, mut value_positions) = (Positions::default(), Positions::default());
     for binding in 0..60 {
         let store = crate::protocol::Store {
             binding,
-            key: crate::protocol::Tuple::Json("[1]"),
-            values: crate::protocol::Tuple::Json(&values),
+            key: Tuple::Json(JsonTuple::new("[1]", &mut key_positions).unwrap()),
+            values: Tuple::Json(JsonTuple::new(&values, &mut value_positions).unwrap()),
             doc: None,
             delete: false,
         };
