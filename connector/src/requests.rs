@@ -1,4 +1,5 @@
-//! Requests as they come in: a thread reads whole frames from the runtime's pipe, the session takes them one by one.
+//! Requests as they come in: a thread reads whole frames from the runtime's pipe and finds the messages in them, the session takes
+//! these one by one.
 //!
 //! The thread and the session hand a few buffers back and forth, so that reading goes on while the session works and nothing is
 //! allocated per message. A request borrows from the buffer that it lies in, so it cannot outlive it.
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::request::Decoder;
-use crate::protocol::{Codec, Request};
+use crate::protocol::{Codec, FrameIndex, Request};
 
 /// The bytes that are read at once, at most: small enough for a core's cache, and many times what a pipe holds by default.
 const READ_BYTES: usize = 256 << 10;
@@ -26,8 +27,15 @@ const RECYCLED_BYTES: usize = 4 << 20;
 pub enum Event<'a> {
     /// A request of the runtime.
     Request(Request<'a>),
+    /// There are none any more.
+    End(End),
+}
+
+/// Why there are no more requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
     /// The runtime has closed the pipe.
-    End,
+    Closed,
     /// The process is asked to stop.
     Terminated,
 }
@@ -58,11 +66,23 @@ impl Buffer {
     }
 }
 
+/// Whole frames, one after the other, and where in them the messages are.
+#[derive(Debug, Default)]
+struct Frames {
+    buffer: Buffer,
+    index: FrameIndex,
+}
+
+impl Frames {
+    fn memory_bytes(&self) -> usize {
+        self.buffer.bytes.len() + self.index.memory_bytes()
+    }
+}
+
 /// What comes out of the reading thread, and from whoever asks the process to stop.
 #[derive(Debug)]
 enum Input {
-    /// Whole frames, one after the other.
-    Frames(Buffer),
+    Frames(Frames),
     /// The pipe is closed, in good order or not.
     End(Result<()>),
     Terminated,
@@ -83,11 +103,11 @@ impl Terminator {
 /// The requests of one stream.
 #[derive(Debug)]
 pub struct Requests {
-    codec: Codec,
     decoder: Decoder,
     inputs: mpsc::Receiver<Input>,
-    empty: mpsc::Sender<Buffer>,
-    frames: Buffer,
+    empty: mpsc::Sender<Frames>,
+    frames: Frames,
+    /// The next of its messages.
     at: usize,
     /// How the stream ended, once it has.
     end: Option<Input>,
@@ -106,11 +126,10 @@ impl Requests {
             let _ = sender.blocking_send(Input::End(end));
         });
         let requests = Self {
-            codec,
             decoder: Decoder::new(codec),
             inputs,
             empty,
-            frames: Buffer::default(),
+            frames: Frames::default(),
             at: 0,
             end: None,
             waited: Duration::ZERO,
@@ -122,24 +141,44 @@ impl Requests {
     ///
     /// Errors where the stream ends within a message, cannot be read, or holds what is not a request.
     pub async fn next(&mut self) -> Result<Event<'_>> {
-        if self.at == self.frames.filled && !self.receive().await {
-            return match self.end.take() {
-                Some(Input::End(Err(error))) => Err(error),
-                Some(Input::Terminated) => Ok(Event::Terminated),
-                _ => Ok(Event::End),
-            };
+        match self.wait().await? {
+            None => self.take().map(Event::Request),
+            Some(end) => Ok(Event::End(end)),
         }
-        let (frame, length) = self
-            .codec
-            .split_frame(&self.frames.filled()[self.at..])?
-            .ok_or_else(|| Error::internal("a frame that was whole is not"))?;
-        self.at += length;
-        self.decoder.decode(frame).map(Event::Request)
+    }
+
+    /// Waits until the next request [is here](Self::is_ready), or the stream has ended as is then said. Errors as [`Self::next`] does.
+    pub async fn wait(&mut self) -> Result<Option<End>> {
+        if self.is_ready() || self.receive().await {
+            return Ok(None);
+        }
+        match self.end.take() {
+            Some(Input::End(Err(error))) => Err(error),
+            Some(Input::Terminated) => Ok(Some(End::Terminated)),
+            _ => Ok(Some(End::Closed)),
+        }
+    }
+
+    /// Whether the next request is here already.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.at < self.frames.index.len()
+    }
+
+    /// The next request, which must be [here already](Self::is_ready). Errors where it is not a request.
+    #[inline]
+    pub fn take(&mut self) -> Result<Request<'_>> {
+        let Frames { buffer, index } = &self.frames;
+        let found = index
+            .get(self.at, buffer.filled())
+            .ok_or_else(|| Error::internal("a request was to be here"))?;
+        self.at += 1;
+        self.decoder.decode(found)
     }
 
     /// Waits until nothing more will come; for ever, where something does come first.
     pub async fn ended(&mut self) {
-        if self.at < self.frames.filled || self.receive().await {
+        if self.is_ready() || self.receive().await {
             std::future::pending::<()>().await;
         }
     }
@@ -160,7 +199,7 @@ impl Requests {
         match input {
             Some(Input::Frames(frames)) => {
                 let empty = std::mem::replace(&mut self.frames, frames);
-                if empty.bytes.len() <= RECYCLED_BYTES {
+                if empty.memory_bytes() <= RECYCLED_BYTES {
                     // The thread may have ended; then the buffer is of no use to anyone.
                     let _ = self.empty.try_send(empty);
                 }
@@ -180,30 +219,29 @@ fn read_frames(
     codec: Codec,
     mut input: impl Read,
     sender: &mpsc::Sender<Input>,
-    recycled: &mut mpsc::Receiver<Buffer>,
+    recycled: &mut mpsc::Receiver<Frames>,
 ) -> Result<()> {
-    let mut buffer = Buffer::default();
+    let mut frames = Frames::default();
     loop {
+        let buffer = &mut frames.buffer;
         let before = buffer.filled;
-        let ended = read_some(codec, &mut input, &mut buffer)? == 0;
+        let ended = read_some(codec, &mut input, buffer)? == 0;
         let whole = whole_frames(codec, buffer.filled(), before)?;
         if whole > 0 {
             let mut next = recycled.try_recv().unwrap_or_default();
-            next.filled = 0;
-            next.append(&buffer.filled()[whole..]);
+            next.buffer.filled = 0;
+            next.buffer.append(&buffer.filled()[whole..]);
             buffer.filled = whole;
-            if sender
-                .blocking_send(Input::Frames(std::mem::replace(&mut buffer, next)))
-                .is_err()
-            {
+            frames.index.read(codec, frames.buffer.filled())?;
+            let whole = std::mem::replace(&mut frames, next);
+            if sender.blocking_send(Input::Frames(whole)).is_err() {
                 return Ok(());
             }
         }
         if ended {
-            return if buffer.filled == 0 {
-                Ok(())
-            } else {
-                Err(truncated(buffer.filled))
+            return match frames.buffer.filled {
+                0 => Ok(()),
+                bytes => Err(truncated(bytes)),
             };
         }
     }
@@ -295,7 +333,7 @@ mod tests {
                 Event::Request(Request::Store(store)) => {
                     bindings.push((store.binding, store.doc.map_or(0, <[u8]>::len)));
                 }
-                Event::End => return Ok(bindings),
+                Event::End(End::Closed) => return Ok(bindings),
                 other => panic!("{other:?}"),
             }
         }
@@ -332,7 +370,7 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         let (mut requests, terminator) = Requests::read(Codec::Proto, reader);
         terminator.terminate().await;
-        assert!(matches!(requests.next().await.unwrap(), Event::Terminated));
+        assert_eq!(requests.wait().await.unwrap(), Some(End::Terminated));
         drop(writer);
     }
 }

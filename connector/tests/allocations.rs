@@ -10,7 +10,7 @@ use materialize_s3_parquet::config::JsonColumns;
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::protocol::materialize::{self, request};
 use materialize_s3_parquet::protocol::request::Decoder;
-use materialize_s3_parquet::protocol::{Codec, Request, Value, flow, packed};
+use materialize_s3_parquet::protocol::{Codec, FrameIndex, Request, Value, flow, packed};
 
 /// The rows of a batch, in which a few allocations do not show.
 const ROWS: u64 = 4000;
@@ -103,14 +103,15 @@ fn frames(codec: Codec, store: fn(u64) -> request::Store) -> Vec<u8> {
     frames
 }
 
-fn append_all(codec: Codec, decoder: &mut Decoder, builder: &mut BatchBuilder, frames: &[u8]) {
-    let mut at = 0;
-    while let Some((frame, length)) = codec.split_frame(&frames[at..]).unwrap() {
-        let Request::Store(store) = decoder.decode(frame).unwrap() else {
+fn append_all(codec: Codec, index: &mut FrameIndex, builder: &mut BatchBuilder, frames: &[u8]) {
+    let mut decoder = Decoder::new(codec);
+    index.read(codec, frames).unwrap();
+    for at in 0..index.len() {
+        let found = index.get(at, frames).unwrap();
+        let Request::Store(store) = decoder.decode(found).unwrap() else {
             panic!("only Stores were made");
         };
         builder.append(&store).unwrap();
-        at += length;
     }
 }
 
@@ -123,13 +124,13 @@ fn a_row_costs_no_allocation() {
         (Codec::Json, json_store),
     ] {
         let frames = frames(codec, store);
-        let mut decoder = Decoder::new(codec);
+        let mut index = FrameIndex::default();
         let mut builder = BatchBuilder::new(schema());
         // The first batch shows how much room the next ones need.
-        append_all(codec, &mut decoder, &mut builder, &frames);
+        append_all(codec, &mut index, &mut builder, &frames);
         builder.finish().unwrap();
         let allocations =
-            measure(|| append_all(codec, &mut decoder, &mut builder, &frames)).count_total;
+            measure(|| append_all(codec, &mut index, &mut builder, &frames)).count_total;
         assert!(
             allocations < ROWS / 40,
             "{codec:?}: {allocations} allocations for {ROWS} rows"

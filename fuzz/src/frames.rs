@@ -3,31 +3,45 @@
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::materialize::{self, request};
 use materialize_s3_parquet::protocol::request::Decoder;
-use materialize_s3_parquet::protocol::{Codec, JsonTuple, Positions, Request, Store, Tuple};
+use materialize_s3_parquet::protocol::{
+    Codec, Found, FrameIndex, JsonTuple, Positions, Request, Store, Tuple,
+};
 use serde_json::value::RawValue;
 
-/// Splits `stream` into frames, as the session does, and hands each on.
-pub(crate) fn each(codec: Codec, mut stream: &[u8], mut check: impl FnMut(&[u8])) {
-    while let Ok(Some((frame, used))) = codec.split_frame(stream) {
-        assert!(frame.len() < used && used <= stream.len());
-        let partial = codec.split_frame(&stream[..used - 1]);
-        assert!(
-            matches!(partial, Ok(None)),
-            "a frame is whole before its end"
-        );
-        if let Some(expected) = codec.frame_bytes(stream) {
-            assert_eq!(expected, used);
-        }
-        check(frame);
-        stream = &stream[used..];
+/// Splits `stream` into frames and finds the messages in them, as the reading thread does, and sees that all readers agree on each.
+pub(crate) fn check(codec: Codec, stream: &[u8]) {
+    let mut index = FrameIndex::default();
+    // A frame that is too long ends the stream; what comes before it is there.
+    let _ = index.read(codec, stream);
+    let mut rest = stream;
+    for at in 0..index.len() {
+        let (frame, used) = first_frame(codec, rest).expect("a message is a frame");
+        rest = &rest[used..];
+        let found = index.get(at, stream).expect("as many as there are");
+        readers_agree(codec, frame, found);
     }
+    assert!(first_frame(codec, rest).is_none(), "a frame is a message");
 }
 
-/// Reads a frame by the decoder of the hot path and by the generated messages: the two must agree on what it is, or that it
-/// is nothing.
-pub(crate) fn readers_agree(codec: Codec, frame: &[u8]) {
+/// The first frame of `stream`, and its length there.
+fn first_frame(codec: Codec, stream: &[u8]) -> Option<(&[u8], usize)> {
+    let (frame, used) = codec.split_frame(stream).ok().flatten()?;
+    assert!(frame.len() < used && used <= stream.len());
+    let partial = codec.split_frame(&stream[..used - 1]);
+    assert!(
+        matches!(partial, Ok(None)),
+        "a frame is whole before its end"
+    );
+    if let Some(expected) = codec.frame_bytes(stream) {
+        assert_eq!(expected, used);
+    }
+    Some((frame, used))
+}
+
+/// A frame by the hot path and by the generated messages: the two must agree on what it is, or that it is nothing.
+fn readers_agree(codec: Codec, frame: &[u8], found: Found<'_>) {
     let mut decoder = Decoder::new(codec);
-    let in_place = decoder.decode(frame);
+    let in_place = decoder.decode(found);
     let generic: Option<materialize::Request> = codec.decode(Bytes::copy_from_slice(frame)).ok();
     let expected = generic.as_ref().and_then(only_request);
     match (&in_place, expected) {

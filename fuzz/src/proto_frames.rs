@@ -6,7 +6,7 @@ use crate::frames;
 
 /// Reads `data` as a stream of frames, and as the message of one.
 pub fn run(data: &[u8]) {
-    let check = |frame: &[u8]| frames::readers_agree(Codec::Proto, frame);
-    frames::each(Codec::Proto, data, check);
-    check(data);
+    frames::check(Codec::Proto, data);
+    let length = u32::try_from(data.len()).expect("an input is short");
+    frames::check(Codec::Proto, &[&length.to_le_bytes(), data].concat());
 }

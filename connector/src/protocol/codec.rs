@@ -52,6 +52,14 @@ impl Codec {
         }
     }
 
+    /// The bytes of a frame before its message.
+    pub(super) fn header_bytes(self) -> usize {
+        match self {
+            Self::Proto => HEADER_BYTES,
+            Self::Json => 0,
+        }
+    }
+
     /// How many bytes the frame at the start of `bytes` will have in all, as far as it can be told; for sizing a buffer.
     pub fn frame_bytes(self, bytes: &[u8]) -> Option<usize> {
         match self {

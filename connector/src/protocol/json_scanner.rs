@@ -26,32 +26,27 @@ pub(super) enum Kind {
     Container,
 }
 
-/// Goes through JSON text from its start. Each step returns none where the text is not JSON, and is of no more use then.
+/// Goes through JSON text, which is known to be UTF-8. Each step returns none where the text is not JSON, and is of no more use then.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
-    whole: &'a str,
     text: &'a [u8],
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Stands at the start of `text`.
-    pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            whole: text,
-            text: text.as_bytes(),
-            at: 0,
-        }
+    /// Stands at `at`, and goes to the end of `text`.
+    pub(super) fn new(text: &'a [u8], at: usize) -> Self {
+        Self { text, at }
     }
 
-    /// How many bytes have been taken.
+    /// Where it stands, in bytes from the start of the text.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// The text between two positions at which a value begins or has ended.
-    pub(super) fn text(&self, range: Range<usize>) -> Option<&'a str> {
-        self.whole.get(range)
+    /// The text that it goes through.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
     }
 
     /// Whether nothing but white space is left.
@@ -115,7 +110,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn literal(&mut self, literal: &[u8], kind: Kind) -> Option<Kind> {
-        let is_there = self.text[self.at..].starts_with(literal);
+        let is_there = self.text.get(self.at..)?.starts_with(literal);
         self.at += literal.len();
         is_there.then_some(kind)
     }
@@ -307,7 +302,7 @@ mod tests {
     use super::*;
 
     fn scan(text: &str) -> Option<(Kind, &str)> {
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(text.as_bytes(), 0);
         let (kind, range) = scanner.value()?;
         scanner.is_at_end().then(|| (kind, &text[range]))
     }

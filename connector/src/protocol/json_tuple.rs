@@ -3,60 +3,44 @@
 use std::borrow::Cow;
 
 use super::json_scanner::{Kind, Scanner};
+use super::span::Span;
 use crate::error::{Error, Result};
 use crate::protocol::{Elements, Value};
 
-/// Where the elements of an array are: kept from row to row, so that nothing is allocated for one.
+/// Where the elements of an array are: kept from one to the next, so that nothing is allocated for it.
 #[derive(Clone, Debug, Default)]
 pub struct Positions(Vec<Element>);
 
-/// One of them: from where to where in the text of its array, in bytes.
+/// An element of an array, and where it is in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Element {
+pub(super) struct Element {
     kind: Kind,
-    start: u32,
-    end: u32,
+    span: Span,
 }
 
 /// The text of a JSON array, and where those of its elements are that have not been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonTuple<'a> {
-    text: &'a str,
+    text: &'a [u8],
     elements: &'a [Element],
 }
 
 impl<'a> JsonTuple<'a> {
     /// Finds the elements of `text`. Errors where it is no JSON array.
-    pub fn new(text: &'a str, positions: &'a mut Positions) -> Result<Self> {
-        let mut scanner = Scanner::new(text);
-        let tuple = Self::scan(&mut scanner, positions);
-        tuple.filter(|_| scanner.is_at_end()).ok_or_else(|| {
+    pub fn new(text: &'a str, Positions(elements): &'a mut Positions) -> Result<Self> {
+        let mut scanner = Scanner::new(text.as_bytes(), 0);
+        elements.clear();
+        let array = scan(&mut scanner, elements).filter(|_| scanner.is_at_end());
+        let (text, _) = array.ok_or_else(|| {
             Error::protocol("a key or the values of a Store from the runtime are not a JSON array")
-        })
+        })?;
+        Ok(Self::of_parts(text.of(scanner.text()), elements))
     }
 
-    /// Takes an array off `scanner`; none where there is something else.
-    pub(super) fn scan(
-        scanner: &mut Scanner<'a>,
-        Positions(elements): &'a mut Positions,
-    ) -> Option<Self> {
-        elements.clear();
-        scanner.take(b'[')?;
-        let start = scanner.position() - 1;
-        let offset = |position: usize| u32::try_from(position - start).ok();
-        if !scanner.take_if(b']') {
-            loop {
-                let (kind, range) = scanner.value()?;
-                let (start, end) = (offset(range.start)?, offset(range.end)?);
-                elements.push(Element { kind, start, end });
-                if !scanner.take_if(b',') {
-                    break;
-                }
-            }
-            scanner.take(b']')?;
-        }
-        let text = scanner.text(start..scanner.position())?;
-        Some(Self { text, elements })
+    /// An array that [`scan`] has found.
+    #[inline]
+    pub(super) fn of_parts(text: &'a [u8], elements: &'a [Element]) -> Self {
+        Self { text, elements }
     }
 
     /// The length of the whole array as JSON, in bytes.
@@ -64,21 +48,41 @@ impl<'a> JsonTuple<'a> {
         self.text.len()
     }
 
-    fn text_of(&self, element: Element) -> &'a str {
-        &self.text[element.start as usize..element.end as usize]
-    }
-
     /// Takes the next element where it is of one of `kinds` and `read` makes something of its text; takes nothing otherwise.
     #[inline]
-    fn take_if<T>(&mut self, kinds: &[Kind], read: impl FnOnce(&'a str) -> Option<T>) -> Option<T> {
+    fn take_if<T>(
+        &mut self,
+        kinds: &[Kind],
+        read: impl FnOnce(&'a [u8]) -> Option<T>,
+    ) -> Option<T> {
         let (element, rest) = self.elements.split_first()?;
         if !kinds.contains(&element.kind) {
             return None;
         }
-        let taken = read(self.text_of(*element))?;
+        let taken = read(element.span.of(self.text))?;
         self.elements = rest;
         Some(taken)
     }
+}
+
+/// Takes an array off `scanner`, and appends its elements: where its text is, and where they are; none where there is something else.
+pub(super) fn scan(scanner: &mut Scanner<'_>, elements: &mut Vec<Element>) -> Option<(Span, Span)> {
+    let first = elements.len();
+    scanner.take(b'[')?;
+    let start = scanner.position() - 1;
+    if !scanner.take_if(b']') {
+        loop {
+            let (kind, range) = scanner.value()?;
+            let span = Span::new(range.start - start..range.end - start)?;
+            elements.push(Element { kind, span });
+            if !scanner.take_if(b',') {
+                break;
+            }
+        }
+        scanner.take(b']')?;
+    }
+    let text = Span::new(start..scanner.position())?;
+    Some((text, Span::new(first..elements.len())?))
 }
 
 impl<'a> Elements<'a> for JsonTuple<'a> {
@@ -87,16 +91,16 @@ impl<'a> Elements<'a> for JsonTuple<'a> {
             return Ok(None);
         };
         self.elements = rest;
-        let text = self.text_of(*element);
+        let text = element.span.of(self.text);
         Ok(Some(match element.kind {
             Kind::Null => Value::Null,
             Kind::False => Value::Boolean(false),
             Kind::True => Value::Boolean(true),
-            Kind::Integer => integer(text),
-            Kind::Number => Value::Number(Cow::Borrowed(text)),
-            Kind::PlainString => Value::String(Cow::Borrowed(between_quotes(text))),
+            Kind::Integer => integer(utf8(text)?),
+            Kind::Number => Value::Number(Cow::Borrowed(utf8(text)?)),
+            Kind::PlainString => Value::String(Cow::Borrowed(utf8(between_quotes(text))?)),
             Kind::EscapedString => escaped(text),
-            Kind::Container => Value::Json(Cow::Borrowed(text.as_bytes())),
+            Kind::Container => Value::Json(Cow::Borrowed(text)),
         }))
     }
 
@@ -107,37 +111,45 @@ impl<'a> Elements<'a> for JsonTuple<'a> {
 
     #[inline]
     fn take_boolean(&mut self) -> Option<bool> {
-        self.take_if(&[Kind::False, Kind::True], |text| Some(text == "true"))
+        self.take_if(&[Kind::False, Kind::True], |text| Some(text == b"true"))
     }
 
     #[inline]
     fn take_integer(&mut self) -> Option<i64> {
-        self.take_if(&[Kind::Integer], |text| text.parse().ok())
+        self.take_if(&[Kind::Integer], |text| {
+            std::str::from_utf8(text).ok()?.parse().ok()
+        })
     }
 
     #[inline]
     fn take_double(&mut self) -> Option<f64> {
         self.take_if(&[Kind::Number], |text| {
-            text.parse().ok().filter(|double: &f64| double.is_finite())
+            let double = std::str::from_utf8(text).ok()?.parse();
+            double.ok().filter(|double: &f64| double.is_finite())
         })
     }
 
     #[inline]
     fn take_plain_string<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T> {
-        self.take_if(&[Kind::PlainString], |text| {
-            read(between_quotes(text).as_bytes())
-        })
+        self.take_if(&[Kind::PlainString], |text| read(between_quotes(text)))
     }
 }
 
-fn between_quotes(quoted: &str) -> &str {
+/// The text was UTF-8 as a whole, and its parts begin and end with ASCII.
+fn utf8(text: &[u8]) -> Result<&str> {
+    std::str::from_utf8(text).map_err(|error| {
+        Error::internal("a part of a text is not UTF-8, and the whole was").with_source(error)
+    })
+}
+
+fn between_quotes(quoted: &[u8]) -> &[u8] {
     &quoted[1..quoted.len() - 1]
 }
 
 /// A string with escapes; one with a lone surrogate is no Unicode text and stays the JSON text that it is.
-fn escaped(quoted: &str) -> Value<'_> {
-    let text = serde_json::from_str(quoted).map(|text: String| Value::String(Cow::Owned(text)));
-    text.unwrap_or(Value::Json(Cow::Borrowed(quoted.as_bytes())))
+fn escaped(quoted: &[u8]) -> Value<'_> {
+    let text = serde_json::from_slice(quoted).map(|text: String| Value::String(Cow::Owned(text)));
+    text.unwrap_or(Value::Json(Cow::Borrowed(quoted)))
 }
 
 fn integer(text: &str) -> Value<'_> {

@@ -1,9 +1,10 @@
 //! Flow's materialize protocol: its messages, their two codecs, and the tuples that carry keys and values.
 //!
 //! Knows nothing of S3 or Parquet. The messages are generated from `connector/proto` by `build.rs`; one of them, `Store`, is
-//! on the hot path and is also read without them: see [`request::Decoder`].
+//! on the hot path and is also read without them: see [`FrameIndex`].
 
 mod codec;
+mod frame_index;
 mod json_scanner;
 mod json_tuple;
 mod linked;
@@ -16,6 +17,7 @@ pub mod packed;
 mod protojson;
 mod redacted;
 pub mod request;
+mod span;
 mod store;
 mod value;
 
@@ -31,6 +33,7 @@ mod generated {
 }
 
 pub use codec::{Codec, MAX_FRAME_BYTES};
+pub use frame_index::{Found, FrameIndex};
 pub use generated::{consumer, flow, gazette, materialize};
 pub use json_tuple::{JsonTuple, Positions};
 pub use linked::collection;

@@ -4,9 +4,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::protocol::materialize::{self, request};
-use crate::protocol::store::json::{Scratch, TupleScratch};
-use crate::protocol::store::{self, Store};
-use crate::protocol::{Codec, JsonTuple, Tuple};
+use crate::protocol::{Codec, Found, JsonTuple, Positions, Store, Tuple};
 
 /// A request of the runtime.
 #[derive(Debug)]
@@ -48,19 +46,19 @@ impl Request<'_> {
     }
 }
 
-/// Reads requests from frames; keeps what a request borrows from besides its frame.
+/// Makes requests of the messages that were found in a buffer; keeps what a request borrows from besides.
 #[derive(Debug)]
 pub struct Decoder {
     codec: Codec,
-    scratch: Scratch,
     unusual: Unusual,
 }
 
-/// The last Store that did not come in the form the hot path reads.
+/// The last Store that did not come in the form that the hot path reads.
 #[derive(Debug, Default)]
 struct Unusual {
     store: request::Store,
-    scratch: Scratch,
+    key: Positions,
+    values: Positions,
 }
 
 impl Decoder {
@@ -68,20 +66,20 @@ impl Decoder {
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
-            scratch: Scratch::default(),
             unusual: Unusual::default(),
         }
     }
 
     /// Reads one request. Errors where the frame is malformed, or holds no request or more than one.
-    pub fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<Request<'a>> {
-        let store = match self.codec {
-            Codec::Proto => store::proto::read(frame)?,
-            Codec::Json => store::json::read(frame, &mut self.scratch),
-        };
-        if let Some(store) = store {
-            return Ok(Request::Store(store));
+    #[inline]
+    pub fn decode<'a>(&'a mut self, found: Found<'a>) -> Result<Request<'a>> {
+        match found {
+            Found::Store(store) => Ok(Request::Store(store)),
+            Found::Other(frame) => self.decode_other(frame),
         }
+    }
+
+    fn decode_other(&mut self, frame: &[u8]) -> Result<Request<'_>> {
         match only_variant(self.codec.decode(Bytes::copy_from_slice(frame))?)? {
             Variant::Request(request) => Ok(request),
             Variant::Store(store) => {
@@ -132,15 +130,11 @@ fn only_variant(message: materialize::Request) -> Result<Variant> {
 
 impl Unusual {
     fn borrow(&mut self) -> Result<Store<'_>> {
-        let Self { store, scratch } = self;
+        let Self { store, key, values } = self;
         Ok(Store {
             binding: store.binding,
-            key: tuple(&store.key_json, &store.key_packed, &mut scratch.key)?,
-            values: tuple(
-                &store.values_json,
-                &store.values_packed,
-                &mut scratch.values,
-            )?,
+            key: tuple(&store.key_json, &store.key_packed, key)?,
+            values: tuple(&store.values_json, &store.values_packed, values)?,
             doc: (!store.doc_json.is_empty()).then_some(&store.doc_json[..]),
             delete: store.delete,
         })
@@ -148,7 +142,7 @@ impl Unusual {
 }
 
 /// The runtime fills one of the two; neither means a tuple without elements.
-fn tuple<'a>(json: &'a [u8], packed: &'a [u8], scratch: &'a mut TupleScratch) -> Result<Tuple<'a>> {
+fn tuple<'a>(json: &'a [u8], packed: &'a [u8], positions: &'a mut Positions) -> Result<Tuple<'a>> {
     if json.is_empty() {
         return Ok(Tuple::Packed(packed));
     }
@@ -156,5 +150,5 @@ fn tuple<'a>(json: &'a [u8], packed: &'a [u8], scratch: &'a mut TupleScratch) ->
         Error::protocol("a key or the values of a Store from the runtime are not UTF-8")
             .with_source(error)
     })?;
-    JsonTuple::new(json, &mut scratch.positions).map(Tuple::Json)
+    JsonTuple::new(json, positions).map(Tuple::Json)
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pacing::{Pacing, Round};
 use crate::protocol::materialize::{request, response};
 use crate::protocol::{PROTOCOL_VERSION, Request, flow};
-use crate::requests::{Event, Requests};
+use crate::requests::{End, Event, Requests};
 use crate::responses::Responses;
 use crate::store::{ATTEMPTS, CHECK_ATTEMPTS, ObjectStore};
 use crate::transactor::{Environment, Opening, Transactor};
@@ -43,7 +43,7 @@ pub async fn serve<S: ObjectStore, W: Write>(
     let began_at = (environment.now)();
     loop {
         let request = match requests.next().await? {
-            Event::End | Event::Terminated => return Ok(()),
+            Event::End(_) => return Ok(()),
             Event::Request(request) => request,
         };
         match request {
@@ -208,7 +208,7 @@ impl<S: ObjectStore> Session<S> {
         round: Option<&Round>,
     ) -> Result<Step<()>> {
         match requests.next().await? {
-            Event::End | Event::Terminated => return Ok(Step::End),
+            Event::End(_) => return Ok(Step::End),
             Event::Request(Request::Acknowledge(_)) => {}
             Event::Request(other) => return Err(unexpected(&other, "Acknowledge")),
         }
@@ -233,7 +233,7 @@ impl<S: ObjectStore> Session<S> {
         responses: &mut Responses<W>,
     ) -> Result<Step<Round>> {
         match requests.next().await? {
-            Event::End | Event::Terminated => return Ok(Step::End),
+            Event::End(_) => return Ok(Step::End),
             Event::Request(Request::Flush(_)) => {}
             Event::Request(other) => return Err(unexpected(&other, "Flush")),
         }
@@ -254,15 +254,21 @@ impl<S: ObjectStore> Session<S> {
     /// Every row up to StartCommit.
     async fn stores(&mut self, requests: &mut Requests) -> Result<()> {
         loop {
-            let store = match requests.next().await? {
-                Event::Request(Request::Store(store)) => store,
-                Event::Request(Request::StartCommit(_)) => return Ok(()),
-                Event::Request(other) => return Err(unexpected(&other, "Store or StartCommit")),
-                Event::End => return Err(cut_off("the runtime closed its pipe")),
-                Event::Terminated => return Err(cut_off("the process was asked to stop")),
-            };
-            if let Some(binding) = self.transactor.append(&store)? {
-                self.transactor.flush(binding, requests.waited()).await?;
+            match requests.wait().await? {
+                None => {}
+                Some(End::Closed) => return Err(cut_off("the runtime closed its pipe")),
+                Some(End::Terminated) => return Err(cut_off("the process was asked to stop")),
+            }
+            // Nothing is awaited for a row that is here already.
+            while requests.is_ready() {
+                let full = match requests.take()? {
+                    Request::Store(store) => self.transactor.append(&store)?,
+                    Request::StartCommit(_) => return Ok(()),
+                    other => return Err(unexpected(&other, "Store or StartCommit")),
+                };
+                if let Some(binding) = full {
+                    self.transactor.flush(binding, requests.waited()).await?;
+                }
             }
         }
     }

@@ -1,59 +1,49 @@
-//! A Store by the JSON codec, read in one pass.
+//! A Store by the JSON codec, found in one pass.
 //!
 //! Takes the lines that runtimes write. What is unusual, in good order or not, is left to the generated messages: they know every
 //! form that a message may have, and what to say of one that is none.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::Store;
+use crate::protocol::frame_index::{Parts, StoreParts, TupleParts};
 use crate::protocol::json_scanner::{Kind, Scanner};
-use crate::protocol::{JsonTuple, Positions, Tuple};
+use crate::protocol::json_tuple;
+use crate::protocol::span::Span;
 
-/// Where the elements of tuples are found, or decoded to; reused from row to row.
-#[derive(Debug, Default)]
-pub(in crate::protocol) struct Scratch {
-    pub(in crate::protocol) key: TupleScratch,
-    pub(in crate::protocol) values: TupleScratch,
-}
-
-/// That of one tuple: it has one of two forms.
-#[derive(Debug, Default)]
-pub(in crate::protocol) struct TupleScratch {
-    pub(in crate::protocol) positions: Positions,
-    packed: Vec<u8>,
-}
-
-/// Reads `line` where it holds a Store and nothing else, in a usual form; none otherwise.
-pub(in crate::protocol) fn read<'a>(line: &'a [u8], scratch: &'a mut Scratch) -> Option<Store<'a>> {
-    // Once and fast for the whole line, whose parts are then text too.
-    let line = simdutf8::basic::from_utf8(line).ok()?;
-    let mut scanner = Scanner::new(line);
+/// Finds a Store in the line that is `frame` of `bytes`, which is UTF-8, and puts what it refers to into `parts`; none where the line
+/// holds something else, more, or less.
+pub(in crate::protocol) fn read(
+    bytes: &[u8],
+    frame: Range<usize>,
+    parts: &mut Parts,
+) -> Option<StoreParts> {
+    let mut scanner = Scanner::new(&bytes[..frame.end], frame.start);
     scanner.take(b'{')?;
-    if name(&mut scanner)? != "store" {
+    if name(&mut scanner)? != b"store" {
         return None;
     }
-    let store = Fields::take(&mut scanner, scratch)?.into_store();
+    let store = Fields::take(&mut scanner, parts)?.into_store();
     scanner.take(b'}')?;
     scanner.is_at_end().then_some(store)
 }
 
 /// The fields of a Store that are there.
 #[derive(Default)]
-struct Fields<'a> {
+struct Fields {
     binding: Option<u32>,
-    key: Option<Tuple<'a>>,
-    values: Option<Tuple<'a>>,
-    doc: Option<&'a str>,
+    key: Option<TupleParts>,
+    values: Option<TupleParts>,
+    doc: Option<Span>,
     exists: Option<bool>,
     delete: Option<bool>,
 }
 
-impl<'a> Fields<'a> {
+impl Fields {
     /// Takes the object of a Store off `scanner`.
-    fn take(scanner: &mut Scanner<'a>, scratch: &'a mut Scratch) -> Option<Self> {
-        let Scratch { key, values } = scratch;
-        let (mut key, mut values) = (Some(key), Some(values));
+    fn take(scanner: &mut Scanner<'_>, parts: &mut Parts) -> Option<Self> {
         let mut fields = Self::default();
         scanner.take(b'{')?;
         if scanner.take_if(b'}') {
@@ -61,18 +51,16 @@ impl<'a> Fields<'a> {
         }
         loop {
             match name(scanner)? {
-                "binding" => once(&mut fields.binding, integer(scanner)?)?,
-                "key" | "key_json" => once(&mut fields.key, json(scanner, key.take()?)?)?,
-                "keyPacked" | "key_packed" => once(&mut fields.key, packed(scanner, key.take()?)?)?,
-                "values" | "values_json" => {
-                    once(&mut fields.values, json(scanner, values.take()?)?)?
+                b"binding" => once(&mut fields.binding, integer(scanner)?)?,
+                b"key" | b"key_json" => once(&mut fields.key, json(scanner, parts)?)?,
+                b"keyPacked" | b"key_packed" => once(&mut fields.key, packed(scanner, parts)?)?,
+                b"values" | b"values_json" => once(&mut fields.values, json(scanner, parts)?)?,
+                b"valuesPacked" | b"values_packed" => {
+                    once(&mut fields.values, packed(scanner, parts)?)?;
                 }
-                "valuesPacked" | "values_packed" => {
-                    once(&mut fields.values, packed(scanner, values.take()?)?)?
-                }
-                "doc" | "doc_json" => once(&mut fields.doc, document(scanner)?)?,
-                "exists" => once(&mut fields.exists, boolean(scanner)?)?,
-                "delete" => once(&mut fields.delete, boolean(scanner)?)?,
+                b"doc" | b"doc_json" => once(&mut fields.doc, document(scanner)?)?,
+                b"exists" => once(&mut fields.exists, boolean(scanner)?)?,
+                b"delete" => once(&mut fields.delete, boolean(scanner)?)?,
                 // Newer runtimes may have more to say.
                 _ => drop(scanner.value()?),
             }
@@ -83,42 +71,45 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn into_store(self) -> Store<'a> {
-        let empty = Tuple::Packed(&[]);
-        Store {
+    fn into_store(self) -> StoreParts {
+        StoreParts {
             binding: self.binding.unwrap_or_default(),
-            key: self.key.unwrap_or(empty),
-            values: self.values.unwrap_or(empty),
-            doc: self.doc.map(str::as_bytes),
+            key: self.key.unwrap_or_default(),
+            values: self.values.unwrap_or_default(),
+            doc: self.doc,
             delete: self.delete.unwrap_or_default(),
         }
     }
 }
 
 /// Notes the value of a field that may be there once.
+#[inline]
 fn once<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
 }
 
 /// Takes the name of a member, which no runtime writes with escapes, and its colon.
 #[inline]
-fn name<'a>(scanner: &mut Scanner<'a>) -> Option<&'a str> {
+fn name<'a>(scanner: &mut Scanner<'a>) -> Option<&'a [u8]> {
     let name = plain_string(scanner)?;
     scanner.take(b':')?;
     Some(name)
 }
 
 #[inline]
-fn plain_string<'a>(scanner: &mut Scanner<'a>) -> Option<&'a str> {
+fn plain_string<'a>(scanner: &mut Scanner<'a>) -> Option<&'a [u8]> {
     match scanner.value()? {
-        (Kind::PlainString, range) => scanner.text(range.start + 1..range.end - 1),
+        (Kind::PlainString, range) => scanner.text().get(range.start + 1..range.end - 1),
         _ => None,
     }
 }
 
 fn integer(scanner: &mut Scanner<'_>) -> Option<u32> {
     match scanner.value()? {
-        (Kind::Integer, range) => scanner.text(range)?.parse().ok(),
+        (Kind::Integer, range) => std::str::from_utf8(&scanner.text()[range])
+            .ok()?
+            .parse()
+            .ok(),
         _ => None,
     }
 }
@@ -132,31 +123,48 @@ fn boolean(scanner: &mut Scanner<'_>) -> Option<bool> {
 }
 
 /// A document is any JSON but null, which stands for none.
-fn document<'a>(scanner: &mut Scanner<'a>) -> Option<&'a str> {
+fn document(scanner: &mut Scanner<'_>) -> Option<Span> {
     match scanner.value()? {
         (Kind::Null, _) => None,
-        (_, range) => scanner.text(range),
+        (_, range) => Span::new(range),
     }
 }
 
-fn json<'a>(scanner: &mut Scanner<'a>, scratch: &'a mut TupleScratch) -> Option<Tuple<'a>> {
-    JsonTuple::scan(scanner, &mut scratch.positions).map(Tuple::Json)
+#[inline]
+fn json(scanner: &mut Scanner<'_>, parts: &mut Parts) -> Option<TupleParts> {
+    let (text, elements) = json_tuple::scan(scanner, &mut parts.elements)?;
+    Some(TupleParts::Json { text, elements })
 }
 
-fn packed<'a>(scanner: &mut Scanner<'a>, scratch: &'a mut TupleScratch) -> Option<Tuple<'a>> {
+fn packed(scanner: &mut Scanner<'_>, parts: &mut Parts) -> Option<TupleParts> {
     let base64 = plain_string(scanner)?;
-    scratch.packed.clear();
+    let start = parts.decoded.len();
     BASE64_STANDARD
-        .decode_vec(base64, &mut scratch.packed)
+        .decode_vec(base64, &mut parts.decoded)
         .ok()?;
-    Some(Tuple::Packed(&scratch.packed))
+    Span::new(start..parts.decoded.len()).map(TupleParts::Decoded)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::protocol::frame_index::{Found, FrameIndex};
     use crate::protocol::request::Decoder;
-    use crate::protocol::{Codec, Request};
+    use crate::protocol::{Codec, JsonTuple, Request, Store, Tuple};
+
+    /// The Store of a line, where the hot path reads it. What it refers to is never given back.
+    fn store(line: &str) -> Option<Store<'static>> {
+        match found(line) {
+            Found::Store(store) => Some(store),
+            Found::Other(_) => None,
+        }
+    }
+
+    fn found(line: &str) -> Found<'static> {
+        let bytes = format!("{line}\n").into_bytes().leak();
+        let index: &mut FrameIndex = Box::leak(Box::default());
+        index.read(Codec::Json, bytes).unwrap();
+        index.get(0, bytes).unwrap()
+    }
 
     /// A tuple of JSON, whose positions are never given back.
     fn json(text: &'static str) -> Tuple<'static> {
@@ -167,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_runtimes_are_read_in_place() {
-        let store = Store {
+        let usual = Store {
             binding: 7,
             key: json("[1]"),
             values: json(r#"["a",{"b":[]}]"#),
@@ -181,20 +189,20 @@ mod tests {
                     binding: 0,
                     key: Tuple::Packed(&[]),
                     values: Tuple::Packed(&[]),
-                    ..store
+                    ..usual
                 },
             ),
             (
                 r#"{"store":{"binding":7,"key":[1],"values":["a",{"b":[]}],"exists":false}}"#,
-                store,
+                usual,
             ),
             (
                 r#" { "store" : { "values" : ["a",{"b":[]}] , "key" : [1], "binding" : 7 } } "#,
-                store,
+                usual,
             ),
             (
                 r#"{"store":{"binding":7,"newer":{"a":1},"key_json":[1],"values_json":["a",{"b":[]}]}}"#,
-                store,
+                usual,
             ),
             (
                 r#"{"store":{"keyPacked":"JyY=","valuesPacked":"JyY=","doc":{"a": 1},"delete":true}}"#,
@@ -217,12 +225,7 @@ mod tests {
                 },
             ),
         ] {
-            let mut scratch = Scratch::default();
-            assert_eq!(
-                read(line.as_bytes(), &mut scratch),
-                Some(expected),
-                "{line}"
-            );
+            assert_eq!(store(line), Some(expected), "{line}");
         }
     }
 
@@ -248,24 +251,18 @@ mod tests {
             (r#"{"store":{}"#, None),
             ("", None),
         ] {
-            assert_eq!(
-                read(line.as_bytes(), &mut Scratch::default()),
-                None,
-                "{line}"
-            );
+            assert_eq!(store(line), None, "{line}");
             let mut decoder = Decoder::new(Codec::Json);
-            let read = decoder
-                .decode(line.as_bytes())
-                .map(|request| request.name());
+            let read = decoder.decode(found(line)).map(|request| request.name());
             assert_eq!(read.ok(), name, "{line}");
         }
     }
 
     #[test]
     fn base64_with_escapes_is_read_too() {
-        let line = br#"{"store":{"keyPacked":"\u004ayY=","valuesPacked":"\/w=="}}"#;
+        let line = r#"{"store":{"keyPacked":"\u004ayY=","valuesPacked":"\/w=="}}"#;
         let mut decoder = Decoder::new(Codec::Json);
-        let Request::Store(store) = decoder.decode(line).unwrap() else {
+        let Request::Store(store) = decoder.decode(found(line)).unwrap() else {
             panic!("it is a Store");
         };
         assert_eq!((store.key, store.values), (TUPLE, Tuple::Packed(&[0xff])));

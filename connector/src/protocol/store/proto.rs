@@ -1,127 +1,126 @@
-//! A Store by the proto codec. Field numbers as in `proto/materialize.proto`; the wire format as in protobuf's encoding
-//! specification.
+//! A Store by the proto codec, found in one pass. Field numbers as in `proto/materialize.proto`; the wire format as in protobuf's
+//! encoding specification.
+//!
+//! What is not as usual, in good order or not, is left to prost.
 
-use super::Store;
-use crate::error::{Error, Result};
-use crate::protocol::Tuple;
+use std::ops::Range;
+
+use crate::protocol::frame_index::{StoreParts, TupleParts};
+use crate::protocol::span::Span;
 
 /// The tag of the `store` field of a Request: field 7, length-delimited.
-const STORE_TAG: u8 = 7 << 3 | 2;
+const STORE_TAG: u64 = 7 << 3 | 2;
 
 /// The greatest number of a field.
 const MAX_FIELD: u64 = (1 << 29) - 1;
 
-/// Reads `frame` where it is a proto Request that holds a Store and nothing else, in the usual form; none where it is another
-/// one, which is then for prost to read or to refuse.
-pub(in crate::protocol) fn read(frame: &[u8]) -> Result<Option<Store<'_>>> {
-    let Some((&STORE_TAG, mut rest)) = frame.split_first() else {
-        return Ok(None);
+/// Finds a Store in the message that is `frame` of `bytes`; none where it holds something else, more, or less.
+#[inline]
+pub(in crate::protocol) fn read(bytes: &[u8], frame: Range<usize>) -> Option<StoreParts> {
+    let mut wire = Wire {
+        bytes: &bytes[..frame.end],
+        at: frame.start,
     };
-    let store = take_bytes(&mut rest)?;
-    if !rest.is_empty() {
-        return Ok(None);
+    if wire.varint()? != STORE_TAG {
+        return None;
     }
-    let mut fields = Fields::default();
-    let mut rest = store;
-    while !rest.is_empty() {
-        if !fields.take(&mut rest)? {
-            return Ok(None);
-        }
+    let length = wire.varint()?;
+    if length != (frame.end - wire.at) as u64 {
+        return None;
     }
-    Ok(Some(fields.into_store()))
+    let mut store = StoreParts::default();
+    while wire.at < frame.end {
+        wire.field(&mut store)?;
+    }
+    Some(store)
 }
 
-/// The fields of a Store as they stand on the wire.
-#[derive(Default)]
-struct Fields<'a> {
-    binding: u32,
-    key_packed: &'a [u8],
-    values_packed: &'a [u8],
-    doc: &'a [u8],
-    delete: bool,
+/// A message as far as it has not been read.
+struct Wire<'a> {
+    bytes: &'a [u8],
+    at: usize,
 }
 
-impl<'a> Fields<'a> {
-    /// Takes a field off `rest`; false where it has not the form that it should have.
-    fn take(&mut self, rest: &mut &'a [u8]) -> Result<bool> {
-        let tag = take_varint(rest)?;
+impl Wire<'_> {
+    /// Takes a field of a Store; none where it has not the form that it should have.
+    #[inline]
+    fn field(&mut self, store: &mut StoreParts) -> Option<()> {
+        let tag = self.varint()?;
         match (tag >> 3, tag & 7) {
-            (1, 0) => self.binding = take_varint(rest)? as u32,
-            (3, 2) => self.key_packed = take_bytes(rest)?,
-            (5, 2) => self.values_packed = take_bytes(rest)?,
-            (6, 2) => self.doc = take_bytes(rest)?,
-            (8, 0) => self.delete = take_varint(rest)? != 0,
+            (1, 0) => store.binding = self.varint()? as u32,
+            (3, 2) => store.key = TupleParts::Packed(self.length_delimited()?),
+            (5, 2) => store.values = TupleParts::Packed(self.length_delimited()?),
+            (6, 2) => {
+                let doc = self.length_delimited()?;
+                store.doc = (!doc.is_empty()).then_some(doc);
+            }
+            (8, 0) => store.delete = self.varint()? != 0,
             // `exists`, which is always false with delta updates; and fields that newer runtimes may have.
-            (7, wire_type @ 0) | (9..=MAX_FIELD, wire_type @ (0 | 1 | 2 | 5)) => {
-                skip(rest, wire_type)?;
+            (7, 0) => drop(self.varint()?),
+            (9..=MAX_FIELD, wire_type) => self.skip(wire_type)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for index in 0..10 {
+            let byte = *self.bytes.get(self.at)?;
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << (7 * index);
+            if byte < 0x80 {
+                // The tenth byte has room for the last of 64 bits.
+                return (index < 9 || byte < 2).then_some(value);
             }
-            _ => return Ok(false),
         }
-        Ok(true)
+        None
     }
 
-    fn into_store(self) -> Store<'a> {
-        Store {
-            binding: self.binding,
-            key: Tuple::Packed(self.key_packed),
-            values: Tuple::Packed(self.values_packed),
-            doc: (!self.doc.is_empty()).then_some(self.doc),
-            delete: self.delete,
+    #[inline]
+    fn length_delimited(&mut self) -> Option<Span> {
+        let length = usize::try_from(self.varint()?).ok()?;
+        let start = self.at;
+        self.advance(length)?;
+        Span::new(start..self.at)
+    }
+
+    #[inline]
+    fn advance(&mut self, length: usize) -> Option<()> {
+        self.at = self.at.checked_add(length)?;
+        (self.at <= self.bytes.len()).then_some(())
+    }
+
+    /// Passes over the value of a field that is not known, by its wire type.
+    fn skip(&mut self, wire_type: u64) -> Option<()> {
+        match wire_type {
+            0 => self.varint().map(drop),
+            1 => self.advance(8),
+            2 => self.length_delimited().map(drop),
+            5 => self.advance(4),
+            _ => None,
         }
     }
-}
-
-fn malformed() -> Error {
-    Error::protocol("a Store from the runtime is not protobuf of the materialize protocol")
-}
-
-#[inline]
-fn take_varint(input: &mut &[u8]) -> Result<u64> {
-    let mut value = 0;
-    for (index, &byte) in input.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte < 0x80 {
-            // The tenth byte has room for the last of 64 bits.
-            if index == 9 && byte > 1 {
-                break;
-            }
-            *input = &input[index + 1..];
-            return Ok(value);
-        }
-    }
-    Err(malformed())
-}
-
-#[inline]
-fn take_bytes<'a>(input: &mut &'a [u8]) -> Result<&'a [u8]> {
-    let length = usize::try_from(take_varint(input)?).map_err(|_| malformed())?;
-    let (head, rest) = input.split_at_checked(length).ok_or_else(malformed)?;
-    *input = rest;
-    Ok(head)
-}
-
-/// Passes over the value of a field that is not known, by its wire type.
-fn skip(input: &mut &[u8], wire_type: u64) -> Result<()> {
-    let length = match wire_type {
-        0 => return take_varint(input).map(drop),
-        1 => 8,
-        2 => return take_bytes(input).map(drop),
-        5 => 4,
-        _ => return Err(malformed()),
-    };
-    *input = input.get(length..).ok_or_else(malformed)?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::Codec;
+    use crate::protocol::frame_index::{Found, FrameIndex};
     use crate::protocol::request::Decoder;
 
-    fn name(frame: &[u8]) -> Result<&'static str> {
-        let mut decoder = Decoder::new(Codec::Proto);
-        decoder.decode(frame).map(|request| request.name())
+    /// The frame of a Store.
+    fn frame(store: &[u8]) -> Vec<u8> {
+        let message = [&[STORE_TAG as u8, store.len() as u8], store].concat();
+        [&(message.len() as u32).to_le_bytes(), &message[..]].concat()
+    }
+
+    fn index(frame: &[u8]) -> FrameIndex {
+        let mut index = FrameIndex::default();
+        index.read(Codec::Proto, frame).unwrap();
+        index
     }
 
     #[test]
@@ -136,8 +135,11 @@ mod tests {
                 &[8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 127],
             ),
         ] {
-            let frame = [&[STORE_TAG, store.len() as u8], store].concat();
-            assert!(name(&frame).is_err(), "{what}");
+            let frame = frame(store);
+            let index = index(&frame);
+            let found = index.get(0, &frame).unwrap();
+            assert!(matches!(found, Found::Other(_)), "{what}");
+            assert!(Decoder::new(Codec::Proto).decode(found).is_err(), "{what}");
         }
     }
 
@@ -157,8 +159,11 @@ mod tests {
             8 << 3,
             1,
         ];
-        let frame = [&[STORE_TAG, store.len() as u8], &store[..]].concat();
-        let read = read(&frame).unwrap().unwrap();
-        assert_eq!((read.binding, read.delete), (7, true));
+        let frame = frame(&store);
+        let index = index(&frame);
+        let Some(Found::Store(store)) = index.get(0, &frame) else {
+            panic!("it is a Store");
+        };
+        assert_eq!((store.binding, store.delete), (7, true));
     }
 }
