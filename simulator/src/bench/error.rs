@@ -15,6 +15,9 @@ pub enum Error {
     /// The catalog that the benchmark makes is not one.
     #[error("the benchmark's own catalog: {0}; this is a bug of the simulator's")]
     Catalog(#[from] catalog::CatalogError),
+    /// The schema that the benchmark makes is not one.
+    #[error("the benchmark's own schema: {0}; this is a bug of the simulator's")]
+    Schema(#[from] crate::schema::SchemaError),
     /// The connector's answer to Validate does not fit.
     #[error(transparent)]
     Build(#[from] catalog::BuildError),

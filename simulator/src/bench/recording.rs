@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use materialize_s3_parquet::protocol::flow::MaterializationSpec;
+use materialize_s3_parquet::protocol::flow::{self, MaterializationSpec};
 use serde_json::Value;
 
 use super::error::{Error, Result};
@@ -75,10 +75,9 @@ pub(super) async fn record(
     })
 }
 
-/// The Stores of one variant.
+/// The Stores of one variant, and their file.
 struct Track {
-    variant: Variant,
-    extractor: Extractor,
+    stores: Stores,
     output: Output,
 }
 
@@ -88,13 +87,38 @@ impl Track {
         let collection = binding.collection.unwrap_or_default();
         let selection = binding.field_selection.unwrap_or_default();
         Ok(Self {
-            variant,
-            extractor: Extractor::new(&collection.projections, &selection)?,
+            stores: Stores::new(variant, &collection.projections, &selection)?,
             output: Output::create(stores(folder, variant))?,
         })
     }
 
     fn store(&mut self, document: &Value, text: &str) -> Result<()> {
+        self.stores
+            .encode(document, text, &mut self.output.buffer)?;
+        self.output.write()
+    }
+}
+
+/// Makes Stores of documents.
+pub(super) struct Stores {
+    variant: Variant,
+    extractor: Extractor,
+}
+
+impl Stores {
+    pub(super) fn new(
+        variant: Variant,
+        projections: &[flow::Projection],
+        selection: &flow::FieldSelection,
+    ) -> Result<Self> {
+        Ok(Self {
+            variant,
+            extractor: Extractor::new(projections, selection)?,
+        })
+    }
+
+    /// Appends the Store of a document, whose JSON is `text`, as a frame to `out`.
+    pub(super) fn encode(&self, document: &Value, text: &str, out: &mut Vec<u8>) -> Result<()> {
         let row = Row {
             binding: 0,
             key: self.extractor.key(document),
@@ -108,9 +132,9 @@ impl Track {
         let request = row.request(self.variant.tuples());
         let codec = self.variant.codec();
         codec
-            .encode(&request, &mut self.output.buffer)
+            .encode(&request, out)
             .map_err(crate::runtime::Error::from)?;
-        self.output.write()
+        Ok(())
     }
 }
 

@@ -1,0 +1,231 @@
+//! The connector's stages one by one, in memory: where the time of `flow-sim bench` goes.
+//!
+//! Every figure is of the documents' bytes as JSON, whatever a stage reads of them, so that stages and codecs can be compared: a
+//! connector that did one after the other on one core would take the sum of their times.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on has failed"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use flow_sim::bench::{Shape, Stream, Variant, collection};
+use flow_sim::s3::{Options, Server};
+use jiff::Timestamp;
+use materialize_s3_parquet::checkpoint::Location;
+use materialize_s3_parquet::config::{Checksums, Compression, JsonColumns};
+use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
+use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
+use materialize_s3_parquet::protocol::{Found, FrameIndex, Store};
+use materialize_s3_parquet::store::{
+    ATTEMPTS, Haste, PARTS_IN_FLIGHT, PartPool, S3Options, S3Store, Timeouts, Upload,
+};
+
+/// The rows of a batch, as the connector has them at most.
+const BATCH_ROWS: usize = 8192;
+
+/// The bytes of a batch, as the connector has them about.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// The bytes that are uploaded in an iteration: some parts, of which several are on their way at once.
+const UPLOAD_BYTES: usize = 64 << 20;
+
+/// So many documents of a shape as take some milliseconds, and fill a few batches.
+fn count(shape: Shape) -> usize {
+    match shape {
+        Shape::Wiki => 20_000,
+        Shape::Tiny => 100_000,
+        Shape::Big => 20,
+    }
+}
+
+/// A shape's documents in every form that a stage takes.
+struct Recorded {
+    variant: Variant,
+    stream: Stream,
+    /// What was found in each read.
+    found: Vec<FrameIndex>,
+    schema: Arc<Schema>,
+}
+
+impl Recorded {
+    fn new(shape: Shape, variant: Variant) -> Self {
+        let stream = Stream::record(shape, variant, count(shape)).unwrap();
+        let found = |read| {
+            let mut index = FrameIndex::default();
+            index.read(variant.codec(), read).unwrap();
+            index
+        };
+        let (collection, selection) = collection(shape).unwrap();
+        Self {
+            variant,
+            found: stream.reads().map(found).collect(),
+            stream,
+            schema: Arc::new(
+                Schema::new(&collection, &selection, JsonColumns::String, true).unwrap(),
+            ),
+        }
+    }
+
+    fn stores(&self) -> impl Iterator<Item = Store<'_>> {
+        let reads = self.found.iter().zip(self.stream.reads());
+        reads.flat_map(|(index, read)| {
+            (0..index.len()).map(move |at| match index.get(at, read) {
+                Some(Found::Store(store)) => store,
+                other => panic!("a recording has Stores only: {other:?}"),
+            })
+        })
+    }
+
+    fn batches(&self) -> Vec<RecordBatch> {
+        let mut builder = BatchBuilder::new(Arc::clone(&self.schema));
+        let mut batches = Vec::new();
+        for store in self.stores() {
+            builder.append(&store).unwrap();
+            if builder.rows() >= BATCH_ROWS || builder.bytes() >= BATCH_BYTES {
+                batches.push(builder.finish().unwrap().records);
+            }
+        }
+        batches.push(builder.finish().unwrap().records);
+        batches
+    }
+}
+
+/// Finding the messages of what was read, and the parts of the Stores among them.
+fn frames(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
+    let mut index = FrameIndex::default();
+    group.bench_function(id, |bencher| {
+        bencher.iter(|| {
+            for read in recorded.stream.reads() {
+                index.read(recorded.variant.codec(), read).unwrap();
+            }
+        });
+    });
+}
+
+/// Reading the elements of keys and values, one by one.
+fn tuples(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
+    group.bench_function(id, |bencher| {
+        bencher.iter(|| {
+            let tuples = recorded
+                .stores()
+                .flat_map(|store| [store.key, store.values]);
+            let elements =
+                tuples.map(|mut tuple| std::iter::from_fn(|| tuple.take().unwrap()).count());
+            elements.sum::<usize>()
+        });
+    });
+}
+
+/// Appending them to the columns of batches: what the tuples cost is in it.
+fn builders(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
+    group.bench_function(id, |bencher| bencher.iter(|| recorded.batches()));
+}
+
+/// Encoding and compressing batches into a file, on the two threads that the connector uses.
+fn encode(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
+    let batches = recorded.batches();
+    let compression = codec(Compression::Snappy, None).unwrap();
+    let options = FileOptions {
+        compression,
+        compressor_memory: CompressorMemory::of(compression),
+        row_group_rows: 1_000_000,
+        row_group_bytes: 128 << 20,
+        metadata: Arc::new([]),
+    };
+    group.bench_function(id, |bencher| {
+        bencher.iter(|| {
+            let mut file = File::new(std::io::sink(), recorded.schema.arrow(), &options).unwrap();
+            for batch in &batches {
+                file.write(batch).unwrap();
+            }
+            file.finish().unwrap()
+        });
+    });
+}
+
+fn decoding(criterion: &mut Criterion) {
+    for shape in Shape::ALL {
+        let mut group = criterion.benchmark_group(shape.name());
+        for variant in Variant::ALL {
+            let recorded = Recorded::new(shape, variant);
+            group.throughput(Throughput::Bytes(recorded.stream.document_bytes));
+            let id = |stage| BenchmarkId::new(stage, variant.name());
+            frames(&mut group, id("frames"), &recorded);
+            tuples(&mut group, id("tuples"), &recorded);
+            builders(&mut group, id("builders"), &recorded);
+            if variant == Variant::Proto {
+                encode(&mut group, BenchmarkId::from_parameter("encode"), &recorded);
+            }
+        }
+    }
+}
+
+/// Parts to an S3 server in this process, which keeps nothing of them.
+fn upload(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start(Options {
+        buckets: vec!["bench".to_owned()],
+        discard: true,
+        ..Options::default()
+    }));
+    let server = server.unwrap();
+    let store = S3Store::new(s3_options(&server));
+    let pool = PartPool::new(PARTS_IN_FLIGHT);
+    let page = vec![7; 1 << 20];
+    let mut group = criterion.benchmark_group("upload");
+    group.throughput(Throughput::Bytes(UPLOAD_BYTES as u64));
+    group.bench_function("64 MiB", |bencher| {
+        bencher.iter(|| {
+            let _within_runtime = runtime.enter();
+            let (writer, upload) = Upload::start(&store, &pool, "file".to_owned(), "0".repeat(16));
+            let mut writer = writer;
+            for _ in 0..UPLOAD_BYTES / page.len() {
+                std::io::Write::write_all(&mut writer, &page).unwrap();
+            }
+            writer.finish().unwrap();
+            runtime
+                .block_on(upload.finish(1, Timestamp::UNIX_EPOCH))
+                .unwrap()
+        });
+    });
+}
+
+fn s3_options(server: &Server) -> S3Options {
+    let known = Options::default();
+    S3Options {
+        location: Location {
+            bucket: "bench".to_owned(),
+            region: known.region.unwrap_or_default(),
+            endpoint: Some(server.endpoint()),
+            path_style: true,
+        },
+        access_key_id: known.access_key_id,
+        secret_access_key: known.secret_access_key,
+        checksums: Checksums::default(),
+        attempts: ATTEMPTS,
+        haste: Haste::NONE,
+        timeouts: Timeouts::default(),
+    }
+}
+
+fn configured() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+}
+
+criterion_group! {
+    name = stages;
+    config = configured();
+    targets = decoding, upload
+}
+criterion_main!(stages);
