@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::materialize::{Request, Response};
-use materialize_s3_parquet::protocol::{Codec, Value, packed};
+use materialize_s3_parquet::protocol::{Codec, Elements, Value, packed};
 use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -140,7 +140,7 @@ fn packed_tuples_are_the_bytes_of_the_examples() {
         let mut rest = &bytes[..];
         let mut writer = packed::Writer::new();
         for element in elements {
-            let value = packed::next(&mut rest).unwrap().unwrap();
+            let value = rest.take().unwrap().unwrap();
             assert_eq!(json(&value), *element, "{tuple}");
             writer.push(&value);
         }

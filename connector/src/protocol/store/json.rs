@@ -62,7 +62,9 @@ impl Fields {
                 b"exists" => once(&mut fields.exists, boolean(scanner)?)?,
                 b"delete" => once(&mut fields.delete, boolean(scanner)?)?,
                 // Newer runtimes may have more to say.
-                _ => drop(scanner.value()?),
+                _ => {
+                    scanner.value()?;
+                }
             }
             if !scanner.take_if(b',') {
                 scanner.take(b'}')?;
