@@ -2,10 +2,12 @@
 //! decodes the next batch and the parts of the last ones are on their way to S3.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +17,7 @@ use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::FileKey;
 use crate::mapping::{Batch, Rescued, Schema};
-use crate::parquet::{File, FileOptions};
+use crate::parquet::{File, FileOptions, Sink};
 use crate::report::{End, FileReport};
 use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
 
@@ -167,6 +169,12 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref().copied())
         .unwrap_or("no message")
+}
+
+impl Sink for PartWriter {
+    fn write_page(&mut self, page: Bytes) -> io::Result<()> {
+        PartWriter::write_page(self, page)
+    }
 }
 
 /// A file that is being written.
@@ -375,7 +383,7 @@ impl<S: ObjectStore> Encoder<S> {
     }
 }
 
-fn upload_ended(error: std::io::Error) -> Error {
+fn upload_ended(error: io::Error) -> Error {
     Error::internal("the end of a Parquet file cannot be written").with_source(error)
 }
 

@@ -303,7 +303,10 @@ async fn parts_arrive_as_they_were_sent() {
             upload_id: id.clone(),
         };
         let body = Bytes::from_static(b"PAR1 and the rest");
-        let part = store.upload_part(&pending, 1, body.clone()).await.unwrap();
+        let part = store
+            .upload_part(&pending, 1, body.clone().into())
+            .await
+            .unwrap();
         let mut upload = stage(&store, "other", 1).await;
         upload = StagedUpload {
             key: "key".to_owned(),

@@ -1,6 +1,5 @@
 //! One Parquet file, written to anything that takes bytes.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -17,6 +16,7 @@ use parquet::schema::types::TypePtr;
 
 use super::compression::CompressorMemory;
 use super::encoding;
+use super::pages::{Lent, PageSink, Sink};
 use super::row_group::RowGroup;
 use crate::error::{Error, Result};
 
@@ -59,8 +59,9 @@ pub struct FileSummary {
 
 /// A Parquet file that is being written to `W`.
 #[derive(Debug)]
-pub struct File<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
+pub struct File<W: Sink> {
+    writer: SerializedFileWriter<PageSink<W>>,
+    lent: Lent,
     schema: SchemaRef,
     parquet_schema: TypePtr,
     options: FileOptions,
@@ -68,7 +69,7 @@ pub struct File<W: Write + Send> {
     rows: u64,
 }
 
-impl<W: Write + Send> File<W> {
+impl<W: Sink> File<W> {
     /// Begins a file of `schema`.
     pub fn new(sink: W, schema: &SchemaRef, options: &FileOptions) -> Result<Self> {
         let parquet_schema = ArrowSchemaConverter::new()
@@ -84,10 +85,15 @@ impl<W: Write + Send> File<W> {
         let properties = properties(options)
             .set_key_value_metadata(Some(metadata.collect()))
             .build();
-        let writer =
-            SerializedFileWriter::new(sink, Arc::clone(&parquet_schema), Arc::new(properties));
+        let lent = Lent::default();
+        let writer = SerializedFileWriter::new(
+            PageSink::new(sink, lent.clone()),
+            Arc::clone(&parquet_schema),
+            Arc::new(properties),
+        );
         Ok(Self {
             writer: writer.map_err(failed)?,
+            lent,
             schema: Arc::clone(schema),
             parquet_schema,
             options: options.clone(),
@@ -131,6 +137,7 @@ impl<W: Write + Send> File<W> {
                 &self.parquet_schema,
                 properties.build(),
                 self.options.compressor_memory,
+                self.lent.clone(),
             );
             self.open = Some(row_group.map_err(failed)?);
         }
@@ -142,7 +149,9 @@ impl<W: Write + Send> File<W> {
         let Some(row_group) = self.open.take() else {
             return Ok(());
         };
-        row_group.finish(&mut self.writer).map_err(failed)
+        let finished = row_group.finish(&mut self.writer).map_err(failed);
+        self.lent.end();
+        finished
     }
 
     /// The bytes of the file so far, those that the open row group is expected to have included.
@@ -166,7 +175,7 @@ impl<W: Write + Send> File<W> {
 
     /// Where the bytes go.
     pub fn sink(&self) -> &W {
-        self.writer.inner()
+        &self.writer.inner().inner
     }
 
     /// Writes the footer, and gives the sink back.
@@ -180,7 +189,7 @@ impl<W: Write + Send> File<W> {
         };
         // This writes the footer; `SerializedFileWriter::finish` before it would write a second one.
         let sink = self.writer.into_inner().map_err(failed)?;
-        Ok((sink, summary))
+        Ok((sink.inner, summary))
     }
 }
 
@@ -210,6 +219,8 @@ mod tests {
     use parquet::file::metadata::{
         PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
     };
+
+    use std::io::Write;
 
     use super::*;
 
@@ -329,6 +340,52 @@ mod tests {
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
+        }
+    }
+
+    impl Sink for Counter {}
+
+    /// Tells the bytes of pages that came as such from those that were copied.
+    #[derive(Default)]
+    struct Pages {
+        moved: usize,
+        copied: usize,
+    }
+
+    impl Write for Pages {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.copied += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Pages {
+        fn write_page(&mut self, page: Bytes) -> std::io::Result<()> {
+            self.moved += page.len();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pages_are_moved_into_the_sink_and_not_copied() {
+        for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+            let options = FileOptions {
+                compression,
+                ..options()
+            };
+            let batches = [batch(0..50_000), batch(50_000..100_000)];
+            let (whole, _) = write(&options, &batches);
+            let mut file = File::new(Pages::default(), batches[0].schema_ref(), &options).unwrap();
+            for batch in &batches {
+                file.write(batch).unwrap();
+            }
+            let (Pages { moved, copied }, _) = file.finish().unwrap();
+            assert_eq!(moved + copied, whole.len());
+            assert!(20 * copied < moved, "{copied} bytes of {moved} are copied");
         }
     }
 

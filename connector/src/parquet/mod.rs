@@ -8,3 +8,4 @@ mod row_group;
 
 pub use compression::{CompressorMemory, codec};
 pub use file::{File, FileOptions, FileSummary};
+pub use pages::Sink;

@@ -1,7 +1,11 @@
 //! The pages of an open row group, in memory, and how many columns have any: such a column has begun to hold a compressor.
+//!
+//! When a row group ends its pages are moved on, not copied. The file's writer only passes on a reference to each, though: so a page
+//! that is taken out of its place is lent beforehand, and a [`PageSink`] knows it again by where it lies.
 
-use std::sync::Arc;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{
@@ -9,13 +13,86 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::errors::Result;
 
+/// Takes the bytes of a file.
+pub trait Sink: Write + Send {
+    /// Takes a page, which is bytes of the file as all others are, as it lies in memory.
+    fn write_page(&mut self, page: Bytes) -> io::Result<()> {
+        self.write_all(&page)
+    }
+}
+
+impl Sink for Vec<u8> {}
+impl Sink for io::Sink {}
+
+/// The page that is about to be written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lent(Arc<Mutex<Option<Bytes>>>);
+
+impl Lent {
+    fn lend(&self, page: Bytes) {
+        *self.page() = Some(page);
+    }
+
+    /// The page that is lent, where it is just `bytes`. As long as it is lent nothing else can lie where it does.
+    fn claim(&self, bytes: &[u8]) -> Option<Bytes> {
+        self.page()
+            .take_if(|page| std::ptr::eq(&raw const page[..], bytes))
+    }
+
+    /// Takes it back.
+    pub(super) fn end(&self) {
+        *self.page() = None;
+    }
+
+    /// No code panics while it holds the lock, so a poisoned one is as good as any.
+    fn page(&self) -> MutexGuard<'_, Option<Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Passes bytes on to a sink, and pages as pages.
+#[derive(Debug)]
+pub(super) struct PageSink<W> {
+    pub(super) inner: W,
+    lent: Lent,
+}
+
+impl<W> PageSink<W> {
+    /// Knows the pages that are `lent`.
+    pub(super) fn new(inner: W, lent: Lent) -> Self {
+        Self { inner, lent }
+    }
+}
+
+impl<W: Sink> Write for PageSink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.lent.claim(bytes) {
+            Some(page) => self.inner.write_page(page).map(|()| bytes.len()),
+            None => self.inner.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Makes a place for the pages of each column of a row group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pages {
     columns: Arc<AtomicUsize>,
+    lent: Lent,
 }
 
 impl Pages {
+    /// Pages that are `lent` as they are taken out.
+    pub(super) fn new(lent: Lent) -> Self {
+        Self {
+            columns: Arc::default(),
+            lent,
+        }
+    }
+
     /// How many columns have completed a page.
     pub(super) fn columns(&self) -> usize {
         self.columns.load(Ordering::Relaxed)
@@ -27,6 +104,7 @@ impl PageStoreFactory for Pages {
         Ok(Box::new(ColumnPages {
             pages: InMemoryPageStore::default(),
             columns: Some(Arc::clone(&self.columns)),
+            lent: self.lent.clone(),
         }))
     }
 }
@@ -35,6 +113,7 @@ struct ColumnPages {
     pages: InMemoryPageStore,
     /// Where to count this column; none once it is.
     columns: Option<Arc<AtomicUsize>>,
+    lent: Lent,
 }
 
 impl PageStore for ColumnPages {
@@ -46,10 +125,63 @@ impl PageStore for ColumnPages {
     }
 
     fn take(&mut self, key: PageKey) -> Result<Bytes> {
-        self.pages.take(key)
+        let page = self.pages.take(key)?;
+        self.lent.lend(page.clone());
+        Ok(page)
     }
 
     fn memory_size(&self) -> usize {
         self.pages.memory_size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Noted {
+        pages: Vec<Bytes>,
+        copied: Vec<u8>,
+    }
+
+    impl Write for Noted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.copied.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Noted {
+        fn write_page(&mut self, page: Bytes) -> io::Result<()> {
+            self.pages.push(page);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_lent_is_known_again_and_nothing_else_is() {
+        let lent = Lent::default();
+        let mut sink = PageSink::new(Noted::default(), lent.clone());
+        let page = Bytes::from(vec![7; 100]);
+        lent.lend(page.clone());
+        // A header before it, its parts, what is equal to it, itself, and itself once more.
+        for bytes in [
+            &b"header"[..],
+            &page[..50],
+            &page[50..],
+            &[7; 100],
+            &page,
+            &page,
+        ] {
+            sink.write_all(bytes).unwrap();
+        }
+        let Noted { pages, copied } = sink.inner;
+        assert_eq!(pages.len(), 1);
+        assert_eq!(pages[0].as_ptr(), page.as_ptr());
+        assert_eq!(copied.len(), 6 + 50 + 50 + 100 + 100);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Completion, ListedUpload, ObjectInfo, ObjectStore, PendingUpload};
+use super::{Completion, ListedUpload, ObjectInfo, ObjectStore, PartBody, PendingUpload};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::error::{Error, Result};
 
@@ -167,7 +167,7 @@ impl Fake {
             upload_id: upload_id.clone(),
         };
         let part = self
-            .upload_part(&upload, 1, Bytes::from_static(b"rows"))
+            .upload_part(&upload, 1, Bytes::from_static(b"rows").into())
             .await
             .unwrap();
         StagedUpload {
@@ -286,17 +286,22 @@ impl ObjectStore for Fake {
         Ok(id)
     }
 
-    async fn upload_part(&self, upload: &PendingUpload, number: u32, body: Bytes) -> Result<Part> {
+    async fn upload_part(
+        &self,
+        upload: &PendingUpload,
+        number: u32,
+        body: PartBody,
+    ) -> Result<Part> {
         self.begin(Operation::Part).await?;
         if self.world().slow_early_parts {
             tokio::time::sleep(Duration::from_millis(u64::from(20 / number))).await;
         }
         let part = Part {
             etag: format!("\"{}-{number}\"", upload.upload_id),
-            crc32: Some(crc32fast::hash(&body).to_string()),
+            crc32: Some(body.crc32().to_string()),
         };
         // The bytes are copied, so that the part's place is free again.
-        let copy = Bytes::copy_from_slice(&body);
+        let copy = body.to_bytes();
         self.bucket(|bucket| {
             let pending = bucket
                 .uploads

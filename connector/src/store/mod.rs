@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 mod haste;
+mod part_body;
 mod parts;
 mod s3;
 mod timeouts;
@@ -17,13 +18,13 @@ mod upload;
 
 use std::future::Future;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use check::check;
 pub use cleanup::{abort_all, abort_stale};
 pub use complete::{CompleteOptions, Entry, Outcome, complete_all};
 pub use haste::Haste;
+pub use part_body::PartBody;
 pub use parts::{PART_BYTES, PARTS_IN_FLIGHT, PartPool, PartWriter};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};
 pub use timeouts::{Limit, Timeouts};
@@ -98,7 +99,7 @@ pub trait ObjectStore: Clone + Send + Sync + 'static {
         &self,
         upload: &PendingUpload,
         number: u32,
-        body: Bytes,
+        body: PartBody,
     ) -> impl Future<Output = Result<Part>> + Send;
 
     /// Makes the object visible. The upload's own location is not looked at.

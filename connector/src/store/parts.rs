@@ -4,6 +4,9 @@
 //! it until S3 has the part; while all places are taken the writer waits, which is the back-pressure of the whole connector.
 //! What a writer has not yet handed over belongs to it alone and takes no place, so that any number of files can be open at
 //! once and never wait for each other: see [`PartWriter::buffered`].
+//!
+//! A part is a list of chunks: pages as the encoder made them, which are never copied together, and between them what was written
+//! bit by bit.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,13 +14,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::part_body::PartBody;
+
 /// The size of every part but the last, in bytes: one that all stores take, and 10,000 of them make more than the largest file.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many parts the connector has on their way at once.
 pub const PARTS_IN_FLIGHT: usize = 6;
 
-/// The places for parts on their way, and the buffers of those that have arrived, for reuse. Clones share them.
+/// The bytes from which on a page is a chunk of its own. Fewer are copied: a chunk costs something, too.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// The places for parts on their way. Clones share them.
 #[derive(Clone, Debug)]
 pub struct PartPool {
     shared: Arc<Shared>,
@@ -34,11 +42,10 @@ struct Shared {
 struct Places {
     free: usize,
     closed: bool,
-    buffers: Vec<Vec<u8>>,
 }
 
 impl PartPool {
-    /// A pool for `in_flight` parts (at least one) of [`PART_BYTES`]. Memory is taken only when it is written to.
+    /// A pool for `in_flight` parts (at least one) of [`PART_BYTES`].
     pub fn new(in_flight: usize) -> Self {
         Self::with_part_bytes(in_flight, PART_BYTES)
     }
@@ -47,7 +54,6 @@ impl PartPool {
         let places = Mutex::new(Places {
             free: in_flight.max(1),
             closed: false,
-            buffers: Vec::new(),
         });
         Self {
             shared: Arc::new(Shared {
@@ -65,6 +71,8 @@ impl PartPool {
             PartWriter {
                 pool: self.clone(),
                 pieces,
+                chunks: Vec::new(),
+                chunk_bytes: 0,
                 buffer: Vec::new(),
                 written: 0,
             },
@@ -83,8 +91,8 @@ impl PartPool {
         self.places().closed
     }
 
-    /// Waits for a place and puts `bytes` there. Fails where the pool is closed.
-    fn place(&self, bytes: Vec<u8>) -> io::Result<Bytes> {
+    /// Waits for a place. Fails where the pool is closed.
+    fn place(&self) -> io::Result<Place> {
         let none = |places: &mut Places| places.free == 0 && !places.closed;
         let mut places = self
             .shared
@@ -95,28 +103,7 @@ impl PartPool {
             return Err(ended());
         }
         places.free -= 1;
-        let free = places.free;
-        places.buffers.truncate(free);
-        drop(places);
-        Ok(Bytes::from_owner(Placed {
-            bytes,
-            pool: self.clone(),
-        }))
-    }
-
-    /// Gives a place back, and keeps its buffer: parts and spare buffers together are never more than there are places.
-    fn free(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        let mut places = self.places();
-        places.free += 1;
-        if buffer.capacity() >= self.shared.part_bytes && places.buffers.len() < places.free {
-            places.buffers.push(buffer);
-        }
-        self.shared.freed.notify_one();
-    }
-
-    fn spare_buffer(&self) -> Option<Vec<u8>> {
-        self.places().buffers.pop()
+        Ok(Place(self.clone()))
     }
 
     /// No code panics while it holds the lock, so a poisoned one is as good as any.
@@ -128,21 +115,14 @@ impl PartPool {
     }
 }
 
-/// A part that holds a place, until the last clone of its bytes is gone.
-struct Placed {
-    bytes: Vec<u8>,
-    pool: PartPool,
-}
+/// A place of a pool, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(PartPool);
 
-impl AsRef<[u8]> for Placed {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Placed {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.pool.free(std::mem::take(&mut self.bytes));
+        self.0.places().free += 1;
+        self.0.shared.freed.notify_one();
     }
 }
 
@@ -150,7 +130,7 @@ impl Drop for Placed {
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// The next part: [`PART_BYTES`] long, or the last one.
-    Part(Bytes),
+    Part(PartBody),
     /// The file is whole. Where a writer goes away without it, the file is not.
     End,
 }
@@ -163,6 +143,10 @@ pub(crate) enum Piece {
 pub struct PartWriter {
     pool: PartPool,
     pieces: mpsc::UnboundedSender<Piece>,
+    /// The next part as far as it has come, without what is in `buffer`.
+    chunks: Vec<Bytes>,
+    chunk_bytes: usize,
+    /// What was written bit by bit since the last chunk.
     buffer: Vec<u8>,
     written: u64,
 }
@@ -173,54 +157,80 @@ impl PartWriter {
         self.written
     }
 
-    /// The memory in bytes that this writer holds outside the pool: at most one part. It belongs into the budget of open files.
+    /// The memory in bytes that this writer holds outside the pool: about one part at most. It belongs into the budget of open files.
     pub fn buffered(&self) -> usize {
-        self.buffer.capacity()
+        self.chunk_bytes + self.buffer.capacity()
+    }
+
+    /// Writes a page: as it lies in memory, where it is large enough for that to pay.
+    pub fn write_page(&mut self, mut page: Bytes) -> io::Result<()> {
+        if page.len() < CHUNK_BYTES {
+            return self.write_all(&page);
+        }
+        while !page.is_empty() {
+            let chunk = page.split_to(page.len().min(self.room()));
+            let bytes = chunk.len();
+            self.end_chunk();
+            self.push(chunk);
+            self.advance(bytes)?;
+        }
+        Ok(())
     }
 
     /// Hands over what is left and declares the file whole. Returns its size in bytes.
     pub fn finish(mut self) -> io::Result<u64> {
-        if !self.buffer.is_empty() {
+        if self.part_bytes() > 0 {
             self.hand_over()?;
         }
         self.send(Piece::End)?;
         Ok(self.written)
     }
 
+    /// The bytes that the next part has so far.
+    fn part_bytes(&self) -> usize {
+        self.chunk_bytes + self.buffer.len()
+    }
+
+    /// The bytes that it still takes.
+    fn room(&self) -> usize {
+        self.pool.shared.part_bytes - self.part_bytes()
+    }
+
+    /// Notes that so many bytes have come, and hands the part over once it is full.
+    fn advance(&mut self, bytes: usize) -> io::Result<()> {
+        self.written += bytes as u64;
+        if self.room() == 0 {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    fn end_chunk(&mut self) {
+        if !self.buffer.is_empty() {
+            self.buffer.shrink_to_fit();
+            let chunk = Bytes::from(std::mem::take(&mut self.buffer));
+            self.push(chunk);
+        }
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        self.chunk_bytes += chunk.len();
+        self.chunks.push(chunk);
+    }
+
     fn hand_over(&mut self) -> io::Result<()> {
         if self.pieces.is_closed() {
             return Err(ended());
         }
-        let part = self.pool.place(std::mem::take(&mut self.buffer))?;
-        self.send(Piece::Part(part))
+        self.end_chunk();
+        let place = self.pool.place()?;
+        self.chunk_bytes = 0;
+        let chunks = std::mem::take(&mut self.chunks);
+        self.send(Piece::Part(PartBody::new(chunks, Some(place))))
     }
 
     fn send(&self, piece: Piece) -> io::Result<()> {
         self.pieces.send(piece).map_err(|_| ended())
-    }
-
-    /// Makes room for `more` bytes. A file's first part grows by doubling, so that many small files stay small; those that
-    /// follow are whole at once.
-    fn reserve(&mut self, more: usize) {
-        let (length, capacity) = (self.buffer.len(), self.buffer.capacity());
-        if length + more <= capacity {
-            return;
-        }
-        let whole = self.pool.shared.part_bytes;
-        let first = self.written < whole as u64;
-        if first && length + more <= whole / 8 {
-            self.buffer.reserve(more);
-        } else if let Some(mut spare) = self.pool.spare_buffer() {
-            spare.extend_from_slice(&self.buffer);
-            self.buffer = spare;
-        } else {
-            let target = if first {
-                (length + more).max(2 * capacity).min(whole)
-            } else {
-                whole
-            };
-            self.buffer.reserve_exact(target - length);
-        }
     }
 }
 
@@ -233,14 +243,9 @@ fn ended() -> io::Error {
 
 impl Write for PartWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let part_bytes = self.pool.shared.part_bytes;
-        let taken = bytes.len().min(part_bytes - self.buffer.len());
-        self.reserve(taken);
+        let taken = bytes.len().min(self.room());
         self.buffer.extend_from_slice(&bytes[..taken]);
-        self.written += taken as u64;
-        if self.buffer.len() == part_bytes {
-            self.hand_over()?;
-        }
+        self.advance(taken)?;
         Ok(taken)
     }
 
@@ -261,7 +266,7 @@ mod tests {
         let (mut parts, mut ended) = (Vec::new(), false);
         while let Ok(piece) = receiver.try_recv() {
             match piece {
-                Piece::Part(bytes) => parts.push(bytes.to_vec()),
+                Piece::Part(body) => parts.push(body.to_bytes().to_vec()),
                 Piece::End => ended = true,
             }
         }
@@ -355,26 +360,64 @@ mod tests {
         let (mut writer, _pieces) = PartPool::new(1).writer();
         writer.write_all(&[0; 1_000]).unwrap();
         assert!(writer.buffered() < 10_000);
-        writer.write_all(&vec![0; PART_BYTES]).unwrap();
-        assert_eq!(writer.buffered(), PART_BYTES);
+        writer
+            .write_page(vec![0; PART_BYTES - 2_000].into())
+            .unwrap();
+        assert_eq!(writer.buffered(), PART_BYTES - 1_000);
     }
 
     #[test]
-    fn buffers_are_used_again_and_never_more_than_there_are_places() {
-        let pool = PartPool::with_part_bytes(2, PART);
-        for _ in 0..10 {
-            let (mut writer, mut pieces) = pool.writer();
-            for _ in 0..4 {
-                writer.write_all(&[1; PART]).unwrap();
-                assert_eq!(received(&mut pieces).0, [[1; PART]]);
+    fn pages_are_cut_where_a_part_ends_and_never_copied_together() {
+        let part = 4 * CHUNK_BYTES;
+        for lead in [0, 1, CHUNK_BYTES, part - 1] {
+            let (mut writer, mut pieces) = PartPool::with_part_bytes(10, part).writer();
+            let bytes: Vec<u8> = (0..lead + 3 * part).map(|byte| byte as u8).collect();
+            writer.write_all(&bytes[..lead]).unwrap();
+            let page = Bytes::copy_from_slice(&bytes[lead..]);
+            writer.write_page(page.clone()).unwrap();
+            writer.finish().unwrap();
+            let (mut file, mut ours) = (Vec::new(), 0);
+            while let Some(Piece::Part(body)) = pieces.blocking_recv() {
+                assert!(body.bytes() == part || file.len() + body.bytes() == bytes.len());
+                file.extend_from_slice(&body.to_bytes());
+                let in_page = |chunk: &&Bytes| page.as_ptr_range().contains(&chunk.as_ptr());
+                ours += body
+                    .chunks()
+                    .iter()
+                    .filter(in_page)
+                    .map(Bytes::len)
+                    .sum::<usize>();
             }
+            assert_eq!(file, bytes);
+            assert_eq!(ours, page.len(), "all of the page is where it was");
         }
-        let places = pool.places();
-        assert_eq!(places.free, 2);
-        assert!(
-            (1..=2).contains(&places.buffers.len()),
-            "{}",
-            places.buffers.len()
-        );
+    }
+
+    #[test]
+    fn small_pages_are_gathered() {
+        let (mut writer, mut pieces) = PartPool::new(1).writer();
+        for _ in 0..100 {
+            writer.write_page(Bytes::from_static(b"page")).unwrap();
+        }
+        writer.finish().unwrap();
+        let Some(Piece::Part(body)) = pieces.blocking_recv() else {
+            panic!("there is a part");
+        };
+        assert_eq!((body.bytes(), body.chunks().len()), (400, 1));
+    }
+
+    #[test]
+    fn a_place_is_free_again_once_the_last_clone_of_a_part_is_gone() {
+        let pool = PartPool::with_part_bytes(2, PART);
+        let (mut writer, mut pieces) = pool.writer();
+        writer.write_all(&[1; PART]).unwrap();
+        let Some(Piece::Part(body)) = pieces.blocking_recv() else {
+            panic!("there is a part");
+        };
+        let clone = body.clone();
+        drop(body);
+        assert_eq!(pool.places().free, 1);
+        drop(clone);
+        assert_eq!(pool.places().free, 2);
     }
 }

@@ -23,18 +23,17 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
     ResponseChecksumValidation,
 };
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MultipartUpload,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::error::{Failure, Operation, explain};
 use super::timeouts::{Limit, Timeouts};
-use super::{Completion, Haste, ListedUpload, ObjectInfo, ObjectStore, PendingUpload};
+use super::{Completion, Haste, ListedUpload, ObjectInfo, ObjectStore, PartBody, PendingUpload};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::config::{Checksums, EndpointConfig};
 use crate::error::{Error, Result};
@@ -144,6 +143,16 @@ impl S3Store {
         !plain || self.options.checksums == Checksums::Crc32
     }
 
+    /// A part for the SDK, which can only hash for the signature what is in one piece.
+    fn payload(&self, body: PartBody) -> ByteStream {
+        if !self.payload_is_guarded() {
+            return ByteStream::from(body.to_bytes());
+        }
+        // Each attempt sends it anew.
+        let stream = move || SdkBody::from_body_1_x(body.stream());
+        ByteStream::new(SdkBody::retryable(stream))
+    }
+
     /// Other timeouts than those of most requests.
     fn within(&self, limit: Limit) -> Builder {
         Builder::new().timeout_config(self.options.timeouts.config(limit))
@@ -210,8 +219,8 @@ fn retry_partition() -> RetryPartition {
 }
 
 /// A CRC-32 as S3 writes it.
-fn crc32_text(bytes: &[u8]) -> String {
-    STANDARD.encode(crc32fast::hash(bytes).to_be_bytes())
+fn crc32_text(body: &PartBody) -> String {
+    STANDARD.encode(body.crc32().to_be_bytes())
 }
 
 fn completed_parts(parts: &[Part]) -> CompletedMultipartUpload {
@@ -275,7 +284,12 @@ impl ObjectStore for S3Store {
         })
     }
 
-    async fn upload_part(&self, upload: &PendingUpload, number: u32, body: Bytes) -> Result<Part> {
+    async fn upload_part(
+        &self,
+        upload: &PendingUpload,
+        number: u32,
+        body: PartBody,
+    ) -> Result<Part> {
         let PendingUpload { key, upload_id } = upload;
         let crc32 = (self.options.checksums == Checksums::Crc32).then(|| crc32_text(&body));
         let request = self
@@ -287,7 +301,7 @@ impl ObjectStore for S3Store {
             .part_number(number as i32);
         let request = request
             .set_checksum_crc32(crc32.clone())
-            .body(ByteStream::from(body))
+            .body(self.payload(body))
             .customize()
             .config_override(self.within(self.options.timeouts.part));
         let request = if self.payload_is_guarded() {

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::parts::Piece;
-use super::{ObjectStore, PartPool, PartWriter, PendingUpload, abort_all};
+use super::{ObjectStore, PartBody, PartPool, PartWriter, PendingUpload, abort_all};
 use crate::checkpoint::{Location, Part, StagedUpload};
 use crate::error::{Error, Result};
 
@@ -185,11 +184,11 @@ impl<S: ObjectStore> Stream<S> {
     }
 
     /// Sends a part on its way. The pool bounds how many there are at once.
-    async fn send(&mut self, body: Bytes) -> Result<()> {
+    async fn send(&mut self, body: PartBody) -> Result<()> {
         self.began.get_or_insert_with(Instant::now);
         let upload = self.upload().await?;
         let (store, index) = (self.store.clone(), self.arrived.len());
-        self.bytes += body.len() as u64;
+        self.bytes += body.bytes() as u64;
         self.arrived.push(None);
         self.on_their_way.spawn(async move {
             (

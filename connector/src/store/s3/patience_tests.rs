@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -117,7 +118,7 @@ fn is_timeout(error: &Error, endpoint: &str) {
 async fn a_server_that_never_answers_is_given_up_after_every_attempt_of_every_kind() {
     let server = BadServer::start(Manner::Silent).await;
     let store = hasty(&server.endpoint, 3, short());
-    let body = Bytes::from_static(b"rows");
+    let body = Bytes::from_static(b"rows").into();
     let upload = part_of();
     let mut expected = 0;
     for error in [
@@ -276,7 +277,7 @@ async fn a_certificate_that_nobody_has_issued_is_named() {
 async fn what_is_denied_is_named_by_its_action() {
     let server = Server::start(&[(403, "", &error_body("AccessDenied"))]).await;
     let store = hasty(&server.endpoint, 1, short());
-    let body = Bytes::from_static(b"rows");
+    let body = Bytes::from_static(b"rows").into();
     for (error, action) in [
         (
             store.create_upload("a/1", "70ce").await.unwrap_err(),

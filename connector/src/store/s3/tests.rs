@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -169,7 +170,7 @@ async fn a_part_carries_its_checksum_in_a_header_and_no_trailer() {
     let server = Server::start(&[(200, "etag: \"e7\"\r\n", "")]).await;
     let store = server.store(Checksums::Crc32);
     let part = store
-        .upload_part(&pending(), 7, Bytes::from_static(b"123456789"))
+        .upload_part(&pending(), 7, Bytes::from_static(b"123456789").into())
         .await
         .unwrap();
     assert_eq!(
@@ -200,7 +201,7 @@ async fn without_checksums_over_plain_http_the_payload_is_signed() {
     let server = Server::start(&[(200, "etag: \"e1\"\r\n", "")]).await;
     let store = server.store(Checksums::None);
     let part = store
-        .upload_part(&pending(), 1, Bytes::from_static(b"x"))
+        .upload_part(&pending(), 1, Bytes::from_static(b"x").into())
         .await
         .unwrap();
     assert_eq!(part.crc32, None);
@@ -318,7 +319,7 @@ async fn an_answer_that_breaks_off_is_retried() {
     let server = Server::start(&[(503, "", ""), (200, "etag: \"e1\"\r\n", "")]).await;
     let store = server.store(Checksums::Crc32);
     store
-        .upload_part(&pending(), 1, Bytes::from_static(b"rows"))
+        .upload_part(&pending(), 1, Bytes::from_static(b"rows").into())
         .await
         .unwrap();
     let bodies: Vec<_> = server
