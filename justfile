@@ -16,6 +16,10 @@ test *args:
 bench *args:
     cargo xtask bench {{ args }}
 
+# Time each stage of the connector alone: `just bench-stages tiny`
+bench-stages *args:
+    cargo bench --bench stages -- {{ args }}
+
 # Crash the connector at every step under faults of the S3 server: `just torture --seeds 500`
 torture *args:
     cargo sim torture {{ args }}
