@@ -88,15 +88,17 @@ enum Input {
     Terminated,
 }
 
-/// Asks a session to stop.
+/// Asks a session to stop. It does not keep the stream open: that is up to the thread that reads.
 #[derive(Clone, Debug)]
-pub struct Terminator(mpsc::Sender<Input>);
+pub struct Terminator(mpsc::WeakSender<Input>);
 
 impl Terminator {
     /// Lets the session end as soon as it can do so in good order.
     pub async fn terminate(&self) {
-        // A session that has ended already needs no telling.
-        let _ = self.0.send(Input::Terminated).await;
+        if let Some(session) = self.0.upgrade() {
+            // A session that has ended already needs no telling.
+            let _ = session.send(Input::Terminated).await;
+        }
     }
 }
 
@@ -119,7 +121,7 @@ impl Requests {
     pub fn read(codec: Codec, input: impl Read + Send + 'static) -> (Self, Terminator) {
         let (sender, inputs) = mpsc::channel(BUFFERS);
         let (empty, mut recycled) = mpsc::channel(BUFFERS + 1);
-        let terminator = Terminator(sender.clone());
+        let terminator = Terminator(sender.downgrade());
         thread::spawn(move || {
             let end = read_frames(codec, input, &sender, &mut recycled);
             // A session that has ended needs no telling.
@@ -152,7 +154,8 @@ impl Requests {
         if self.is_ready() || self.receive().await {
             return Ok(None);
         }
-        match self.end.take() {
+        // However often it is asked, the end stays one.
+        match self.end.replace(Input::End(Ok(()))) {
             Some(Input::End(Err(error))) => Err(error),
             Some(Input::Terminated) => Ok(Some(End::Terminated)),
             _ => Ok(Some(End::Closed)),
@@ -207,7 +210,7 @@ impl Requests {
                 true
             }
             end => {
-                self.end = Some(end.unwrap_or(Input::End(Ok(()))));
+                self.end = Some(end.unwrap_or_else(|| Input::End(Err(died()))));
                 false
             }
         }
@@ -284,6 +287,10 @@ fn whole_frames(codec: Codec, buffer: &[u8], before: usize) -> Result<usize> {
     Ok(whole)
 }
 
+fn died() -> Error {
+    Error::internal("the thread that reads the runtime's requests has died: please report this")
+}
+
 fn truncated(bytes: usize) -> Error {
     Error::protocol(format!(
         "the runtime closed its pipe in the middle of a message, after {bytes} bytes of it"
@@ -295,6 +302,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::protocol::Tuple;
     use crate::protocol::materialize::{self, request};
 
     /// A pipe that gives its bytes in pieces of one size.
@@ -363,6 +371,78 @@ mod tests {
             let error = bindings(codec, bytes, 100).await.unwrap_err();
             assert!(error.to_string().contains("middle of a message"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_good_comes_before_what_is_not() {
+        for codec in [Codec::Proto, Codec::Json] {
+            let mut bytes = stream(codec, 3);
+            let malformed = match codec {
+                // A frame of two bytes, with a field of 127.
+                Codec::Proto => &b"\x02\x00\x00\x00\x22\x7f"[..],
+                Codec::Json => b"{\"store\":{\"binding\":}}\n",
+            };
+            bytes.extend_from_slice(malformed);
+            let length = bytes.len();
+            let (mut requests, _) = Requests::read(codec, Pieces(Cursor::new(bytes), length));
+            for binding in 0..3 {
+                let event = requests.next().await.unwrap();
+                let Event::Request(Request::Store(store)) = event else {
+                    panic!("{event:?}");
+                };
+                assert_eq!(store.binding, binding);
+            }
+            let error = requests.next().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buffer_that_is_used_again_holds_nothing_of_what_it_held() {
+        let long = (
+            r#"{"store":{"binding":0,"key":["a",1,true,null],"valuesPacked":"Ajk5AA=="}}"#,
+            r#"String("a") Integer(1) Boolean(true) Null / String("99")"#,
+        );
+        let short = (
+            r#"{"store":{"binding":1,"key":["b"],"valuesPacked":"AjcA"}}"#,
+            r#"String("b") / String("7")"#,
+        );
+        let stores = [long, short, short].repeat(10);
+        // Each line is read alone, and so into another buffer than the one before it.
+        let lines = stores
+            .iter()
+            .map(|(line, _)| format!("{line:<99}\n").into_bytes());
+        let bytes = lines.flatten().collect();
+        let (mut requests, _) = Requests::read(Codec::Json, Pieces(Cursor::new(bytes), 100));
+        for (_, expected) in stores {
+            let event = requests.next().await.unwrap();
+            let Event::Request(Request::Store(store)) = event else {
+                panic!("{event:?}");
+            };
+            let found = format!("{} / {}", elements(store.key), elements(store.values));
+            assert_eq!(found, expected);
+        }
+    }
+
+    fn elements(mut tuple: Tuple<'_>) -> String {
+        let values = std::iter::from_fn(|| tuple.take().unwrap());
+        let texts: Vec<_> = values.map(|value| format!("{value:?}")).collect();
+        texts.join(" ")
+    }
+
+    /// It would have waited for ever, because who may ask it to stop could still do so.
+    #[tokio::test]
+    async fn a_thread_that_dies_ends_the_stream_with_an_error() {
+        struct Dies;
+        impl Read for Dies {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                panic!("as the test wants")
+            }
+        }
+        let (mut requests, _terminator) = Requests::read(Codec::Proto, Dies);
+        let ended = tokio::time::timeout(Duration::from_secs(10), requests.wait()).await;
+        let error = ended.expect("it ends").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
 
     #[tokio::test]
