@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
@@ -179,7 +180,7 @@ fn upload(criterion: &mut Criterion) {
     let server = server.unwrap();
     let store = S3Store::new(s3_options(&server));
     let pool = PartPool::new(PARTS_IN_FLIGHT);
-    let page = vec![7; 1 << 20];
+    let page = Bytes::from(vec![7; 1 << 20]);
     let mut group = criterion.benchmark_group("upload");
     group.throughput(Throughput::Bytes(UPLOAD_BYTES as u64));
     group.bench_function("64 MiB", |bencher| {
@@ -188,7 +189,7 @@ fn upload(criterion: &mut Criterion) {
             let (writer, upload) = Upload::start(&store, &pool, "file".to_owned(), "0".repeat(16));
             let mut writer = writer;
             for _ in 0..UPLOAD_BYTES / page.len() {
-                std::io::Write::write_all(&mut writer, &page).unwrap();
+                writer.write_page(page.clone()).unwrap();
             }
             writer.finish().unwrap();
             runtime

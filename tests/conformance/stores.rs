@@ -43,8 +43,11 @@ async fn open(server: Server) -> (Bucket, S3Store) {
 }
 
 /// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
+/// How many parts [`stage`] has on their way at once.
+pub(crate) const PLACES: usize = 2;
+
 pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
-    let pool = PartPool::new(2);
+    let pool = PartPool::new(PLACES);
     let (mut writer, upload) = Upload::start(store, &pool, key.to_owned(), TOKEN.to_owned());
     let written = tokio::task::spawn_blocking(move || {
         let data: Vec<u8> = (0..bytes).map(|index| (index % 251) as u8).collect();

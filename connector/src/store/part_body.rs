@@ -16,7 +16,19 @@ pub struct PartBody {
     chunks: Arc<[Bytes]>,
     bytes: usize,
     /// Kept until the last clone is gone.
+    place: Option<Arc<Place>>,
+}
+
+/// A part's bytes in one piece, in the same place.
+struct Joined {
+    bytes: Vec<u8>,
     _place: Option<Arc<Place>>,
+}
+
+impl AsRef<[u8]> for Joined {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl PartBody {
@@ -24,7 +36,7 @@ impl PartBody {
         Self {
             bytes: chunks.iter().map(Bytes::len).sum(),
             chunks: chunks.into(),
-            _place: place.map(Arc::new),
+            place: place.map(Arc::new),
         }
     }
 
@@ -45,9 +57,12 @@ impl PartBody {
         hasher.finalize()
     }
 
-    /// All of them in one piece, which is a copy.
-    pub fn to_bytes(&self) -> Bytes {
-        self.chunks.concat().into()
+    /// All of them in one piece, which is a copy that takes the place of the chunks.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(Joined {
+            bytes: self.chunks.concat(),
+            _place: self.place,
+        })
     }
 
     /// What a client sends: from the first byte each time that it is asked for.
@@ -110,7 +125,7 @@ mod tests {
     #[test]
     fn a_part_is_its_chunks_one_after_the_other() {
         assert_eq!(
-            (body().bytes(), &body().to_bytes()[..]),
+            (body().bytes(), &body().into_bytes()[..]),
             (9, &b"123456789"[..])
         );
         assert_eq!(body().crc32(), 0xcbf4_3926, "the check value of CRC-32");

@@ -164,10 +164,13 @@ impl PartWriter {
 
     /// Writes a page: as it lies in memory, where it is large enough for that to pay.
     pub fn write_page(&mut self, mut page: Bytes) -> io::Result<()> {
-        if page.len() < CHUNK_BYTES {
-            return self.write_all(&page);
-        }
+        let whole = page.len();
         while !page.is_empty() {
+            // The rest of a page that was cut would hold on to the memory of all of it until its part is full.
+            let is_rest = page.len() < whole.min(self.room());
+            if is_rest || page.len() < CHUNK_BYTES {
+                return self.write_all(&page);
+            }
             let chunk = page.split_to(page.len().min(self.room()));
             let bytes = chunk.len();
             self.end_chunk();
@@ -266,7 +269,7 @@ mod tests {
         let (mut parts, mut ended) = (Vec::new(), false);
         while let Ok(piece) = receiver.try_recv() {
             match piece {
-                Piece::Part(body) => parts.push(body.to_bytes().to_vec()),
+                Piece::Part(body) => parts.push(body.chunks().concat()),
                 Piece::End => ended = true,
             }
         }
@@ -376,10 +379,12 @@ mod tests {
             let page = Bytes::copy_from_slice(&bytes[lead..]);
             writer.write_page(page.clone()).unwrap();
             writer.finish().unwrap();
+            // The rest of it shares a part with what comes next.
+            let rest = (lead + 3 * part) % part;
             let (mut file, mut ours) = (Vec::new(), 0);
             while let Some(Piece::Part(body)) = pieces.blocking_recv() {
                 assert!(body.bytes() == part || file.len() + body.bytes() == bytes.len());
-                file.extend_from_slice(&body.to_bytes());
+                file.extend(body.chunks().concat());
                 let in_page = |chunk: &&Bytes| page.as_ptr_range().contains(&chunk.as_ptr());
                 ours += body
                     .chunks()
@@ -389,7 +394,22 @@ mod tests {
                     .sum::<usize>();
             }
             assert_eq!(file, bytes);
-            assert_eq!(ours, page.len(), "all of the page is where it was");
+            assert_eq!(ours, page.len() - rest, "lead {lead}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_page_that_was_cut_does_not_hold_on_to_all_of_it() {
+        for rest in [1, CHUNK_BYTES, PART_BYTES - 1] {
+            let (mut writer, mut pieces) = PartPool::new(2).writer();
+            let page: Arc<[u8]> = vec![7; 2 * PART_BYTES + rest].into();
+            let memory = Arc::downgrade(&page);
+            writer.write_page(Bytes::from_owner(page)).unwrap();
+            assert!(writer.buffered() < 2 * PART_BYTES);
+            while let Ok(part) = pieces.try_recv() {
+                drop(part);
+            }
+            assert_eq!(memory.strong_count(), 0, "{rest}");
         }
     }
 

@@ -7,7 +7,8 @@
 //! * **Payloads are not hashed** for the signature where something else guards the bytes: TLS, or the part's CRC-32, whose header is
 //!   signed. Only with `checksums: none` over plain HTTP they are.
 //! * **Timeouts** for connecting, each attempt and the whole operation, so that nothing ever hangs; the SDK's standard retries with
-//!   jittered backoff in between. An attempt may take as long as a part needs at 70 KB/s.
+//!   jittered backoff in between. An attempt may take as long as a part needs at 70 KB/s. That is all it is judged by: the SDK would
+//!   also end what does not move for some seconds, and so every attempt over a line on which a page takes as long.
 //! * **Every request has its attempts.** The SDK would have all requests share a budget of retries, of which the last of 16 completions
 //!   would find nothing left after an outage. What bounds us is their number at once.
 //! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 `InternalError`
@@ -21,7 +22,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
-    ResponseChecksumValidation,
+    ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
@@ -146,7 +147,7 @@ impl S3Store {
     /// A part for the SDK, which can only hash for the signature what is in one piece.
     fn payload(&self, body: PartBody) -> ByteStream {
         if !self.payload_is_guarded() {
-            return ByteStream::from(body.to_bytes());
+            return ByteStream::from(body.into_bytes());
         }
         // Each attempt sends it anew.
         let stream = move || SdkBody::from_body_1_x(body.stream());
@@ -205,6 +206,7 @@ fn configure(options: &S3Options) -> aws_sdk_s3::Config {
         .retry_config(retries)
         .retry_partition(retry_partition())
         .timeout_config(timeouts.config(timeouts.request))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     builder.set_endpoint_url(location.endpoint.clone());

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use super::tests::{SECRET, Server, error_body, pending as part_of, staged, store};
+use super::tests::{SECRET, Server, error_body, part, pending as part_of, read, staged, store};
 use super::*;
 use crate::error::ErrorKind;
 use crate::store::{Haste, check};
@@ -144,6 +144,29 @@ async fn an_operation_ends_even_if_there_are_attempts_left() {
     let created = timeout(40 * SHORT, store.create_upload("a/1", "70ce")).await;
     is_timeout(&created.expect("it ends").unwrap_err(), &server.endpoint);
     assert!(server.connections() <= 3, "{}", server.connections());
+}
+
+/// The SDK would give an attempt up once nothing of it has moved for six seconds, and so it would every other one.
+#[tokio::test]
+async fn an_upload_that_stands_still_for_a_while_has_its_attempt_nonetheless() {
+    static CHUNK: [u8; 1 << 20] = [7; 1 << 20];
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1 << 16).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let request = read(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\netag: \"e1\"\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        request.body.len()
+    });
+    let store = hasty(&endpoint, 1, Timeouts::default());
+    let body = part(&[&CHUNK[..]; 32]);
+    store.upload_part(&part_of(), 1, body).await.unwrap();
+    assert_eq!(server.await.unwrap(), 32 << 20);
 }
 
 /// A listener whose queue is full drops what comes: the same as an address behind a firewall.
