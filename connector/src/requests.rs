@@ -229,13 +229,15 @@ fn read_frames(
         let buffer = &mut frames.buffer;
         let before = buffer.filled;
         let ended = read_some(codec, &mut input, buffer)? == 0;
-        let whole = whole_frames(codec, buffer.filled(), before)?;
+        let whole = match may_be_whole(codec, buffer.filled(), before)? {
+            0 => 0,
+            end => frames.index.read(codec, &buffer.filled()[..end])?,
+        };
         if whole > 0 {
             let mut next = recycled.try_recv().unwrap_or_default();
             next.buffer.filled = 0;
             next.buffer.append(&buffer.filled()[whole..]);
             buffer.filled = whole;
-            frames.index.read(codec, frames.buffer.filled())?;
             let whole = std::mem::replace(&mut frames, next);
             if sender.blocking_send(Input::Frames(whole)).is_err() {
                 return Ok(());
@@ -272,19 +274,16 @@ fn read_some(codec: Codec, input: &mut impl Read, buffer: &mut Buffer) -> Result
     Ok(read)
 }
 
-/// The bytes of the whole frames at the start of `buffer`, of which nothing was whole when it had `before` bytes.
-fn whole_frames(codec: Codec, buffer: &[u8], before: usize) -> Result<usize> {
-    if codec == Codec::Json {
-        return match memchr::memrchr(b'\n', &buffer[before..]) {
-            Some(newline) => Ok(before + newline + 1),
-            None => codec.check_frame_bytes(buffer.len()).map(|()| 0),
-        };
+/// The end of the whole frames of `buffer`, as far as it can be told at once. Nothing was whole when it had `before` bytes, and a long line
+/// is not searched again from its start.
+fn may_be_whole(codec: Codec, buffer: &[u8], before: usize) -> Result<usize> {
+    if codec == Codec::Proto {
+        return Ok(buffer.len());
     }
-    let mut whole = 0;
-    while let Some((_, length)) = codec.split_frame(&buffer[whole..])? {
-        whole += length;
+    match memchr::memrchr(b'\n', &buffer[before..]) {
+        Some(newline) => Ok(before + newline + 1),
+        None => codec.check_frame_bytes(buffer.len()).map(|()| 0),
     }
-    Ok(whole)
 }
 
 fn died() -> Error {

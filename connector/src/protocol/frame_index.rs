@@ -71,8 +71,9 @@ pub enum Found<'a> {
 }
 
 impl FrameIndex {
-    /// Finds the messages of `bytes`, which are whole frames, in place of those that it had. Errors as [`Codec::split_frame`] does.
-    pub fn read(&mut self, codec: Codec, bytes: &[u8]) -> Result<()> {
+    /// Finds the messages of `bytes`, in place of those that it had, and returns how many bytes are whole frames. Errors as
+    /// [`Codec::split_frame`] does.
+    pub fn read(&mut self, codec: Codec, bytes: &[u8]) -> Result<usize> {
         self.clear();
         // JSON is text. Once for all lines is faster; line by line matters only where one of them is none.
         let is_text = codec == Codec::Proto || simdutf8::basic::from_utf8(bytes).is_ok();
@@ -89,7 +90,7 @@ impl FrameIndex {
                 .push(store.map_or(Frame::Other(range), Frame::Store));
             at += length;
         }
-        Ok(())
+        Ok(at)
     }
 
     /// How many messages there are.
@@ -193,10 +194,16 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_not_there() {
-        assert_eq!(
-            names(Codec::Json, b"{\"store\":{}}\n{\"store\":{}}"),
-            ["Store 0"]
-        );
+        let line = b"{\"store\":{}}\n";
+        let frame = b"\x02\0\0\0\x3a\0";
+        for (codec, frame) in [(Codec::Json, &line[..]), (Codec::Proto, frame)] {
+            for cut in 0..frame.len() {
+                let bytes = [frame, &frame[..cut]].concat();
+                let whole = FrameIndex::default().read(codec, &bytes).unwrap();
+                assert_eq!(whole, frame.len());
+                assert_eq!(names(codec, &bytes), ["Store 0"]);
+            }
+        }
     }
 
     #[test]
