@@ -18,6 +18,9 @@ LABEL org.opencontainers.image.title="materialize-s3-parquet" \
       org.opencontainers.image.version="$VERSION"
 # Few threads allocate at once, and what each arena holds back for itself counts against the container's memory.
 ENV MALLOC_ARENA_MAX=2
+# What a row group leaves free (bytes) is kept for the next one: the kernel would take it back, and give it again page by page.
+ENV MALLOC_MMAP_THRESHOLD_=33554432
+ENV MALLOC_TRIM_THRESHOLD_=134217728
 # Nobody: the connector reads stdin, writes stdout and stderr, talks to S3, and needs no file of its own.
 USER 65532:65532
 ENTRYPOINT ["/connector/materialize-s3-parquet"]

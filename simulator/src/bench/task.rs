@@ -1,5 +1,6 @@
 //! The task of a benchmark: one collection, one binding, all fields by default, into the bucket of a server.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl Task {
     pub(super) fn command(&self, variant: Variant, seed: u64) -> LocalCommand {
         LocalCommand {
             command: self.connector.clone(),
-            env: [].into(),
+            env: image_environment(),
             codec: variant.codec(),
             log_level: self.log_level,
             seed,
@@ -121,6 +122,15 @@ impl Task {
     }
 }
 
+/// What the connector's image sets: it is measured as it runs in Flow.
+fn image_environment() -> BTreeMap<String, String> {
+    let stages = include_str!("../../../Dockerfile").split("\nFROM ");
+    let base = stages.skip(1).take(1).flat_map(str::lines);
+    base.filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 fn name(shape: Shape) -> String {
     format!("bench/{}", shape.name())
 }
@@ -152,4 +162,16 @@ fn yaml(shape: Shape, connector: &[String]) -> serde_json::Value {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connector_has_the_environment_of_its_image_and_not_of_what_builds_it() {
+        let environment = image_environment();
+        assert_eq!(environment["MALLOC_ARENA_MAX"], "2");
+        assert!(environment.keys().all(|name| name.starts_with("MALLOC_")));
+    }
 }
