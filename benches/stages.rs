@@ -26,7 +26,7 @@ use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
 use materialize_s3_parquet::protocol::{Found, FrameIndex, Store};
 use materialize_s3_parquet::store::{
-    ATTEMPTS, Haste, PARTS_IN_FLIGHT, PartPool, S3Options, S3Store, Timeouts, Upload,
+    ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Timeouts, Upload,
 };
 
 /// The rows of a batch, as the connector has them at most.
@@ -179,7 +179,7 @@ fn upload(criterion: &mut Criterion) {
     }));
     let server = server.unwrap();
     let store = S3Store::new(s3_options(&server));
-    let pool = PartPool::new(PARTS_IN_FLIGHT);
+    let pool = PartPool::new(PartLimits::default());
     let page = Bytes::from(vec![7; 1 << 20]);
     let mut group = criterion.benchmark_group("upload");
     group.throughput(Throughput::Bytes(UPLOAD_BYTES as u64));

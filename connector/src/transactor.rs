@@ -21,7 +21,7 @@ use crate::mapping::BatchBuilder;
 use crate::protocol::{Store, flow};
 use crate::staging::{BatchOf, FilePlan, Shard, Staging, WrittenFile};
 use crate::store::{
-    self, CompleteOptions, Entry, Haste, ListedUpload, ObjectStore, PARTS_IN_FLIGHT, PartPool,
+    self, CompleteOptions, Entry, Haste, ListedUpload, ObjectStore, PartLimits, PartPool,
     PendingUpload,
 };
 
@@ -150,7 +150,7 @@ impl<S: ObjectStore> Transactor<S> {
             counter: state.counter(&binding.state_key, shard.key_begin),
         };
         let plans = bindings.iter().map(plan).collect();
-        let pool = PartPool::new(PARTS_IN_FLIGHT);
+        let pool = PartPool::new(PartLimits::default());
         let random = environment.random.fork();
         Ok(Self {
             staging: Staging::start(store.clone(), pool, plans, shard, random),

@@ -9,8 +9,8 @@ use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::store::{
     CHECK_ATTEMPTS, CompleteOptions, Completion, Entry, Haste, ObjectInfo, ObjectStore, Outcome,
-    PART_BYTES, PartPool, PendingUpload, S3Options, S3Store, Timeouts, Upload, abort_stale,
-    complete_all,
+    PART_BYTES, PartLimits, PartPool, PendingUpload, S3Options, S3Store, Timeouts, Upload,
+    abort_stale, complete_all,
 };
 
 use crate::servers::{Server, bucket};
@@ -47,7 +47,10 @@ async fn open(server: Server) -> (Bucket, S3Store) {
 pub(crate) const PLACES: usize = 2;
 
 pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
-    let pool = PartPool::new(PLACES);
+    let pool = PartPool::new(PartLimits {
+        in_memory: PLACES,
+        ..PartLimits::default()
+    });
     let (mut writer, upload) = Upload::start(store, &pool, key.to_owned(), TOKEN.to_owned());
     let written = tokio::task::spawn_blocking(move || {
         let data: Vec<u8> = (0..bytes).map(|index| (index % 251) as u8).collect();

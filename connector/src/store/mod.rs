@@ -25,7 +25,7 @@ pub use cleanup::{abort_all, abort_stale};
 pub use complete::{CompleteOptions, Entry, Outcome, complete_all};
 pub use haste::Haste;
 pub use part_body::PartBody;
-pub use parts::{PART_BYTES, PARTS_IN_FLIGHT, PartPool, PartWriter};
+pub use parts::{PART_BYTES, PartLimits, PartPool, PartWriter};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};
 pub use timeouts::{Limit, Timeouts};
 pub use upload::{FinishedUpload, Upload};

@@ -12,15 +12,34 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::part_body::PartBody;
 
 /// The size of every part but the last, in bytes: one that all stores take, and 10,000 of them make more than the largest file.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// How many parts the connector has on their way at once.
-pub const PARTS_IN_FLIGHT: usize = 6;
+/// How many parts there may be of all files together.
+#[derive(Clone, Copy, Debug)]
+pub struct PartLimits {
+    /// The size of a part, in bytes.
+    pub part_bytes: usize,
+    /// The parts that are whole and that S3 has not yet (at least one).
+    pub in_memory: usize,
+    /// Those among them that are on their way at once (at least one).
+    pub in_flight: usize,
+}
+
+impl Default for PartLimits {
+    /// More parts in memory than a row group of 64 MiB has: so the encoder goes on with the next one while this one is on its way.
+    fn default() -> Self {
+        Self {
+            part_bytes: PART_BYTES,
+            in_memory: 12,
+            in_flight: 6,
+        }
+    }
+}
 
 /// The bytes from which on a page is a chunk of its own. Fewer are copied: a chunk costs something, too.
 const CHUNK_BYTES: usize = 16 << 10;
@@ -36,6 +55,7 @@ struct Shared {
     part_bytes: usize,
     places: Mutex<Places>,
     freed: Condvar,
+    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -45,21 +65,18 @@ struct Places {
 }
 
 impl PartPool {
-    /// A pool for `in_flight` parts (at least one) of [`PART_BYTES`].
-    pub fn new(in_flight: usize) -> Self {
-        Self::with_part_bytes(in_flight, PART_BYTES)
-    }
-
-    pub(crate) fn with_part_bytes(in_flight: usize, part_bytes: usize) -> Self {
+    /// A pool in which all places are free.
+    pub fn new(limits: PartLimits) -> Self {
         let places = Mutex::new(Places {
-            free: in_flight.max(1),
+            free: limits.in_memory.max(1),
             closed: false,
         });
         Self {
             shared: Arc::new(Shared {
-                part_bytes,
+                part_bytes: limits.part_bytes,
                 places,
                 freed: Condvar::new(),
+                turns: Semaphore::new(limits.in_flight.max(1)),
             }),
         }
     }
@@ -89,6 +106,12 @@ impl PartPool {
     /// Whether it is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.places().closed
+    }
+
+    /// Waits until a part may go on its way, and lets another one only when what is returned is dropped. Who asked first goes first.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.shared.turns.acquire().await.ok()
     }
 
     /// Waits for a place. Fails where the pool is closed.
@@ -276,6 +299,14 @@ mod tests {
         (parts, ended)
     }
 
+    fn pool(in_memory: usize, part_bytes: usize) -> PartPool {
+        PartPool::new(PartLimits {
+            part_bytes,
+            in_memory,
+            ..PartLimits::default()
+        })
+    }
+
     #[test]
     fn parts_are_equal_but_the_last_at_every_size_around_a_multiple() {
         for size in [
@@ -289,7 +320,7 @@ mod tests {
         ] {
             for chunk in [1, 7, PART, 5 * PART] {
                 let data: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
-                let (mut writer, mut pieces) = PartPool::with_part_bytes(10, PART).writer();
+                let (mut writer, mut pieces) = pool(10, PART).writer();
                 data.chunks(chunk)
                     .for_each(|chunk| writer.write_all(chunk).unwrap());
                 assert_eq!(writer.written(), size as u64);
@@ -303,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_goes_away_does_not_declare_the_file_whole() {
-        let (mut writer, mut pieces) = PartPool::with_part_bytes(1, PART).writer();
+        let (mut writer, mut pieces) = pool(1, PART).writer();
         writer.write_all(b"half a file").unwrap();
         drop(writer);
         assert_eq!(received(&mut pieces), (vec![], false));
@@ -311,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_writer_waits_while_every_place_is_taken() {
-        let (mut writer, mut pieces) = PartPool::with_part_bytes(2, PART).writer();
+        let (mut writer, mut pieces) = pool(2, PART).writer();
         let encoder = std::thread::spawn(move || writer.write_all(&[0; 3 * PART]));
         let first = (pieces.blocking_recv(), pieces.blocking_recv());
         std::thread::sleep(Duration::from_millis(20));
@@ -324,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_waits_is_told_when_the_pool_is_closed() {
-        let pool = PartPool::with_part_bytes(1, PART);
+        let pool = pool(1, PART);
         let (mut writer, mut pieces) = pool.writer();
         let encoder = std::thread::spawn(move || writer.write_all(&[0; 2 * PART]));
         let _part = pieces.blocking_recv();
@@ -335,7 +366,7 @@ mod tests {
 
     #[test]
     fn open_files_that_have_not_filled_a_part_take_no_place() {
-        let pool = PartPool::with_part_bytes(1, PART);
+        let pool = pool(1, PART);
         let mut open: Vec<_> = (0..20).map(|_| pool.writer()).collect();
         for (writer, _) in &mut open {
             writer.write_all(&[0; PART - 1]).unwrap();
@@ -348,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_writer_whose_upload_has_ended_is_told_and_not_left_waiting() {
-        let (mut writer, mut pieces) = PartPool::with_part_bytes(1, PART).writer();
+        let (mut writer, mut pieces) = pool(1, PART).writer();
         let encoder = std::thread::spawn(move || writer.write_all(&[0; 3 * PART]));
         let part = pieces.blocking_recv();
         drop((pieces, part));
@@ -360,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_small_file_takes_little_memory_and_a_large_one_a_part() {
-        let (mut writer, _pieces) = PartPool::new(1).writer();
+        let (mut writer, _pieces) = pool(1, PART_BYTES).writer();
         writer.write_all(&[0; 1_000]).unwrap();
         assert!(writer.buffered() < 10_000);
         writer
@@ -373,7 +404,7 @@ mod tests {
     fn pages_are_cut_where_a_part_ends_and_never_copied_together() {
         let part = 4 * CHUNK_BYTES;
         for lead in [0, 1, CHUNK_BYTES, part - 1] {
-            let (mut writer, mut pieces) = PartPool::with_part_bytes(10, part).writer();
+            let (mut writer, mut pieces) = pool(10, part).writer();
             let bytes: Vec<u8> = (0..lead + 3 * part).map(|byte| byte as u8).collect();
             writer.write_all(&bytes[..lead]).unwrap();
             let page = Bytes::copy_from_slice(&bytes[lead..]);
@@ -401,7 +432,7 @@ mod tests {
     #[test]
     fn the_rest_of_a_page_that_was_cut_does_not_hold_on_to_all_of_it() {
         for rest in [1, CHUNK_BYTES, PART_BYTES - 1] {
-            let (mut writer, mut pieces) = PartPool::new(2).writer();
+            let (mut writer, mut pieces) = pool(2, PART_BYTES).writer();
             let page: Arc<[u8]> = vec![7; 2 * PART_BYTES + rest].into();
             let memory = Arc::downgrade(&page);
             writer.write_page(Bytes::from_owner(page)).unwrap();
@@ -415,7 +446,7 @@ mod tests {
 
     #[test]
     fn small_pages_are_gathered() {
-        let (mut writer, mut pieces) = PartPool::new(1).writer();
+        let (mut writer, mut pieces) = pool(1, PART_BYTES).writer();
         for _ in 0..100 {
             writer.write_page(Bytes::from_static(b"page")).unwrap();
         }
@@ -428,7 +459,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_once_the_last_clone_of_a_part_is_gone() {
-        let pool = PartPool::with_part_bytes(2, PART);
+        let pool = pool(2, PART);
         let (mut writer, mut pieces) = pool.writer();
         writer.write_all(&[1; PART]).unwrap();
         let Some(Piece::Part(body)) = pieces.blocking_recv() else {
