@@ -116,7 +116,8 @@ impl BatchBuilder {
             .collect::<Result<_, _>>()
             .map_err(packed::not_utf8)?;
         self.last.clear();
-        self.last.extend(arrays.iter().map(|array| Room::of(array)));
+        self.last
+            .extend(arrays.iter().map(|array| Room::like(array)));
         if self.schema.rescues() {
             arrays.push(Arc::new(self.rescue_column.finish()));
         }
@@ -371,6 +372,32 @@ mod tests {
             );
             assert!(column(crate::mapping::RESCUED_FIELD).is_null(0));
             assert!(batch.rescued.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_batch_like_the_last_one_has_room_without_being_doubled() {
+        let mut builder = BatchBuilder::new(schema(false));
+        let text = "x".repeat(100);
+        let fill = |builder: &mut BatchBuilder, rows: usize| {
+            for _ in 0..rows {
+                let key = packed(&[Value::String(text.as_str().into())]);
+                let values = packed(&fitting());
+                let row = store(Tuple::Packed(&key), Tuple::Packed(&values));
+                builder.append(&row).unwrap();
+            }
+            builder.finish().unwrap().records
+        };
+        fill(&mut builder, 1_000);
+        for rows in [1_000, 1_050] {
+            let records = fill(&mut builder, rows);
+            for (field, column) in records.schema().fields().iter().zip(records.columns()) {
+                let data = column.to_data();
+                for buffer in data.buffers() {
+                    let (held, used) = (buffer.capacity(), buffer.len());
+                    assert!(held < used + used / 4 + 64, "{field}: {used} of {held}");
+                }
+            }
         }
     }
 
