@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use materialize_s3_parquet::checkpoint::Location;
 use materialize_s3_parquet::config::{Checksums, Compression, JsonColumns};
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
-use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
+use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, PageMemory, codec};
 use materialize_s3_parquet::protocol::{Found, FrameIndex, Store};
 use materialize_s3_parquet::store::{
     ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Timeouts, Upload,
@@ -141,9 +141,16 @@ fn encode(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &
         row_group_bytes: 128 << 20,
         metadata: Arc::new([]),
     };
+    let page_memory = PageMemory::default();
     group.bench_function(id, |bencher| {
         bencher.iter(|| {
-            let mut file = File::new(std::io::sink(), recorded.schema.arrow(), &options).unwrap();
+            let mut file = File::new(
+                std::io::sink(),
+                recorded.schema.arrow(),
+                &options,
+                page_memory.clone(),
+            )
+            .unwrap();
             for batch in &batches {
                 file.write(batch).unwrap();
             }

@@ -17,7 +17,7 @@ use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::FileKey;
 use crate::mapping::{Batch, Rescued, Schema};
-use crate::parquet::{File, FileOptions, Sink};
+use crate::parquet::{File, FileOptions, PageMemory, Sink};
 use crate::report::{End, FileReport};
 use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
 
@@ -108,6 +108,7 @@ impl Staging {
             plans,
             shard,
             random,
+            page_memory: PageMemory::default(),
             open: BTreeMap::new(),
             written: Vec::new(),
         };
@@ -201,6 +202,7 @@ struct Encoder<S> {
     plans: Vec<FilePlan>,
     shard: Shard,
     random: fastrand::Rng,
+    page_memory: PageMemory,
     open: BTreeMap<usize, OpenFile>,
     written: Vec<WrittenFile>,
 }
@@ -289,7 +291,12 @@ impl<S: ObjectStore> Encoder<S> {
         let key = key.under(&plan.prefix.render(began_at));
         let (writer, upload) = Upload::start(&self.store, &self.pool, key, format!("{token:016x}"));
         Ok(OpenFile {
-            file: File::new(writer, plan.schema.arrow(), &plan.options)?,
+            file: File::new(
+                writer,
+                plan.schema.arrow(),
+                &plan.options,
+                self.page_memory.clone(),
+            )?,
             upload,
             rescued: Rescued::new(),
             decoding: Duration::ZERO,
@@ -305,13 +312,7 @@ impl<S: ObjectStore> Encoder<S> {
         if let Some(binding) = self.open.iter().find_map(full) {
             self.end_file(runtime, binding, End::Size)?;
         }
-        while self
-            .open
-            .values()
-            .map(OpenFile::memory_bytes)
-            .sum::<usize>()
-            > MEMORY_BYTES
-        {
+        while self.open_bytes() > MEMORY_BYTES {
             let largest = self.open.iter().max_by_key(|(_, open)| open.memory_bytes());
             let Some((&binding, open)) = largest else {
                 break;
@@ -323,6 +324,11 @@ impl<S: ObjectStore> Encoder<S> {
             }
         }
         Ok(())
+    }
+
+    /// The bytes that open files hold in memory.
+    fn open_bytes(&self) -> usize {
+        self.open.values().map(OpenFile::memory_bytes).sum()
     }
 
     fn end_row_group(&mut self, runtime: &Handle, binding: usize) -> Result<()> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use materialize_s3_parquet::config::{Compression, JsonColumns, TypeChanges};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
-use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, codec};
+use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, PageMemory, codec};
 use materialize_s3_parquet::protocol::{JsonTuple, Positions, Store, Tuple, Value, packed};
 use materialize_s3_parquet::validate::Candidate;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -188,7 +188,7 @@ fn file_options(input: &mut Unstructured<'_>) -> Result<FileOptions> {
 
 fn file(schema: &Schema, batches: &[RecordBatch], options: &FileOptions) -> Vec<u8> {
     let written = || {
-        let mut file = File::new(Vec::new(), schema.arrow(), options)?;
+        let mut file = File::new(Vec::new(), schema.arrow(), options, PageMemory::default())?;
         for batch in batches {
             file.write(batch)?;
         }

@@ -2,6 +2,7 @@
 
 use ::parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
 
+use super::PAGE_BYTES;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 
@@ -26,8 +27,8 @@ pub fn codec(compression: Compression, level: Option<i32>) -> Result<Codec> {
     })
 }
 
-/// The bytes of a page before it is compressed, in which a compressor may look for repetitions.
-const PAGE_BYTES: usize = 1 << 20;
+/// The most bytes that a page of small values has before it is compressed, in which a compressor looks for repetitions.
+const WINDOW_BYTES: usize = 2 * PAGE_BYTES;
 
 /// What Zstandard's two fresh contexts touch of the memory that they allocate: measured.
 const ZSTANDARD_IDLE_BYTES: usize = 13 << 10;
@@ -50,8 +51,8 @@ impl CompressorMemory {
         match codec {
             Codec::ZSTD(level) => {
                 let mut context = zstd_safe::CCtx::create();
-                let mut compressed = Vec::with_capacity(zstd_safe::compress_bound(PAGE_BYTES));
-                let page = vec![0; PAGE_BYTES];
+                let mut compressed = Vec::with_capacity(zstd_safe::compress_bound(WINDOW_BYTES));
+                let page = vec![0; WINDOW_BYTES];
                 // What counts is the memory that this has taken, whether it went well or not.
                 let _ = context.compress(&mut compressed, &page, level.compression_level());
                 Self {

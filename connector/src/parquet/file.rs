@@ -14,9 +14,11 @@ use parquet::file::properties::{
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
+use super::PAGE_BYTES;
 use super::compression::CompressorMemory;
 use super::encoding;
-use super::pages::{Lent, PageSink, Sink};
+use super::page_memory::PageMemory;
+use super::pages::{Lent, PageSink, Pages, Sink};
 use super::row_group::RowGroup;
 use crate::error::{Error, Result};
 
@@ -61,6 +63,7 @@ pub struct FileSummary {
 #[derive(Debug)]
 pub struct File<W: Sink> {
     writer: SerializedFileWriter<PageSink<W>>,
+    page_memory: PageMemory,
     lent: Lent,
     schema: SchemaRef,
     parquet_schema: TypePtr,
@@ -70,8 +73,13 @@ pub struct File<W: Sink> {
 }
 
 impl<W: Sink> File<W> {
-    /// Begins a file of `schema`.
-    pub fn new(sink: W, schema: &SchemaRef, options: &FileOptions) -> Result<Self> {
+    /// Begins a file of `schema`, whose pages wait in `page_memory` for the end of their row group.
+    pub fn new(
+        sink: W,
+        schema: &SchemaRef,
+        options: &FileOptions,
+        page_memory: PageMemory,
+    ) -> Result<Self> {
         let parquet_schema = ArrowSchemaConverter::new()
             // The name that Parquet's own documents give to the root; Arrow's would be `arrow_schema`.
             .schema_root("schema")
@@ -93,6 +101,7 @@ impl<W: Sink> File<W> {
         );
         Ok(Self {
             writer: writer.map_err(failed)?,
+            page_memory,
             lent,
             schema: Arc::clone(schema),
             parquet_schema,
@@ -137,7 +146,7 @@ impl<W: Sink> File<W> {
                 &self.parquet_schema,
                 properties.build(),
                 self.options.compressor_memory,
-                self.lent.clone(),
+                Pages::new(self.page_memory.clone(), self.lent.clone()),
             );
             self.open = Some(row_group.map_err(failed)?);
         }
@@ -202,6 +211,7 @@ fn properties(options: &FileOptions) -> WriterPropertiesBuilder {
             concat!("materialize-s3-parquet version ", env!("CARGO_PKG_VERSION")).to_owned(),
         )
         .set_compression(options.compression)
+        .set_data_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
@@ -245,7 +255,13 @@ mod tests {
     }
 
     fn write(options: &FileOptions, batches: &[RecordBatch]) -> (Vec<u8>, FileSummary) {
-        let mut file = File::new(Vec::new(), batches[0].schema_ref(), options).unwrap();
+        let mut file = File::new(
+            Vec::new(),
+            batches[0].schema_ref(),
+            options,
+            PageMemory::default(),
+        )
+        .unwrap();
         for batch in batches {
             file.write(batch).unwrap();
         }
@@ -379,7 +395,13 @@ mod tests {
             };
             let batches = [batch(0..50_000), batch(50_000..100_000)];
             let (whole, _) = write(&options, &batches);
-            let mut file = File::new(Pages::default(), batches[0].schema_ref(), &options).unwrap();
+            let mut file = File::new(
+                Pages::default(),
+                batches[0].schema_ref(),
+                &options,
+                PageMemory::default(),
+            )
+            .unwrap();
             for batch in &batches {
                 file.write(batch).unwrap();
             }
@@ -387,6 +409,25 @@ mod tests {
             assert_eq!(moved + copied, whole.len());
             assert!(20 * copied < moved, "{copied} bytes of {moved} are copied");
         }
+    }
+
+    #[test]
+    fn a_page_has_twice_the_bytes_at_which_it_ends_at_most() {
+        let options = FileOptions {
+            compression: Compression::UNCOMPRESSED,
+            ..options()
+        };
+        let schema = batch(0..1).schema();
+        let mut file =
+            File::new(Counter::default(), &schema, &options, PageMemory::default()).unwrap();
+        file.write(&batch(0..100_000)).unwrap();
+        let (written, _) = file.finish().unwrap();
+        assert!(written.bytes > 8 << 20);
+        assert!(
+            (PAGE_BYTES..2 * PAGE_BYTES).contains(&written.largest),
+            "{}",
+            written.largest
+        );
     }
 
     #[test]
@@ -401,7 +442,13 @@ mod tests {
         let text = "x".repeat(VALUE);
         let column: arrow_array::ArrayRef = Arc::new(StringArray::from_iter_values([&text]));
         let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
-        let mut file = File::new(Counter::default(), batch.schema_ref(), &options).unwrap();
+        let mut file = File::new(
+            Counter::default(),
+            batch.schema_ref(),
+            &options,
+            PageMemory::default(),
+        )
+        .unwrap();
         for _ in 0..COUNT {
             file.write(&batch).unwrap();
             assert!(file.row_group_memory_bytes() < 6 * VALUE);

@@ -3,9 +3,14 @@
 mod compression;
 mod encoding;
 mod file;
+mod page_memory;
 mod pages;
 mod row_group;
 
 pub use compression::{CompressorMemory, codec};
 pub use file::{File, FileOptions, FileSummary};
+pub use page_memory::PageMemory;
 pub use pages::Sink;
+
+/// The encoded bytes at which a page ends, before it is compressed. While a page is completed there are several copies of it.
+const PAGE_BYTES: usize = 512 << 10;

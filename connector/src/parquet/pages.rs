@@ -13,6 +13,8 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::errors::Result;
 
+use super::page_memory::PageMemory;
+
 /// Takes the bytes of a file.
 pub trait Sink: Write + Send {
     /// Takes a page, which is bytes of the file as all others are, as it lies in memory.
@@ -81,14 +83,16 @@ impl<W: Sink> Write for PageSink<W> {
 #[derive(Debug)]
 pub(super) struct Pages {
     columns: Arc<AtomicUsize>,
+    memory: PageMemory,
     lent: Lent,
 }
 
 impl Pages {
     /// Pages that are `lent` as they are taken out.
-    pub(super) fn new(lent: Lent) -> Self {
+    pub(super) fn new(memory: PageMemory, lent: Lent) -> Self {
         Self {
             columns: Arc::default(),
+            memory,
             lent,
         }
     }
@@ -104,6 +108,7 @@ impl PageStoreFactory for Pages {
         Ok(Box::new(ColumnPages {
             pages: InMemoryPageStore::default(),
             columns: Some(Arc::clone(&self.columns)),
+            memory: self.memory.clone(),
             lent: self.lent.clone(),
         }))
     }
@@ -113,6 +118,7 @@ struct ColumnPages {
     pages: InMemoryPageStore,
     /// Where to count this column; none once it is.
     columns: Option<Arc<AtomicUsize>>,
+    memory: PageMemory,
     lent: Lent,
 }
 
@@ -121,7 +127,7 @@ impl PageStore for ColumnPages {
         if let Some(columns) = self.columns.take() {
             columns.fetch_add(1, Ordering::Relaxed);
         }
-        self.pages.put(value)
+        self.pages.put(self.memory.keep(value))
     }
 
     fn take(&mut self, key: PageKey) -> Result<Bytes> {

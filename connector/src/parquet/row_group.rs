@@ -15,7 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
 use super::compression::CompressorMemory;
-use super::pages::{Lent, Pages};
+use super::pages::Pages;
 
 /// The bytes of values below which a second thread is not worth its start.
 const BYTES_FOR_TWO: usize = 64 << 10;
@@ -35,13 +35,13 @@ pub(super) struct RowGroup {
 
 impl RowGroup {
     /// An empty row group of a file of that schema, written by properties of its own. Each column holds a
-    /// compressor that takes `compressor_memory`. Its pages are `lent` as they are written.
+    /// compressor that takes `compressor_memory`. Its completed pages are kept in `pages`.
     pub(super) fn new(
         schema: &SchemaRef,
         parquet_schema: &TypePtr,
         properties: WriterProperties,
         compressor_memory: CompressorMemory,
-        lent: Lent,
+        pages: Pages,
     ) -> Result<Self> {
         // Column writers come from a file writer only. This one lends its properties; the file itself never sees them.
         let lender = SerializedFileWriter::new(
@@ -49,7 +49,7 @@ impl RowGroup {
             Arc::clone(parquet_schema),
             Arc::new(properties),
         )?;
-        let pages = Arc::new(Pages::new(lent));
+        let pages = Arc::new(pages);
         let factory = ArrowRowGroupWriterFactory::new(&lender, Arc::clone(schema))
             .with_page_store_factory(Arc::clone(&pages) as _);
         Ok(Self {
