@@ -257,6 +257,8 @@ impl<S: ObjectStore> Encoder<S> {
 
     fn write(&mut self, batch: BatchOf) -> Result<()> {
         let began = Instant::now();
+        // What is open is never more than finds a place: so all pages together have a ceiling.
+        self.pool.wait_for_room(self.open_bytes());
         let BatchOf {
             binding,
             batch,

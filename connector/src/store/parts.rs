@@ -31,11 +31,11 @@ pub struct PartLimits {
 }
 
 impl Default for PartLimits {
-    /// More parts in memory than a row group of 64 MiB has: so the encoder goes on with the next one while this one is on its way.
+    /// More than a row group of 64 MiB has: so the encoder goes on with the next one while this one is on its way.
     fn default() -> Self {
         Self {
             part_bytes: PART_BYTES,
-            in_memory: 12,
+            in_memory: 10,
             in_flight: 6,
         }
     }
@@ -53,6 +53,7 @@ pub struct PartPool {
 #[derive(Debug)]
 struct Shared {
     part_bytes: usize,
+    in_memory: usize,
     places: Mutex<Places>,
     freed: Condvar,
     turns: Semaphore,
@@ -67,13 +68,15 @@ struct Places {
 impl PartPool {
     /// A pool in which all places are free.
     pub fn new(limits: PartLimits) -> Self {
+        let in_memory = limits.in_memory.max(1);
         let places = Mutex::new(Places {
-            free: limits.in_memory.max(1),
+            free: in_memory,
             closed: false,
         });
         Self {
             shared: Arc::new(Shared {
                 part_bytes: limits.part_bytes,
+                in_memory,
                 places,
                 freed: Condvar::new(),
                 turns: Semaphore::new(limits.in_flight.max(1)),
@@ -114,6 +117,17 @@ impl PartPool {
         self.shared.turns.acquire().await.ok()
     }
 
+    /// Waits until there are places for so many bytes, which will come; not longer than there are parts on their way.
+    pub(crate) fn wait_for_room(&self, bytes: usize) {
+        let shared = &self.shared;
+        let none = |places: &mut Places| {
+            places.free * shared.part_bytes < bytes
+                && places.free < shared.in_memory
+                && !places.closed
+        };
+        drop(shared.freed.wait_while(self.places(), none));
+    }
+
     /// Waits for a place. Fails where the pool is closed.
     fn place(&self) -> io::Result<Place> {
         let none = |places: &mut Places| places.free == 0 && !places.closed;
@@ -145,7 +159,8 @@ pub(super) struct Place(PartPool);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.places().free += 1;
-        self.0.shared.freed.notify_one();
+        // Some wait for one, some for several.
+        self.0.shared.freed.notify_all();
     }
 }
 
@@ -284,6 +299,7 @@ impl Write for PartWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
     use std::time::Duration;
 
     const PART: usize = 64;
@@ -343,9 +359,9 @@ mod tests {
     #[test]
     fn a_writer_waits_while_every_place_is_taken() {
         let (mut writer, mut pieces) = pool(2, PART).writer();
-        let encoder = std::thread::spawn(move || writer.write_all(&[0; 3 * PART]));
+        let encoder = thread::spawn(move || writer.write_all(&[0; 3 * PART]));
         let first = (pieces.blocking_recv(), pieces.blocking_recv());
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
         assert!(!encoder.is_finished());
         assert!(pieces.try_recv().is_err());
         drop(first);
@@ -357,7 +373,7 @@ mod tests {
     fn a_writer_that_waits_is_told_when_the_pool_is_closed() {
         let pool = pool(1, PART);
         let (mut writer, mut pieces) = pool.writer();
-        let encoder = std::thread::spawn(move || writer.write_all(&[0; 2 * PART]));
+        let encoder = thread::spawn(move || writer.write_all(&[0; 2 * PART]));
         let _part = pieces.blocking_recv();
         pool.close();
         let error = encoder.join().unwrap().unwrap_err();
@@ -380,7 +396,7 @@ mod tests {
     #[test]
     fn a_writer_whose_upload_has_ended_is_told_and_not_left_waiting() {
         let (mut writer, mut pieces) = pool(1, PART).writer();
-        let encoder = std::thread::spawn(move || writer.write_all(&[0; 3 * PART]));
+        let encoder = thread::spawn(move || writer.write_all(&[0; 3 * PART]));
         let part = pieces.blocking_recv();
         drop((pieces, part));
         assert_eq!(
@@ -470,5 +486,39 @@ mod tests {
         assert_eq!(pool.places().free, 1);
         drop(clone);
         assert_eq!(pool.places().free, 2);
+    }
+
+    /// Whether a thread that waits for room for so many bytes goes on.
+    fn goes_on(pool: &PartPool, bytes: usize) -> bool {
+        let (done, waits) = std::sync::mpsc::channel();
+        let pool = pool.clone();
+        thread::spawn(move || {
+            pool.wait_for_room(bytes);
+            let _ = done.send(());
+        });
+        waits.recv_timeout(Duration::from_millis(100)).is_ok()
+    }
+
+    #[test]
+    fn who_waits_for_room_waits_for_all_the_places_that_it_takes() {
+        let pool = pool(3, PART);
+        let taken = [pool.place().unwrap(), pool.place().unwrap()];
+        assert!(goes_on(&pool, 0));
+        assert!(goes_on(&pool, PART));
+        assert!(!goes_on(&pool, PART + 1));
+        let [_one, other] = taken;
+        drop(other);
+        assert!(goes_on(&pool, PART + 1));
+        assert!(!goes_on(&pool, 2 * PART + 1));
+    }
+
+    #[test]
+    fn nobody_waits_for_room_that_will_never_come() {
+        let pool = pool(3, PART);
+        assert!(goes_on(&pool, 100 * PART));
+        let _taken = pool.place().unwrap();
+        assert!(!goes_on(&pool, 100 * PART));
+        pool.close();
+        assert!(goes_on(&pool, 100 * PART));
     }
 }
