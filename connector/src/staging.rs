@@ -256,9 +256,9 @@ impl<S: ObjectStore> Encoder<S> {
     }
 
     fn write(&mut self, batch: BatchOf) -> Result<()> {
-        let began = Instant::now();
-        // What is open is never more than finds a place: so all pages together have a ceiling.
+        // Before each batch, what is open and what is on its way take no more than all places do: so pages have a ceiling.
         self.pool.wait_for_room(self.open_bytes());
+        let began = Instant::now();
         let BatchOf {
             binding,
             batch,

@@ -38,7 +38,7 @@ pub struct BatchBuilder {
     rescue_column: StringBuilder,
     rescued_row: RescuedRow,
     rescued: Rescued,
-    /// What the columns of the last batch took.
+    /// What to make room for, after the last batch.
     last: Vec<Room>,
     rows: usize,
     bytes: usize,
@@ -133,7 +133,7 @@ impl BatchBuilder {
         })
     }
 
-    /// Makes room for as much as the last batch had. An idle binding has none.
+    /// Makes room for a batch like the last one. An idle binding has none.
     #[cold]
     fn begin(&mut self) {
         for (column, room) in self.columns.iter_mut().zip(&self.last) {

@@ -28,7 +28,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The bytes of scratch that a column keeps from one batch to the next.
 const SCRATCH_BYTES: usize = 64 << 10;
 
-/// The bytes of text that a column makes room for at once, because its last batch had as many.
+/// The most bytes of text that a column makes room for at once, because its last batch had as many: where a large batch is followed
+/// by a few rows, they hold no more.
 const ROOM_BYTES: usize = 1 << 20;
 
 /// The values of one column of a batch. Text is held as bytes: that it is Unicode is checked once for a whole batch.
@@ -222,7 +223,7 @@ impl ColumnBuilder {
     }
 }
 
-/// The values of a column in a batch, and the bytes of their text.
+/// The values of a column in a batch, and the bytes of their text, to make room for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
     values: usize,

@@ -13,7 +13,8 @@ const SMALL_BYTES: usize = 16 << 10;
 /// The bytes from which on a page stays where it is: there are few of them, and copying them costs most.
 const LARGE_BYTES: usize = 4 << 20;
 
-/// Where pages get their memory, and where it goes when they have been sent. Clones share it.
+/// Where pages get their memory, and where it goes when they have been sent. Clones share it. What is free stays: all of it is never
+/// more than pages needed at one moment, and a quarter.
 #[derive(Clone, Debug, Default)]
 pub struct PageMemory(Arc<Mutex<Free>>);
 
@@ -22,7 +23,11 @@ impl PageMemory {
     pub(super) fn keep(&self, page: Bytes) -> Bytes {
         match page.len() {
             ..SMALL_BYTES => Bytes::copy_from_slice(&page),
-            LARGE_BYTES.. => page,
+            // It takes the place of others, as one that is copied does.
+            bytes @ LARGE_BYTES.. => {
+                self.free().give_up(bytes);
+                page
+            }
             bytes => {
                 let mut buffer = self.free().take(bytes);
                 buffer.extend_from_slice(&page);
@@ -76,13 +81,19 @@ impl Free {
         if next.is_some_and(|next| next.capacity() <= bytes + bytes / 4) {
             return self.0.remove(at);
         }
+        self.give_up(bytes);
+        Vec::with_capacity(bytes)
+    }
+
+    /// Gives up buffers of so many bytes, as far as there are any.
+    fn give_up(&mut self, bytes: usize) {
+        let at = self.first_of(bytes);
         let mut given_up = 0;
         while given_up < bytes && !self.0.is_empty() {
             // The next larger one, where there is one: it leaves a hole that the new one fits into.
             let buffer = self.0.remove(at.min(self.0.len() - 1));
             given_up += buffer.capacity();
         }
-        Vec::with_capacity(bytes)
     }
 
     /// The place of the first buffer that has room for so many bytes.
@@ -144,6 +155,15 @@ mod tests {
         let much_smaller = memory.keep(page(79_999));
         assert_ne!(much_smaller.as_ptr(), lies);
         assert_eq!(free_bytes(&memory), 0, "what does not fit is given up");
+        drop(much_smaller);
+        assert!(free_bytes(&memory) > 0);
+        let large = memory.keep(page(LARGE_BYTES));
+        assert_eq!(
+            free_bytes(&memory),
+            0,
+            "{} bytes take its place",
+            large.len()
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Bytes of a file, cut into parts of equal size, with a ceiling on how many are on their way to S3.
 //!
 //! An encoder is a plain thread that writes into a [`PartWriter`]. A full part takes one of the [`PartPool`]'s places and keeps
-//! it until S3 has the part; while all places are taken the writer waits, which is the back-pressure of the whole connector.
+//! it until S3 has the part; while all places are taken the writer waits, and the encoder waits before that while what it has open
+//! would not find room beside them ([`PartPool::wait_for_room`]): that is the back-pressure of the whole connector.
 //! What a writer has not yet handed over belongs to it alone and takes no place, so that any number of files can be open at
-//! once and never wait for each other: see [`PartWriter::buffered`].
+//! once and none needs another to end: see [`PartWriter::buffered`].
 //!
-//! A part is a list of chunks: pages as the encoder made them, which are never copied together, and between them what was written
+//! A part is a list of chunks: pages as they lie in memory, which are never copied together, and between them what was written
 //! bit by bit.
 
 use std::io::{self, Write};
@@ -53,7 +54,8 @@ pub struct PartPool {
 #[derive(Debug)]
 struct Shared {
     part_bytes: usize,
-    in_memory: usize,
+    /// What all places take, in bytes.
+    memory_bytes: usize,
     places: Mutex<Places>,
     freed: Condvar,
     turns: Semaphore,
@@ -62,6 +64,8 @@ struct Shared {
 #[derive(Debug)]
 struct Places {
     free: usize,
+    /// The bytes of the parts that have one.
+    bytes: usize,
     closed: bool,
 }
 
@@ -71,12 +75,13 @@ impl PartPool {
         let in_memory = limits.in_memory.max(1);
         let places = Mutex::new(Places {
             free: in_memory,
+            bytes: 0,
             closed: false,
         });
         Self {
             shared: Arc::new(Shared {
                 part_bytes: limits.part_bytes,
-                in_memory,
+                memory_bytes: in_memory.saturating_mul(limits.part_bytes),
                 places,
                 freed: Condvar::new(),
                 turns: Semaphore::new(limits.in_flight.max(1)),
@@ -117,19 +122,17 @@ impl PartPool {
         self.shared.turns.acquire().await.ok()
     }
 
-    /// Waits until there are places for so many bytes, which will come; not longer than there are parts on their way.
+    /// Waits until so many bytes are no more than all places take, with the parts that have one; not longer than there are parts.
     pub(crate) fn wait_for_room(&self, bytes: usize) {
         let shared = &self.shared;
         let none = |places: &mut Places| {
-            places.free * shared.part_bytes < bytes
-                && places.free < shared.in_memory
-                && !places.closed
+            places.bytes > 0 && places.bytes + bytes > shared.memory_bytes && !places.closed
         };
         drop(shared.freed.wait_while(self.places(), none));
     }
 
-    /// Waits for a place. Fails where the pool is closed.
-    fn place(&self) -> io::Result<Place> {
+    /// Waits for a place for a part of so many bytes. Fails where the pool is closed.
+    fn place(&self, bytes: usize) -> io::Result<Place> {
         let none = |places: &mut Places| places.free == 0 && !places.closed;
         let mut places = self
             .shared
@@ -140,7 +143,11 @@ impl PartPool {
             return Err(ended());
         }
         places.free -= 1;
-        Ok(Place(self.clone()))
+        places.bytes += bytes;
+        Ok(Place {
+            pool: self.clone(),
+            bytes,
+        })
     }
 
     /// No code panics while it holds the lock, so a poisoned one is as good as any.
@@ -154,13 +161,19 @@ impl PartPool {
 
 /// A place of a pool, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place(PartPool);
+pub(super) struct Place {
+    pool: PartPool,
+    bytes: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.places().free += 1;
-        // Some wait for one, some for several.
-        self.0.shared.freed.notify_all();
+        let mut places = self.pool.places();
+        places.free += 1;
+        places.bytes -= self.bytes;
+        drop(places);
+        // Some wait for a place, some for room.
+        self.pool.shared.freed.notify_all();
     }
 }
 
@@ -264,7 +277,7 @@ impl PartWriter {
             return Err(ended());
         }
         self.end_chunk();
-        let place = self.pool.place()?;
+        let place = self.pool.place(self.chunk_bytes)?;
         self.chunk_bytes = 0;
         let chunks = std::mem::take(&mut self.chunks);
         self.send(Piece::Part(PartBody::new(chunks, Some(place))))
@@ -488,37 +501,47 @@ mod tests {
         assert_eq!(pool.places().free, 2);
     }
 
-    /// Whether a thread that waits for room for so many bytes goes on.
-    fn goes_on(pool: &PartPool, bytes: usize) -> bool {
+    /// Whether a thread that waits for room for so many bytes goes on in that time.
+    fn goes_on(pool: &PartPool, bytes: usize, within: Duration) -> bool {
         let (done, waits) = std::sync::mpsc::channel();
         let pool = pool.clone();
         thread::spawn(move || {
             pool.wait_for_room(bytes);
             let _ = done.send(());
         });
-        waits.recv_timeout(Duration::from_millis(100)).is_ok()
+        waits.recv_timeout(within).is_ok()
+    }
+
+    fn must_go_on(pool: &PartPool, bytes: usize) {
+        assert!(goes_on(pool, bytes, Duration::from_secs(30)));
+    }
+
+    fn must_wait(pool: &PartPool, bytes: usize) {
+        assert!(!goes_on(pool, bytes, Duration::from_millis(50)));
     }
 
     #[test]
-    fn who_waits_for_room_waits_for_all_the_places_that_it_takes() {
+    fn who_waits_for_room_waits_for_the_bytes_of_parts_to_be_few_enough() {
         let pool = pool(3, PART);
-        let taken = [pool.place().unwrap(), pool.place().unwrap()];
-        assert!(goes_on(&pool, 0));
-        assert!(goes_on(&pool, PART));
-        assert!(!goes_on(&pool, PART + 1));
-        let [_one, other] = taken;
-        drop(other);
-        assert!(goes_on(&pool, PART + 1));
-        assert!(!goes_on(&pool, 2 * PART + 1));
+        let whole = pool.place(PART).unwrap();
+        let last = pool.place(1).unwrap();
+        must_go_on(&pool, 0);
+        must_go_on(&pool, 2 * PART - 1);
+        must_wait(&pool, 2 * PART);
+        drop(last);
+        must_go_on(&pool, 2 * PART);
+        must_wait(&pool, 2 * PART + 1);
+        drop(whole);
+        must_go_on(&pool, 3 * PART);
     }
 
     #[test]
     fn nobody_waits_for_room_that_will_never_come() {
         let pool = pool(3, PART);
-        assert!(goes_on(&pool, 100 * PART));
-        let _taken = pool.place().unwrap();
-        assert!(!goes_on(&pool, 100 * PART));
+        must_go_on(&pool, 100 * PART);
+        let _taken = pool.place(1).unwrap();
+        must_wait(&pool, 100 * PART);
         pool.close();
-        assert!(goes_on(&pool, 100 * PART));
+        must_go_on(&pool, 100 * PART);
     }
 }
