@@ -155,8 +155,9 @@ async fn plays(
 /// moment before it makes the object, so one that is killed in that moment has lost what it had acknowledged, and all that a connector
 /// can do is to say so.
 async fn survives_unless_minio_does_not(victim: &Arc<Victim>) -> Option<Trigger> {
-    // A server that has lost files is given two minutes to think better of it, and here half a minute.
-    match plays((impatient(4), 0), victim, WIDE, Outage::Kill).await {
+    // A server that has lost files is given two minutes to think better of it, and here one. Less would not always be enough for one
+    // that starts again on a busy machine.
+    match plays((impatient(2), 0), victim, WIDE, Outage::Kill).await {
         Ok(trigger) => Some(trigger),
         Err(error) => {
             for part in ["no longer has parts of their uploads", "`noise/", "`skip`"] {
