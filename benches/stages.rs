@@ -3,20 +3,14 @@
 //! Every figure is of the documents' bytes as JSON, whatever a stage reads of them, so that stages and codecs can be compared: a
 //! connector that did one after the other on one core would take the sum of their times.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot go on has failed"
-)]
-
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use criterion::measurement::WallTime;
-use criterion::{
-    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
-};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use flow_sim::bench::{Shape, Stream, Variant, collection};
 use flow_sim::s3::{Options, Server};
 use jiff::Timestamp;
@@ -28,6 +22,8 @@ use materialize_s3_parquet::protocol::{Found, FrameIndex, Store};
 use materialize_s3_parquet::store::{
     ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Timeouts, Upload,
 };
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The rows of a batch, as the connector has them at most.
 const BATCH_ROWS: usize = 8192;
@@ -57,22 +53,21 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn new(shape: Shape, variant: Variant) -> Self {
-        let stream = Stream::record(shape, variant, count(shape)).unwrap();
+    fn new(shape: Shape, variant: Variant) -> Result<Self> {
+        let stream = Stream::record(shape, variant, count(shape))?;
         let found = |read| {
             let mut index = FrameIndex::default();
-            index.read(variant.codec(), read).unwrap();
-            index
+            index.read(variant.codec(), read)?;
+            Ok(index)
         };
-        let (collection, selection) = collection(shape).unwrap();
-        Self {
+        let (collection, selection) = collection(shape)?;
+        let schema = Schema::new(&collection, &selection, JsonColumns::String, true)?;
+        Ok(Self {
             variant,
-            found: stream.reads().map(found).collect(),
+            found: stream.reads().map(found).collect::<Result<_>>()?,
             stream,
-            schema: Arc::new(
-                Schema::new(&collection, &selection, JsonColumns::String, true).unwrap(),
-            ),
-        }
+            schema: Arc::new(schema),
+        })
     }
 
     fn stores(&self) -> impl Iterator<Item = Store<'_>> {
@@ -85,55 +80,70 @@ impl Recorded {
         })
     }
 
-    fn batches(&self) -> Vec<RecordBatch> {
+    fn batches(&self) -> Result<Vec<RecordBatch>> {
         let mut builder = BatchBuilder::new(Arc::clone(&self.schema));
         let mut batches = Vec::new();
         for store in self.stores() {
-            builder.append(&store).unwrap();
+            builder.append(&store)?;
             if builder.rows() >= BATCH_ROWS || builder.bytes() >= BATCH_BYTES {
-                batches.push(builder.finish().unwrap().records);
+                batches.push(builder.finish()?.records);
             }
         }
-        batches.push(builder.finish().unwrap().records);
-        batches
+        batches.push(builder.finish()?.records);
+        Ok(batches)
     }
 }
 
-/// Finding the messages of what was read, and the parts of the Stores among them.
-fn frames(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
-    let mut index = FrameIndex::default();
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+/// Times `work`. Fails where it does: what has failed is no figure.
+fn measure<T>(
+    group: &mut Group<'_>,
+    id: BenchmarkId,
+    mut work: impl FnMut() -> Result<T>,
+) -> Result<()> {
+    let mut failure = None;
     group.bench_function(id, |bencher| {
-        bencher.iter(|| {
-            for read in recorded.stream.reads() {
-                index.read(recorded.variant.codec(), read).unwrap();
-            }
-        });
+        bencher.iter(|| work().map_err(|error| failure = Some(error)));
     });
+    failure.map_or(Ok(()), Err)
+}
+
+/// Finding the messages of what was read, and the parts of the Stores among them.
+fn frames(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result<()> {
+    let mut index = FrameIndex::default();
+    measure(group, id, || {
+        for read in recorded.stream.reads() {
+            index.read(recorded.variant.codec(), read)?;
+        }
+        Ok(())
+    })
 }
 
 /// Reading the elements of keys and values, one by one.
-fn tuples(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
-    group.bench_function(id, |bencher| {
-        bencher.iter(|| {
-            let tuples = recorded
-                .stores()
-                .flat_map(|store| [store.key, store.values]);
-            let elements =
-                tuples.map(|mut tuple| std::iter::from_fn(|| tuple.take().unwrap()).count());
-            elements.sum::<usize>()
-        });
-    });
+fn tuples(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result<()> {
+    measure(group, id, || {
+        let mut elements = 0;
+        for store in recorded.stores() {
+            for mut tuple in [store.key, store.values] {
+                while tuple.take()?.is_some() {
+                    elements += 1;
+                }
+            }
+        }
+        Ok(elements)
+    })
 }
 
 /// Appending them to the columns of batches: what the tuples cost is in it.
-fn builders(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
-    group.bench_function(id, |bencher| bencher.iter(|| recorded.batches()));
+fn builders(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result<()> {
+    measure(group, id, || recorded.batches())
 }
 
 /// Encoding and compressing batches into a file, on the two threads that the connector uses.
-fn encode(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &Recorded) {
-    let batches = recorded.batches();
-    let compression = codec(Compression::Snappy, None).unwrap();
+fn encode(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result<()> {
+    let batches = recorded.batches()?;
+    let compression = codec(Compression::Snappy, None)?;
     let options = FileOptions {
         compression,
         compressor_memory: CompressorMemory::of(compression),
@@ -142,68 +152,57 @@ fn encode(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, recorded: &
         metadata: Arc::new([]),
     };
     let page_memory = PageMemory::default();
-    group.bench_function(id, |bencher| {
-        bencher.iter(|| {
-            let mut file = File::new(
-                std::io::sink(),
-                recorded.schema.arrow(),
-                &options,
-                page_memory.clone(),
-            )
-            .unwrap();
-            for batch in &batches {
-                file.write(batch).unwrap();
-            }
-            file.finish().unwrap()
-        });
-    });
+    measure(group, id, || {
+        let (sink, schema) = (std::io::sink(), recorded.schema.arrow());
+        let mut file = File::new(sink, schema, &options, page_memory.clone())?;
+        for batch in &batches {
+            file.write(batch)?;
+        }
+        Ok(file.finish()?)
+    })
 }
 
-fn decoding(criterion: &mut Criterion) {
+fn decoding(criterion: &mut Criterion) -> Result<()> {
     for shape in Shape::ALL {
         let mut group = criterion.benchmark_group(shape.name());
         for variant in Variant::ALL {
-            let recorded = Recorded::new(shape, variant);
+            let recorded = Recorded::new(shape, variant)?;
             group.throughput(Throughput::Bytes(recorded.stream.document_bytes));
             let id = |stage| BenchmarkId::new(stage, variant.name());
-            frames(&mut group, id("frames"), &recorded);
-            tuples(&mut group, id("tuples"), &recorded);
-            builders(&mut group, id("builders"), &recorded);
+            frames(&mut group, id("frames"), &recorded)?;
+            tuples(&mut group, id("tuples"), &recorded)?;
+            builders(&mut group, id("builders"), &recorded)?;
             if variant == Variant::Proto {
-                encode(&mut group, BenchmarkId::from_parameter("encode"), &recorded);
+                encode(&mut group, BenchmarkId::from_parameter("encode"), &recorded)?;
             }
         }
     }
+    Ok(())
 }
 
 /// Parts to an S3 server in this process, which keeps nothing of them.
-fn upload(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+fn upload(criterion: &mut Criterion) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
     let server = runtime.block_on(Server::start(Options {
         buckets: vec!["bench".to_owned()],
         discard: true,
         ..Options::default()
     }));
-    let server = server.unwrap();
+    let server = server?;
     let store = S3Store::new(s3_options(&server));
     let pool = PartPool::new(PartLimits::default());
     let page = Bytes::from(vec![7; 1 << 20]);
     let mut group = criterion.benchmark_group("upload");
     group.throughput(Throughput::Bytes(UPLOAD_BYTES as u64));
-    group.bench_function("64 MiB", |bencher| {
-        bencher.iter(|| {
-            let _within_runtime = runtime.enter();
-            let (writer, upload) = Upload::start(&store, &pool, "file".to_owned(), "0".repeat(16));
-            let mut writer = writer;
-            for _ in 0..UPLOAD_BYTES / page.len() {
-                writer.write_page(page.clone()).unwrap();
-            }
-            writer.finish().unwrap();
-            runtime
-                .block_on(upload.finish(1, Timestamp::UNIX_EPOCH))
-                .unwrap()
-        });
-    });
+    measure(&mut group, BenchmarkId::from_parameter("64 MiB"), || {
+        let _within_runtime = runtime.enter();
+        let (mut writer, upload) = Upload::start(&store, &pool, "file".to_owned(), "0".repeat(16));
+        for _ in 0..UPLOAD_BYTES / page.len() {
+            writer.write_page(page.clone())?;
+        }
+        writer.finish()?;
+        Ok(runtime.block_on(upload.finish(1, Timestamp::UNIX_EPOCH))?)
+    })
 }
 
 fn s3_options(server: &Server) -> S3Options {
@@ -224,16 +223,14 @@ fn s3_options(server: &Server) -> S3Options {
     }
 }
 
-fn configured() -> Criterion {
-    Criterion::default()
+fn main() -> Result<()> {
+    let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    decoding(&mut criterion)?;
+    upload(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
 }
-
-criterion_group! {
-    name = stages;
-    config = configured();
-    targets = decoding, upload
-}
-criterion_main!(stages);

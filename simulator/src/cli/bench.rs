@@ -52,7 +52,7 @@ Examples:
       Every shape, and ten times of it: memory must stay, time grow in proportion. Needs 10 GiB.
 
   flow-sim bench --flat --codec proto --docs wiki,tiny --scale 3 --rounds 3
-      The same from where memory has settled: the documents of `wiki` are hardly more than a row group. Needs 25 GiB.
+      The same from some row groups on: the documents of `wiki` are hardly more than one. Needs 25 GiB.
 
   flow-sim bench --check --json > bench.json
       For CI: exit status 1 where something is slower or larger than it may be.
