@@ -16,11 +16,8 @@ LABEL org.opencontainers.image.title="materialize-s3-parquet" \
       org.opencontainers.image.description="An Estuary Flow connector that materializes delta updates into Apache Parquet files in an S3 bucket" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="$VERSION"
-# Few threads allocate at once, and what each arena holds back for itself counts against the container's memory.
-ENV MALLOC_ARENA_MAX=2
-# What a row group leaves free (bytes) is kept for the next one: the kernel would take it back, and give it again page by page.
-ENV MALLOC_MMAP_THRESHOLD_=33554432
-ENV MALLOC_TRIM_THRESHOLD_=134217728
+# jemalloc: few threads allocate at once, so one arena wastes least; in huge pages, where the host has them, it is a tenth faster.
+ENV MALLOC_CONF=narenas:1,thp:always
 # Nobody: the connector reads stdin, writes stdout and stderr, talks to S3, and needs no file of its own.
 USER 65532:65532
 ENTRYPOINT ["/connector/materialize-s3-parquet"]

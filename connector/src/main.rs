@@ -15,6 +15,10 @@ use materialize_s3_parquet::transactor::Environment;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Does not fall apart under pages of all sizes that stay for a row group, as glibc's does. How it is set up stands in the Dockerfile.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Makes tokens repeatable for the simulator, which gives every process a seed of its own. Never set it elsewhere: two processes
 /// with one seed could give two files the same name.
 const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
