@@ -17,7 +17,7 @@ LABEL org.opencontainers.image.title="materialize-s3-parquet" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="$VERSION"
 # jemalloc: few threads allocate at once, so one arena wastes least; in huge pages, where the host has them, it is a tenth faster.
-ENV MALLOC_CONF=narenas:1,thp:always
+ENV _RJEM_MALLOC_CONF=narenas:1,thp:always
 # Nobody: the connector reads stdin, writes stdout and stderr, talks to S3, and needs no file of its own.
 USER 65532:65532
 ENTRYPOINT ["/connector/materialize-s3-parquet"]

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_connector_has_the_environment_of_its_image_and_not_of_what_builds_it() {
-        let expected = ("MALLOC_CONF", "narenas:1,thp:always");
+        let expected = ("_RJEM_MALLOC_CONF", "narenas:1,thp:always");
         let environment = image_environment();
         let environment = environment.iter().map(|(name, value)| (&**name, &**value));
         assert!(environment.eq([expected]));
