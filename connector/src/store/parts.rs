@@ -32,7 +32,7 @@ pub struct PartLimits {
 }
 
 impl Default for PartLimits {
-    /// More than a row group of 64 MiB has: so the encoder goes on with the next one while this one is on its way.
+    /// Twice what a row group has (`staging.rs`): so the encoder goes on with the next one while this one is on its way.
     fn default() -> Self {
         Self {
             part_bytes: PART_BYTES,
