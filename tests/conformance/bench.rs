@@ -106,7 +106,13 @@ fn codec_and_runtime_say_which_messages_are_played() {
 #[test]
 fn ten_times_the_documents_are_played_too_where_growth_is_asked_for() {
     let arguments = ["--docs", "tiny", "--codec", "proto", "--flat", "--json"];
-    let report = report(&bench(&arguments));
+    let output = bench(&arguments);
+    let said = text(&output.stderr);
+    assert!(
+        said.rfind("making") < said.find("round 1"),
+        "few and many take turns, so that they are measured on the same machine: {said}"
+    );
+    let report = report(&output);
     let documents = |index: usize| &report["shapes"][index]["documents"];
     assert_eq!((documents(0), documents(1)), (&json!(3000), &json!(30_000)));
     let growth = report["growth"].as_array().unwrap();

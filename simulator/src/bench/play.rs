@@ -1,6 +1,6 @@
 //! The benchmark itself: record, check once, then round by round everybody in turn.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ pub struct Options {
     pub program: PathBuf,
     /// Whether DuckDB takes part.
     pub duckdb: bool,
-    /// Whether each shape is played a second time, with ten times the documents.
+    /// Whether each shape is played with ten times the documents too, round by round.
     pub growth: bool,
     /// The least important logs that the connector writes.
     pub log_level: Level,
@@ -68,23 +68,26 @@ pub enum Event {
         round: usize,
         /// The contender.
         contender: &'static str,
-        /// What it took.
+        /// How many documents it took.
+        documents: u64,
+        /// What that cost.
         sample: Sample,
     },
 }
 
 /// Measures each shape, one after the other.
 pub async fn bench(options: &Options, hear: &mut (dyn FnMut(Event) + Send)) -> Result<Report> {
+    let mut scales = vec![options.scale];
+    if options.growth {
+        scales.push(options.scale * 10.0);
+    }
     let (mut shapes, mut growth) = (Vec::new(), Vec::new());
     for shape in &options.shapes {
-        let small = bench_shape(options, *shape, options.scale, hear).await?;
-        if options.growth {
-            let large = bench_shape(options, *shape, options.scale * 10.0, hear).await?;
-            growth.extend(Growth::of(&small, &large));
-            shapes.extend([small, large]);
-        } else {
-            shapes.push(small);
+        let reports = Box::pin(bench_shape(options, *shape, &scales, hear)).await?;
+        if let [small, large] = &reports[..] {
+            growth.extend(Growth::of(small, large));
         }
+        shapes.extend(reports);
     }
     Ok(Report {
         version: 1,
@@ -94,149 +97,185 @@ pub async fn bench(options: &Options, hear: &mut (dyn FnMut(Event) + Send)) -> R
     })
 }
 
+/// Measures a shape at each of the scales, in turn: a machine that is slow for a while is so for all of them.
 async fn bench_shape(
     options: &Options,
     shape: Shape,
-    scale: f64,
+    scales: &[f64],
     hear: &mut (dyn FnMut(Event) + Send),
-) -> Result<ShapeReport> {
-    let folder =
-        TempDir::with_prefix("flow-sim-bench-").map_err(Error::file(&std::env::temp_dir()))?;
-    let task = Task::write(folder.path(), shape, &options.connector, options.log_level)?;
-    let mut play = Play {
-        options,
-        shape,
-        folder: folder.path(),
-        task,
-        recording: Recording::default(),
-        kept: Vec::new(),
-        hear,
-    };
-    play.record_and_check(shape.count(scale)).await?;
-    let samples = play.rounds().await?;
-    Ok(play.report(samples))
+) -> Result<Vec<ShapeReport>> {
+    let server = ServerProcess::start(&options.program, true).await?;
+    let mut plays = Vec::new();
+    for scale in scales {
+        let documents = shape.count(*scale);
+        plays.push(Play::prepare(options, shape, documents, &server, hear).await?);
+    }
+    for round in 1..=options.rounds {
+        for play in &mut plays {
+            play.round(round, server.pid, hear).await?;
+        }
+    }
+    Ok(plays.into_iter().map(Play::report).collect())
 }
 
+/// So many documents of a shape, and who has taken them.
 struct Play<'a> {
     options: &'a Options,
     shape: Shape,
-    folder: &'a Path,
+    folder: TempDir,
     task: Task,
     recording: Recording,
-    /// The files of each variant that were read back.
-    kept: Vec<Sizes>,
-    hear: &'a mut (dyn FnMut(Event) + Send),
+    duckdb: Vec<Sample>,
+    ours: Vec<Ours>,
 }
 
-/// The samples of DuckDB, which is no variant, and of each variant.
-type Samples = Vec<(Option<Variant>, Vec<Sample>)>;
+/// The connector, spoken to in one way.
+struct Ours {
+    variant: Variant,
+    /// Its task, on the server of what is measured.
+    built: Built,
+    /// Its files that were read back.
+    kept: Sizes,
+    samples: Vec<Sample>,
+}
 
-impl Play<'_> {
-    /// Records, and plays one round into a server that keeps the files: what is measured later writes the same.
-    async fn record_and_check(&mut self, documents: u64) -> Result<()> {
-        (self.hear)(Event::Recording {
-            shape: self.shape,
-            documents,
-        });
-        let server = ServerProcess::start(&self.options.program, false).await?;
-        let built = self.build(&server).await?;
-        let specs: Vec<_> = built
+impl<'a> Play<'a> {
+    /// Records, and plays one round into a server that keeps the files: what is measured later, on `measured`, writes the same.
+    async fn prepare(
+        options: &'a Options,
+        shape: Shape,
+        documents: u64,
+        measured: &ServerProcess,
+        hear: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Self> {
+        let folder =
+            TempDir::with_prefix("flow-sim-bench-").map_err(Error::file(&std::env::temp_dir()))?;
+        let task = Task::write(folder.path(), shape, &options.connector, options.log_level)?;
+        hear(Event::Recording { shape, documents });
+        let keeping = ServerProcess::start(&options.program, false).await?;
+        let mut kept = Vec::new();
+        for variant in &options.variants {
+            kept.push((*variant, task.build(&keeping.location, *variant).await?));
+        }
+        let specs: Vec<_> = kept
             .iter()
             .map(|(variant, built)| (*variant, built.spec.clone()))
             .collect();
-        self.recording = record(self.folder, self.shape, documents, &specs).await?;
-        for (variant, built) in &built {
-            self.connector(built, *variant, 0, server.pid).await?;
-            let (documents, contender) = (&self.recording.documents, variant.name());
-            files::check(self.folder, self.shape, documents, built, contender).await?;
-            // Once they are read, the server's memory is worth more.
-            self.kept.push(files::take(built).await?);
-            (self.hear)(Event::Checked { contender });
+        let recording = record(folder.path(), shape, documents, &specs).await?;
+        let mut play = Self {
+            options,
+            shape,
+            folder,
+            task,
+            recording,
+            duckdb: Vec::new(),
+            ours: Vec::new(),
+        };
+        for (variant, built) in &kept {
+            let ours = Ours {
+                variant: *variant,
+                built: play.task.build(&measured.location, *variant).await?,
+                kept: play.check(built, *variant, keeping.pid, hear).await?,
+                samples: Vec::new(),
+            };
+            play.ours.push(ours);
+        }
+        Ok(play)
+    }
+
+    /// One round into a server that keeps the files, which must hold what was sent.
+    async fn check(
+        &self,
+        built: &Built,
+        variant: Variant,
+        server: u32,
+        hear: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Sizes> {
+        self.connector(built, variant, 0, server, hear).await?;
+        let (documents, contender) = (&self.recording.documents, variant.name());
+        files::check(self.folder.path(), self.shape, documents, built, contender).await?;
+        // Once they are read, the server's memory is worth more.
+        let sizes = files::take(built).await?;
+        hear(Event::Checked { contender });
+        Ok(sizes)
+    }
+
+    /// Everybody in turn.
+    async fn round(
+        &mut self,
+        round: usize,
+        server: u32,
+        hear: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<()> {
+        let documents = self.recording.count;
+        let measured = |contender, sample| Event::Measured {
+            round,
+            contender,
+            documents,
+            sample,
+        };
+        if self.options.duckdb {
+            let sample = self.duckdb().await?;
+            hear(measured("duckdb", sample));
+            self.duckdb.push(sample);
+        }
+        for index in 0..self.ours.len() {
+            let Ours {
+                variant,
+                built,
+                kept,
+                ..
+            } = &self.ours[index];
+            let sample = self
+                .connector(built, *variant, round as u64, server, hear)
+                .await?;
+            let sizes = files::take(built).await?;
+            files::require_alike(*kept, sizes, variant.name())?;
+            let sample = Sample {
+                files: sizes.files,
+                file_bytes: sizes.bytes,
+                ..sample
+            };
+            hear(measured(variant.name(), sample));
+            self.ours[index].samples.push(sample);
         }
         Ok(())
     }
 
-    async fn build(&self, server: &ServerProcess) -> Result<Vec<(Variant, Built)>> {
-        let mut built = Vec::new();
-        for variant in &self.options.variants {
-            let task = self.task.build(&server.location, *variant).await?;
-            built.push((*variant, task));
-        }
-        Ok(built)
-    }
-
-    /// Everybody in turn, round by round.
-    async fn rounds(&mut self) -> Result<Samples> {
-        let server = ServerProcess::start(&self.options.program, true).await?;
-        let built = self.build(&server).await?;
-        let mut duckdb = Vec::new();
-        let mut ours = vec![Vec::new(); built.len()];
-        for round in 1..=self.options.rounds {
-            if self.options.duckdb {
-                let sample = self.duckdb().await?;
-                duckdb.push(self.measured(round, "duckdb", sample));
-            }
-            for (index, (variant, built)) in built.iter().enumerate() {
-                let sample = self
-                    .connector(built, *variant, round as u64, server.pid)
-                    .await?;
-                let sizes = files::take(built).await?;
-                files::require_alike(self.kept[index], sizes, variant.name())?;
-                let sample = Sample {
-                    files: sizes.files,
-                    file_bytes: sizes.bytes,
-                    ..sample
-                };
-                ours[index].push(self.measured(round, variant.name(), sample));
-            }
-        }
-        let variants = built.iter().map(|(variant, _)| Some(*variant));
-        let duckdb = self.options.duckdb.then_some((None, duckdb));
-        Ok(duckdb.into_iter().chain(variants.zip(ours)).collect())
-    }
-
-    fn measured(&mut self, round: usize, contender: &'static str, sample: Sample) -> Sample {
-        (self.hear)(Event::Measured {
-            round,
-            contender,
-            sample,
-        });
-        sample
-    }
-
     async fn connector(
-        &mut self,
+        &self,
         built: &Built,
         variant: Variant,
         seed: u64,
         server: u32,
+        hear: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Sample> {
-        let stores = stores(self.folder, variant);
-        let mut ear = Ear {
-            contender: variant.name(),
-            hear: self.hear,
-        };
+        let stores = stores(self.folder.path(), variant);
+        let contender = variant.name();
+        let mut ear = Ear { contender, hear };
         let launch = self.task.command(variant, seed);
         session::measure(&launch, built, variant, &stores, server, &mut ear).await
     }
 
     async fn duckdb(&self) -> Result<Sample> {
-        let output = self.folder.join("duckdb.parquet");
+        let output = self.folder.path().join("duckdb.parquet");
         let documents = &self.recording.documents;
         let sample = duck::measure(&self.options.program, self.shape, documents, &output).await?;
         std::fs::remove_file(&output).map_err(Error::file(&output))?;
         Ok(sample)
     }
 
-    fn report(&self, samples: Samples) -> ShapeReport {
-        let duckdb = samples
-            .iter()
-            .find(|(variant, _)| variant.is_none())
-            .and_then(|(_, samples)| Sample::median(samples));
+    fn report(self) -> ShapeReport {
+        let median = Sample::median(&self.duckdb);
         let size = (self.recording.count, self.recording.bytes);
-        let contenders = samples.into_iter().map(|(variant, samples)| {
-            ContenderReport::new(self.shape, size, variant, duckdb.as_ref(), samples)
-        });
+        let duckdb = (!self.duckdb.is_empty()).then_some((None, self.duckdb));
+        let ours = self.ours.into_iter();
+        let contenders = duckdb
+            .into_iter()
+            .chain(ours.map(|ours| (Some(ours.variant), ours.samples)))
+            .map(|(variant, samples)| {
+                ContenderReport::new(self.shape, size, variant, median.as_ref(), samples)
+            });
         ShapeReport {
             docs: self.shape,
             documents: self.recording.count,

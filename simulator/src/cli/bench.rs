@@ -95,7 +95,7 @@ pub(super) struct BenchArguments {
     /// Leave DuckDB out
     #[arg(long)]
     no_duckdb: bool,
-    /// Play each shape a second time with ten times the documents, and see that time grows no faster and memory not at all;
+    /// Play each shape with ten times the documents too, in turn, and see that time grows no faster and memory not at all;
     /// without DuckDB
     #[arg(long)]
     flat: bool,
@@ -225,9 +225,11 @@ fn line(event: &Event) -> String {
         Event::Measured {
             round,
             contender,
+            documents,
             sample,
         } => format!(
-            "  round {round}, {contender}: {:.2} s, CPU {:.2} s, {}",
+            "  round {round}, {contender}, {}: {:.2} s, CPU {:.2} s, {}",
+            plural(*documents, "document"),
             sample.wall.as_secs_f64(),
             sample.cpu.as_secs_f64(),
             bytes(sample.peak_bytes)
