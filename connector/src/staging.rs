@@ -25,7 +25,7 @@ use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
 const BATCHES: usize = 2;
 
 /// The bytes that open files may hold in memory, all together. Beyond it a row group ends early, and then a file.
-const MEMORY_BYTES: usize = 40 << 20;
+const MEMORY_BYTES: usize = 32 << 20;
 
 /// What the encoder knows of a binding.
 #[derive(Clone, Debug)]

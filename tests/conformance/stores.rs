@@ -42,10 +42,10 @@ async fn open(server: Server) -> (Bucket, S3Store) {
     (bucket, store)
 }
 
-/// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
 /// How many parts [`stage`] has on their way at once.
 pub(crate) const PLACES: usize = 2;
 
+/// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
 pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
     let pool = PartPool::new(PartLimits {
         in_memory: PLACES,

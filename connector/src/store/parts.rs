@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::part_body::PartBody;
 
@@ -25,19 +25,16 @@ pub const PART_BYTES: usize = 8 * 1024 * 1024;
 pub struct PartLimits {
     /// The size of a part, in bytes.
     pub part_bytes: usize,
-    /// The parts that are whole and that S3 has not yet (at least one).
+    /// The parts that are whole and that S3 has not yet (at least one). All of them are on their way at once.
     pub in_memory: usize,
-    /// Those among them that are on their way at once (at least one).
-    pub in_flight: usize,
 }
 
 impl Default for PartLimits {
-    /// Twice what a row group has (`staging.rs`): so the encoder goes on with the next one while this one is on its way.
+    /// A row group (`staging.rs`), and half of the next one: so the encoder goes on while this one is on its way.
     fn default() -> Self {
         Self {
             part_bytes: PART_BYTES,
-            in_memory: 10,
-            in_flight: 6,
+            in_memory: 6,
         }
     }
 }
@@ -58,7 +55,6 @@ struct Shared {
     memory_bytes: usize,
     places: Mutex<Places>,
     freed: Condvar,
-    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -84,7 +80,6 @@ impl PartPool {
                 memory_bytes: in_memory.saturating_mul(limits.part_bytes),
                 places,
                 freed: Condvar::new(),
-                turns: Semaphore::new(limits.in_flight.max(1)),
             }),
         }
     }
@@ -114,12 +109,6 @@ impl PartPool {
     /// Whether it is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.places().closed
-    }
-
-    /// Waits until a part may go on its way, and lets another one only when what is returned is dropped. Who asked first goes first.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.shared.turns.acquire().await.ok()
     }
 
     /// Waits until so many bytes are no more than all places take, with the parts that have one; not longer than there are parts.
@@ -332,7 +321,6 @@ mod tests {
         PartPool::new(PartLimits {
             part_bytes,
             in_memory,
-            ..PartLimits::default()
         })
     }
 

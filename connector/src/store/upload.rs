@@ -55,7 +55,7 @@ impl Upload {
         let (writer, pieces) = pool.writer();
         let (keep, kept) = oneshot::channel();
         let (report, uploaded) = oneshot::channel();
-        let stream = Stream::new(store.clone(), pool.clone(), key.clone(), token.clone());
+        let stream = Stream::new(store.clone(), key.clone(), token.clone());
         let task = tokio::spawn(run(stream, pieces, report, kept));
         (
             writer,
@@ -139,7 +139,6 @@ async fn run<S: ObjectStore>(
 /// The state of one file's upload.
 struct Stream<S> {
     store: S,
-    pool: PartPool,
     key: String,
     token: String,
     upload: Option<PendingUpload>,
@@ -150,11 +149,10 @@ struct Stream<S> {
 }
 
 impl<S: ObjectStore> Stream<S> {
-    fn new(store: S, pool: PartPool, key: String, token: String) -> Self {
+    fn new(store: S, key: String, token: String) -> Self {
         let (on_their_way, arrived) = (JoinSet::new(), Vec::new());
         Self {
             store,
-            pool,
             key,
             token,
             upload: None,
@@ -189,12 +187,11 @@ impl<S: ObjectStore> Stream<S> {
     async fn send(&mut self, body: PartBody) -> Result<()> {
         self.began.get_or_insert_with(Instant::now);
         let upload = self.upload().await?;
-        let (store, pool) = (self.store.clone(), self.pool.clone());
+        let store = self.store.clone();
         let index = self.arrived.len();
         self.bytes += body.bytes() as u64;
         self.arrived.push(None);
         self.on_their_way.spawn(async move {
-            let _turn = pool.turn().await;
             let part = store.upload_part(&upload, index as u32 + 1, body).await;
             (index, part)
         });
@@ -263,18 +260,10 @@ mod tests {
     const KEY: &str = "orders/file.parquet";
 
     fn start(store: &Fake, in_memory: usize) -> (PartWriter, Upload) {
-        start_with(
-            store,
-            PartLimits {
-                part_bytes: PART,
-                in_memory,
-                ..PartLimits::default()
-            },
-        )
-    }
-
-    fn start_with(store: &Fake, limits: PartLimits) -> (PartWriter, Upload) {
-        let pool = PartPool::new(limits);
+        let pool = PartPool::new(PartLimits {
+            part_bytes: PART,
+            in_memory,
+        });
         Upload::start(store, &pool, KEY.into(), "70ce".into())
     }
 
@@ -332,26 +321,6 @@ mod tests {
         let finished = upload.finish(1, Timestamp::UNIX_EPOCH).await.unwrap();
         store.complete(&finished.staged).await.unwrap();
         assert_eq!(store.object(KEY), data);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn parts_that_have_a_place_wait_for_their_turn_and_the_writer_does_not() {
-        let store = Fake::new();
-        store.hang(Operation::Part);
-        let limits = PartLimits {
-            part_bytes: PART,
-            in_memory: 5,
-            in_flight: 2,
-        };
-        let (mut writer, upload) = start_with(&store, limits);
-        writer.write_all(&[0; 5 * PART]).unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let parts = store
-            .operations()
-            .into_iter()
-            .filter(|operation| *operation == Operation::Part);
-        assert_eq!(parts.count(), 2);
-        upload.abort().await;
     }
 
     #[tokio::test]
