@@ -48,7 +48,7 @@ pub(crate) const PLACES: usize = 2;
 /// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
 pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
     let pool = PartPool::new(PartLimits {
-        in_memory: PLACES,
+        parts: PLACES,
         ..PartLimits::default()
     });
     let (mut writer, upload) = Upload::start(store, &pool, key.to_owned(), TOKEN.to_owned());

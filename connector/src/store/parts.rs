@@ -1,7 +1,7 @@
 //! Bytes of a file, cut into parts of equal size, with a ceiling on how many are on their way to S3.
 //!
 //! An encoder is a plain thread that writes into a [`PartWriter`]. A full part takes one of the [`PartPool`]'s places and keeps
-//! it until S3 has the part; while all places are taken the writer waits, and the encoder waits before that while what it has open
+//! it until S3 has the part; while there is none for it the writer waits, and the encoder waits before that while what it has open
 //! would not find room beside them ([`PartPool::wait_for_room`]): that is the back-pressure of the whole connector.
 //! What a writer has not yet handed over belongs to it alone and takes no place, so that any number of files can be open at
 //! once and none needs another to end: see [`PartWriter::buffered`].
@@ -20,13 +20,15 @@ use super::part_body::PartBody;
 /// The size of every part but the last, in bytes: one that all stores take, and 10,000 of them make more than the largest file.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// How many parts there may be of all files together.
+/// How many parts of all files together may be on their way at once.
 #[derive(Clone, Copy, Debug)]
 pub struct PartLimits {
     /// The size of a part, in bytes.
     pub part_bytes: usize,
-    /// The parts that are whole and that S3 has not yet (at least one). All of them are on their way at once.
-    pub in_memory: usize,
+    /// The most bytes that they have together; where it is less than a part, there is one at a time.
+    pub bytes: usize,
+    /// The most parts (at least one): files that are small have small ones.
+    pub parts: usize,
 }
 
 impl Default for PartLimits {
@@ -34,13 +36,17 @@ impl Default for PartLimits {
     fn default() -> Self {
         Self {
             part_bytes: PART_BYTES,
-            in_memory: 6,
+            bytes: 6 * PART_BYTES,
+            parts: 16,
         }
     }
 }
 
 /// The bytes from which on a page is a chunk of its own. Fewer are copied: a chunk costs something, too.
 const CHUNK_BYTES: usize = 16 << 10;
+
+/// The bytes at which what was written bit by bit is a chunk: a buffer grows by doubling, and what it has too much is memory, too.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// The places for parts on their way. Clones share them.
 #[derive(Clone, Debug)]
@@ -51,8 +57,8 @@ pub struct PartPool {
 #[derive(Debug)]
 struct Shared {
     part_bytes: usize,
-    /// What all places take, in bytes.
-    memory_bytes: usize,
+    /// The most bytes of the parts that have a place.
+    bytes: usize,
     places: Mutex<Places>,
     freed: Condvar,
 }
@@ -65,19 +71,24 @@ struct Places {
     closed: bool,
 }
 
+impl Shared {
+    fn has_room(&self, places: &Places, bytes: usize) -> bool {
+        places.bytes == 0 || places.bytes + bytes <= self.bytes
+    }
+}
+
 impl PartPool {
     /// A pool in which all places are free.
     pub fn new(limits: PartLimits) -> Self {
-        let in_memory = limits.in_memory.max(1);
         let places = Mutex::new(Places {
-            free: in_memory,
+            free: limits.parts.max(1),
             bytes: 0,
             closed: false,
         });
         Self {
             shared: Arc::new(Shared {
                 part_bytes: limits.part_bytes,
-                memory_bytes: in_memory.saturating_mul(limits.part_bytes),
+                bytes: limits.bytes,
                 places,
                 freed: Condvar::new(),
             }),
@@ -111,18 +122,18 @@ impl PartPool {
         self.places().closed
     }
 
-    /// Waits until so many bytes are no more than all places take, with the parts that have one; not longer than there are parts.
+    /// Waits until there would be room for so many bytes beside the parts on their way; not longer than there are any.
     pub(crate) fn wait_for_room(&self, bytes: usize) {
-        let shared = &self.shared;
-        let none = |places: &mut Places| {
-            places.bytes > 0 && places.bytes + bytes > shared.memory_bytes && !places.closed
-        };
-        drop(shared.freed.wait_while(self.places(), none));
+        let none = |places: &mut Places| !self.shared.has_room(places, bytes) && !places.closed;
+        drop(self.shared.freed.wait_while(self.places(), none));
     }
 
     /// Waits for a place for a part of so many bytes. Fails where the pool is closed.
     fn place(&self, bytes: usize) -> io::Result<Place> {
-        let none = |places: &mut Places| places.free == 0 && !places.closed;
+        let none = |places: &mut Places| {
+            let has_place = places.free > 0 && self.shared.has_room(places, bytes);
+            !has_place && !places.closed
+        };
         let mut places = self
             .shared
             .freed
@@ -288,6 +299,9 @@ impl Write for PartWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(self.room());
         self.buffer.extend_from_slice(&bytes[..taken]);
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.end_chunk();
+        }
         self.advance(taken)?;
         Ok(taken)
     }
@@ -305,6 +319,8 @@ mod tests {
     use std::time::Duration;
 
     const PART: usize = 64;
+    const LONG: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(50);
 
     fn received(receiver: &mut mpsc::UnboundedReceiver<Piece>) -> (Vec<Vec<u8>>, bool) {
         let (mut parts, mut ended) = (Vec::new(), false);
@@ -317,10 +333,11 @@ mod tests {
         (parts, ended)
     }
 
-    fn pool(in_memory: usize, part_bytes: usize) -> PartPool {
+    fn pool(parts: usize, part_bytes: usize) -> PartPool {
         PartPool::new(PartLimits {
             part_bytes,
-            in_memory,
+            bytes: parts * part_bytes,
+            parts,
         })
     }
 
@@ -418,6 +435,15 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_bit_by_bit_takes_little_more_memory_than_it_has_bytes() {
+        let (mut writer, _pieces) = pool(1, PART_BYTES).writer();
+        for written in (1_000..PART_BYTES).step_by(1_000) {
+            writer.write_all(&[0; 1_000]).unwrap();
+            assert!(writer.buffered() <= written + BUFFER_BYTES, "{written}");
+        }
+    }
+
+    #[test]
     fn pages_are_cut_where_a_part_ends_and_never_copied_together() {
         let part = 4 * CHUNK_BYTES;
         for lead in [0, 1, CHUNK_BYTES, part - 1] {
@@ -489,6 +515,33 @@ mod tests {
         assert_eq!(pool.places().free, 2);
     }
 
+    #[test]
+    fn small_parts_find_room_where_large_ones_do_not_and_their_number_ends_as_well() {
+        let pool = PartPool::new(PartLimits {
+            part_bytes: PART,
+            bytes: 2 * PART,
+            parts: 4,
+        });
+        let place = |bytes| {
+            let pool = pool.clone();
+            let (sender, place) = std::sync::mpsc::channel();
+            thread::spawn(move || sender.send(pool.place(bytes).unwrap()));
+            place
+        };
+        let first = place(PART).recv_timeout(LONG).unwrap();
+        let second = place(PART - 1).recv_timeout(LONG).unwrap();
+        let third = place(1).recv_timeout(LONG).unwrap();
+        let fourth = place(1);
+        assert!(fourth.recv_timeout(SHORT).is_err(), "more bytes");
+        drop(first);
+        let _fourth = fourth.recv_timeout(LONG).unwrap();
+        let _fifth = place(1).recv_timeout(LONG).unwrap();
+        let sixth = place(1);
+        assert!(sixth.recv_timeout(SHORT).is_err(), "more parts");
+        drop((second, third));
+        sixth.recv_timeout(LONG).unwrap();
+    }
+
     /// Whether a thread that waits for room for so many bytes goes on in that time.
     fn goes_on(pool: &PartPool, bytes: usize, within: Duration) -> bool {
         let (done, waits) = std::sync::mpsc::channel();
@@ -501,11 +554,11 @@ mod tests {
     }
 
     fn must_go_on(pool: &PartPool, bytes: usize) {
-        assert!(goes_on(pool, bytes, Duration::from_secs(30)));
+        assert!(goes_on(pool, bytes, LONG));
     }
 
     fn must_wait(pool: &PartPool, bytes: usize) {
-        assert!(!goes_on(pool, bytes, Duration::from_millis(50)));
+        assert!(!goes_on(pool, bytes, SHORT));
     }
 
     #[test]

@@ -259,10 +259,11 @@ mod tests {
     const PART: usize = 64;
     const KEY: &str = "orders/file.parquet";
 
-    fn start(store: &Fake, in_memory: usize) -> (PartWriter, Upload) {
+    fn start(store: &Fake, parts: usize) -> (PartWriter, Upload) {
         let pool = PartPool::new(PartLimits {
             part_bytes: PART,
-            in_memory,
+            bytes: parts * PART,
+            parts,
         });
         Upload::start(store, &pool, KEY.into(), "70ce".into())
     }
