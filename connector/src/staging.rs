@@ -24,8 +24,12 @@ use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
 /// The batches that wait for the encoder, at most.
 const BATCHES: usize = 2;
 
-/// The bytes that open files may hold in memory, all together. Beyond it a row group ends early, and then a file.
-const MEMORY_BYTES: usize = 32 << 20;
+/// The bytes of values and pages that open files may hold, all together. Beyond it a row group ends early, and then a file.
+const VALUES_BYTES: usize = 32 << 20;
+
+/// The bytes that open files may hold with all that they need besides: a table of a thousand columns needs 17 MiB before its first
+/// row. Beyond it a row group ends early, and then a file.
+const MEMORY_BYTES: usize = 64 << 20;
 
 /// What the encoder knows of a binding.
 #[derive(Clone, Debug)]
@@ -188,6 +192,12 @@ struct OpenFile {
 }
 
 impl OpenFile {
+    /// The bytes of memory that values and pages take, until S3 has them.
+    fn values_bytes(&self) -> usize {
+        self.file.row_group_values_bytes() + self.file.sink().buffered()
+    }
+
+    /// The bytes of memory that it takes in all.
     fn memory_bytes(&self) -> usize {
         self.file.row_group_memory_bytes()
             + self.file.metadata_memory_bytes()
@@ -257,7 +267,7 @@ impl<S: ObjectStore> Encoder<S> {
 
     fn write(&mut self, batch: BatchOf) -> Result<()> {
         // Before each batch, what is open and what is on its way take no more than all places do: so pages have a ceiling.
-        self.pool.wait_for_room(self.open_bytes());
+        self.pool.wait_for_room(self.sum(OpenFile::values_bytes));
         let began = Instant::now();
         let BatchOf {
             binding,
@@ -314,11 +324,7 @@ impl<S: ObjectStore> Encoder<S> {
         if let Some(binding) = self.open.iter().find_map(full) {
             self.end_file(runtime, binding, End::Size)?;
         }
-        while self.open_bytes() > MEMORY_BYTES {
-            let largest = self.open.iter().max_by_key(|(_, open)| open.memory_bytes());
-            let Some((&binding, open)) = largest else {
-                break;
-            };
+        while let Some((&binding, open)) = self.too_large() {
             if 2 * open.file.row_group_memory_bytes() > open.memory_bytes() {
                 self.end_row_group(runtime, binding)?;
             } else {
@@ -328,9 +334,20 @@ impl<S: ObjectStore> Encoder<S> {
         Ok(())
     }
 
-    /// The bytes that open files hold in memory.
-    fn open_bytes(&self) -> usize {
-        self.open.values().map(OpenFile::memory_bytes).sum()
+    /// The file that takes most of what all together have too much of.
+    fn too_large(&self) -> Option<(&usize, &OpenFile)> {
+        let bytes = if self.sum(OpenFile::values_bytes) > VALUES_BYTES {
+            OpenFile::values_bytes
+        } else if self.sum(OpenFile::memory_bytes) > MEMORY_BYTES {
+            OpenFile::memory_bytes
+        } else {
+            return None;
+        };
+        self.open.iter().max_by_key(|(_, open)| bytes(open))
+    }
+
+    fn sum(&self, bytes: fn(&OpenFile) -> usize) -> usize {
+        self.open.values().map(bytes).sum()
     }
 
     fn end_row_group(&mut self, runtime: &Handle, binding: usize) -> Result<()> {
@@ -400,5 +417,136 @@ fn upload_failure(runtime: &Handle, upload: Upload, error: Error) -> Error {
     match runtime.block_on(upload.finish(0, Timestamp::UNIX_EPOCH)) {
         Err(cause) if cause.kind() != ErrorKind::Internal => cause,
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::basic::{Compression, ZstdLevel};
+
+    use super::*;
+    use crate::config::JsonColumns;
+    use crate::parquet::CompressorMemory;
+    use crate::protocol::flow;
+    use crate::store::PartLimits;
+    use crate::store::fake::Fake;
+
+    const MIB: usize = 1 << 20;
+    const TEXT_BYTES: usize = 40;
+
+    fn schema(columns: usize) -> Arc<Schema> {
+        let fields: Vec<_> = (0..columns).map(|column| format!("f{column}")).collect();
+        let inference = flow::Inference {
+            types: vec!["string".to_owned()],
+            ..Default::default()
+        };
+        let projections = fields.iter().map(|field| flow::Projection {
+            ptr: format!("/{field}"),
+            field: field.clone(),
+            inference: Some(inference.clone()),
+            ..Default::default()
+        });
+        let collection = flow::CollectionSpec {
+            projections: projections.collect(),
+            ..Default::default()
+        };
+        let selection = flow::FieldSelection {
+            values: fields,
+            ..Default::default()
+        };
+        Arc::new(Schema::new(&collection, &selection, JsonColumns::String, false).unwrap())
+    }
+
+    fn plan(schema: &Arc<Schema>, compression: Compression) -> FilePlan {
+        FilePlan {
+            prefix: "load".parse().unwrap(),
+            backfill: 0,
+            schema: Arc::clone(schema),
+            options: FileOptions {
+                compression,
+                compressor_memory: CompressorMemory::of(compression),
+                row_group_rows: usize::MAX,
+                row_group_bytes: u64::MAX,
+                metadata: Arc::new([]),
+            },
+            file_bytes: u64::MAX,
+            counter: 0,
+        }
+    }
+
+    /// Writes a MiB of rows at a time, of texts that hardly compress, to `bindings` of that many columns in turn.
+    async fn write(
+        bindings: usize,
+        columns: usize,
+        compression: Compression,
+        mib: usize,
+    ) -> Vec<FileReport> {
+        let schema = schema(columns);
+        let mut staging = Staging::start(
+            Fake::new(),
+            PartPool::new(PartLimits::default()),
+            vec![plan(&schema, compression); bindings],
+            Shard {
+                task: 0,
+                key_begin: 0,
+            },
+            fastrand::Rng::with_seed(7),
+        );
+        let mut random = fastrand::Rng::with_seed(7);
+        let letters: String = (0..MIB).map(|_| random.alphanumeric()).collect();
+        let rows = MIB / (TEXT_BYTES * columns);
+        let mut column = || {
+            let from = (0..rows).map(|_| random.usize(..MIB - TEXT_BYTES));
+            let texts = from.map(|from| &letters[from..][..TEXT_BYTES]);
+            Arc::new(StringArray::from_iter_values(texts)) as ArrayRef
+        };
+        for index in 0..mib {
+            let columns = (0..columns).map(|_| column()).collect();
+            let batch = Batch {
+                records: RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap(),
+                rescued: Rescued::new(),
+            };
+            let batch = BatchOf {
+                binding: index % bindings,
+                batch,
+                began_at: Timestamp::UNIX_EPOCH,
+                decoding: Duration::ZERO,
+            };
+            staging.write(batch).await.unwrap();
+        }
+        let files = staging.finish().await.unwrap();
+        let written: u64 = files.iter().map(|file| file.report.summary.rows).sum();
+        assert_eq!(written, (mib * rows) as u64);
+        files.into_iter().map(|file| file.report).collect()
+    }
+
+    fn ends(files: &[FileReport], end: End) -> usize {
+        files.iter().filter(|file| file.end == end).count()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_row_group_ends_before_it_takes_more_memory_than_there_is() {
+        let files = write(1, 1, Compression::UNCOMPRESSED, 100).await;
+        assert_eq!(ends(&files, End::Transaction), 1);
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].summary.row_groups, 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_thousand_columns_take_themselves_leaves_rows_their_memory() {
+        let files = write(1, 1_000, Compression::ZSTD(ZstdLevel::default()), 60).await;
+        assert_eq!(files.len(), 1);
+        let row_groups = files[0].summary.row_groups;
+        assert!(row_groups <= 8, "{row_groups} row groups");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn files_end_where_many_of_them_take_more_memory_than_there_is() {
+        // More than 4 MiB of each do not fit.
+        let files = write(10, 1, Compression::UNCOMPRESSED, 60).await;
+        assert_eq!(ends(&files, End::Size), 0);
+        assert!(ends(&files, End::Memory) > 0);
+        assert!(files.len() < 20, "{} files", files.len());
     }
 }

@@ -177,6 +177,11 @@ impl<W: Sink> File<W> {
         self.open.as_ref().map_or(0, RowGroup::memory_bytes)
     }
 
+    /// Those among them that values and pages take.
+    pub fn row_group_values_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, RowGroup::values_bytes)
+    }
+
     /// About how many bytes of memory the footer's metadata take so far: they come back with the end of the file.
     pub fn metadata_memory_bytes(&self) -> usize {
         self.writer.flushed_row_groups().len() * self.schema.fields().len() * CHUNK_METADATA_BYTES

@@ -75,10 +75,15 @@ impl RowGroup {
         bytes.sum()
     }
 
-    /// The bytes of memory that it holds.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// The bytes of memory that values and pages take.
+    pub(super) fn values_bytes(&self) -> usize {
         let bytes = self.columns.iter().map(ArrowColumnWriter::memory_size);
-        bytes.sum::<usize>()
+        bytes.sum()
+    }
+
+    /// The bytes of memory that it holds: besides those, what its columns need to write them.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.values_bytes()
             + self.columns.len() * (COLUMN_BYTES + self.compressor_memory.idle)
             + self.pages.columns() * self.compressor_memory.busy
     }
