@@ -88,7 +88,7 @@ pub struct Advanced {
     /// Rows after which a row group ends and the next one begins.
     #[schemars(title = "Row Group Row Limit", range(min = 1), extend("order" = 3))]
     pub row_group_row_limit: usize,
-    /// Encoded bytes after which a row group ends and the next one begins.
+    /// Encoded bytes after which a row group ends and the next one begins. It ends earlier where open files hold 32 MiB of values.
     #[schemars(
         title = "Row Group Byte Limit",
         range(min = MIN_ROW_GROUP_BYTE_LIMIT, max = MAX_ROW_GROUP_BYTE_LIMIT),
