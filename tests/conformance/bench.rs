@@ -8,8 +8,12 @@ use serde_json::{Value, json};
 use crate::servers::connector;
 
 fn bench(arguments: &[&str]) -> Output {
+    bench_rounds("1", arguments)
+}
+
+fn bench_rounds(rounds: &str, arguments: &[&str]) -> Output {
     Command::new(connector().with_file_name("flow-sim"))
-        .args(["bench", "--scale", "0.001", "--rounds", "1"])
+        .args(["bench", "--scale", "0.001", "--rounds", rounds])
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -106,12 +110,18 @@ fn codec_and_runtime_say_which_messages_are_played() {
 #[test]
 fn ten_times_the_documents_are_played_too_where_growth_is_asked_for() {
     let arguments = ["--docs", "tiny", "--codec", "proto", "--flat", "--json"];
-    let output = bench(&arguments);
+    let output = bench_rounds("2", &arguments);
     let said = text(&output.stderr);
-    assert!(
-        said.rfind("making") < said.find("round 1"),
-        "few and many take turns, so that they are measured on the same machine: {said}"
-    );
+    let rounds = said.lines().filter_map(|line| {
+        let (round, rest) = line
+            .trim_start()
+            .strip_prefix("round ")?
+            .split_once(", proto, ")?;
+        Some((round, rest.split_once(':')?.0))
+    });
+    // In turn, so that they are measured on the same machine.
+    let turns = ["1", "2"].map(|round| [(round, "3,000 documents"), (round, "30,000 documents")]);
+    assert_eq!(rounds.collect::<Vec<_>>(), turns.as_flattened(), "{said}");
     let report = report(&output);
     let documents = |index: usize| &report["shapes"][index]["documents"];
     assert_eq!((documents(0), documents(1)), (&json!(3000), &json!(30_000)));

@@ -83,6 +83,7 @@ pub async fn bench(options: &Options, hear: &mut (dyn FnMut(Event) + Send)) -> R
     }
     let (mut shapes, mut growth) = (Vec::new(), Vec::new());
     for shape in &options.shapes {
+        // It is a large future, which need not lie within those of all who call this.
         let reports = Box::pin(bench_shape(options, *shape, &scales, hear)).await?;
         if let [small, large] = &reports[..] {
             growth.extend(Growth::of(small, large));

@@ -46,13 +46,13 @@ Examples:
       A quick look at the main case.
 
   flow-sim bench --docs tiny --no-duckdb --connector ./materialize-s3-parquet-before
-      Another build of the connector, alone.
+      Another build of the connector, alone; with the environment of this one's image.
 
   flow-sim bench --flat --codec proto --rounds 3
-      Every shape, and ten times of it: memory must stay, time grow in proportion. Needs 10 GiB.
+      Every shape, and ten times of it: memory must stay, time grow in proportion. Needs 12 GiB.
 
   flow-sim bench --flat --codec proto --docs wiki,tiny --scale 3 --rounds 3
-      The same from some row groups on: the documents of `wiki` are hardly more than one. Needs 25 GiB.
+      The same from more row groups on: the documents of `wiki` are two or three. Needs 30 GiB.
 
   flow-sim bench --check --json > bench.json
       For CI: exit status 1 where something is slower or larger than it may be.
