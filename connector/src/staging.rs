@@ -266,7 +266,7 @@ impl<S: ObjectStore> Encoder<S> {
     }
 
     fn write(&mut self, batch: BatchOf) -> Result<()> {
-        // Before each batch, what is open and what is on its way take no more than all places do: so pages have a ceiling.
+        // Before each batch, values and pages take no more than parts on their way may, wherever they are: so they have a ceiling.
         self.pool.wait_for_room(self.sum(OpenFile::values_bytes));
         let began = Instant::now();
         let BatchOf {

@@ -56,9 +56,7 @@ pub struct PartPool {
 
 #[derive(Debug)]
 struct Shared {
-    part_bytes: usize,
-    /// The most bytes of the parts that have a place.
-    bytes: usize,
+    limits: PartLimits,
     places: Mutex<Places>,
     freed: Condvar,
 }
@@ -73,7 +71,7 @@ struct Places {
 
 impl Shared {
     fn has_room(&self, places: &Places, bytes: usize) -> bool {
-        places.bytes == 0 || places.bytes + bytes <= self.bytes
+        places.bytes == 0 || places.bytes + bytes <= self.limits.bytes
     }
 }
 
@@ -87,8 +85,7 @@ impl PartPool {
         });
         Self {
             shared: Arc::new(Shared {
-                part_bytes: limits.part_bytes,
-                bytes: limits.bytes,
+                limits,
                 places,
                 freed: Condvar::new(),
             }),
@@ -186,8 +183,8 @@ pub(crate) enum Piece {
     End,
 }
 
-/// Cuts the bytes of one file into parts and hands each to the file's [`Upload`](super::Upload). Writing blocks while all
-/// places of the pool are taken, so it has no business on an async worker thread.
+/// Cuts the bytes of one file into parts and hands each to the file's [`Upload`](super::Upload). Writing blocks while the
+/// pool has no place for a part, so it has no business on an async worker thread.
 ///
 /// An error ([`io::ErrorKind::BrokenPipe`]) only says that the upload has ended; `Upload::finish` says why.
 #[derive(Debug)]
@@ -247,7 +244,7 @@ impl PartWriter {
 
     /// The bytes that it still takes.
     fn room(&self) -> usize {
-        self.pool.shared.part_bytes - self.part_bytes()
+        self.pool.shared.limits.part_bytes - self.part_bytes()
     }
 
     /// Notes that so many bytes have come, and hands the part over once it is full.

@@ -154,11 +154,11 @@ impl<'a> Play<'a> {
         let task = Task::write(folder.path(), shape, &options.connector, options.log_level)?;
         hear(Event::Recording { shape, documents });
         let keeping = ServerProcess::start(&options.program, false).await?;
-        let mut kept = Vec::new();
+        let mut built = Vec::new();
         for variant in &options.variants {
-            kept.push((*variant, task.build(&keeping.location, *variant).await?));
+            built.push((*variant, task.build(&keeping.location, *variant).await?));
         }
-        let specs: Vec<_> = kept
+        let specs: Vec<_> = built
             .iter()
             .map(|(variant, built)| (*variant, built.spec.clone()))
             .collect();
@@ -172,7 +172,7 @@ impl<'a> Play<'a> {
             duckdb: Vec::new(),
             ours: Vec::new(),
         };
-        for (variant, built) in &kept {
+        for (variant, built) in &built {
             let ours = Ours {
                 variant: *variant,
                 built: play.task.build(&measured.location, *variant).await?,
