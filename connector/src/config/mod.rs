@@ -15,7 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use path_prefix::PathPrefix;
+pub use path_prefix::{PathPrefix, STAGED_SUFFIX, STAGING_FOLDER, StagingPrefix};
 pub use schema::{endpoint_schema, resource_schema};
 pub use secret::Secret;
 
@@ -72,48 +72,65 @@ pub struct EndpointConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Advanced {
-    /// URL of an S3-compatible API that is not AWS: scheme, host and, if need be, port.
+    /// URL of an S3-compatible API that is not AWS: scheme, host and, if need be, port and path, without the bucket. Set it where
+    /// the bucket is not at AWS.
+    #[serde(deserialize_with = "endpoint")]
     #[schemars(title = "Endpoint", length(min = 1), extend("order" = 0))]
     pub endpoint: Option<String>,
-    /// Whether the bucket stands in the path of a URL and not in its host name. Default: yes when an endpoint is set.
+    /// Whether the bucket stands in the path of a URL and not in its host name. Default: yes when an endpoint is set. Set false
+    /// where a store answers SecondLevelDomainForbidden.
     #[schemars(title = "Path Style", extend("order" = 1))]
     pub path_style: Option<bool>,
-    /// Bytes after which a file ends and the next one begins.
+    /// Checksums that the store verifies at upload. Set none where a store refuses their headers.
+    #[schemars(title = "Checksums", extend("order" = 2))]
+    pub checksums: Checksums,
+    /// Bytes after which a file ends and the next one begins. Set it where files are too large for what reads them, or a store
+    /// refuses a part for its number.
     #[schemars(
         title = "File Size Limit",
         range(min = MIN_FILE_SIZE_LIMIT, max = MAX_FILE_SIZE_LIMIT),
-        extend("order" = 2)
+        extend("order" = 3)
     )]
     pub file_size_limit: u64,
-    /// Rows after which a row group ends and the next one begins.
-    #[schemars(title = "Row Group Row Limit", range(min = 1), extend("order" = 3))]
+    /// Rows after which a row group ends and the next one begins. Set it where readers are slow to skip rows.
+    #[schemars(title = "Row Group Row Limit", range(min = 1), extend("order" = 4))]
     pub row_group_row_limit: usize,
     /// Encoded bytes after which a row group ends and the next one begins. It ends earlier where open files hold 32 MiB of values.
+    /// Set it where readers run out of memory.
     #[schemars(
         title = "Row Group Byte Limit",
         range(min = MIN_ROW_GROUP_BYTE_LIMIT, max = MAX_ROW_GROUP_BYTE_LIMIT),
-        extend("order" = 4)
+        extend("order" = 5)
     )]
     pub row_group_byte_limit: u64,
-    /// Parquet type of columns that hold JSON text: string, which every reader knows, or json.
-    #[schemars(title = "JSON Columns", extend("order" = 5))]
+    /// Level of compression: 0 to 9 for gzip, 1 to 22 for zstd. The other compression types have none. Set it where files are too
+    /// large or the task is too slow.
+    #[schemars(title = "Compression Level", range(min = 0, max = MAX_ZSTD_LEVEL), extend("order" = 6))]
+    pub compression_level: Option<i32>,
+    /// Parquet type of columns that hold JSON text: string, which every reader knows, or json. Set json where a reader has
+    /// functions for that type.
+    #[schemars(title = "JSON Columns", extend("order" = 7))]
     pub json_columns: JsonColumns,
     /// What happens to a value that does not fit its column: rescue puts it into the column `flow_rescued`, fail stops the task.
-    #[schemars(title = "Unconvertible Values", extend("order" = 6))]
+    /// Set fail where such a value must not pass unseen.
+    #[schemars(title = "Unconvertible Values", extend("order" = 8))]
     pub unconvertible: Unconvertible,
     /// What happens when a field's column changes its type: continue writes the new type from the next file on, backfill
-    /// starts over in a new folder.
-    #[schemars(title = "Type Changes", extend("order" = 7))]
+    /// starts over in a new folder. Set backfill where a reader fails on files whose types differ.
+    #[schemars(title = "Type Changes", extend("order" = 9))]
     pub type_changes: TypeChanges,
-    /// What happens when an upload that was staged long ago is gone, or has lost its parts: fail stops the task, skip goes on without its rows.
-    #[schemars(title = "Missing Uploads", extend("order" = 8))]
+    /// How files become visible: multipart completes an upload, copy copies a staged object, auto takes copy on MinIO and
+    /// multipart elsewhere. Set copy for a MinIO behind a proxy that hides its name.
+    #[schemars(title = "Commit", extend("order" = 10))]
+    pub commit: CommitMode,
+    /// Prefix below which files are staged, in a folder `_staged`. Default: the binding's path prefix. Set it where a reader or a
+    /// notification takes every object below the path prefix for a file.
+    #[schemars(title = "Staging Prefix", with = "Option<String>", length(min = 1), extend("order" = 11))]
+    pub staging_prefix: Option<StagingPrefix>,
+    /// What happens when an upload that was staged is gone, or has lost its parts: fail stops the task, skip goes on without its
+    /// rows. Set skip once, where an error says that files are lost and nothing can bring them back.
+    #[schemars(title = "Missing Uploads", extend("order" = 12))]
     pub missing_uploads: MissingUploads,
-    /// Checksums that the store verifies at upload. Set none for stores that refuse them.
-    #[schemars(title = "Checksums", extend("order" = 9))]
-    pub checksums: Checksums,
-    /// Level of compression: 0 to 9 for gzip, 1 to 22 for zstd. The other compression types have none.
-    #[schemars(title = "Compression Level", range(min = 0, max = MAX_ZSTD_LEVEL), extend("order" = 10))]
-    pub compression_level: Option<i32>,
 }
 
 impl Default for Advanced {
@@ -121,15 +138,17 @@ impl Default for Advanced {
         Self {
             endpoint: None,
             path_style: None,
+            checksums: Checksums::default(),
             file_size_limit: DEFAULT_FILE_SIZE_LIMIT,
             row_group_row_limit: DEFAULT_ROW_GROUP_ROW_LIMIT,
             row_group_byte_limit: DEFAULT_ROW_GROUP_BYTE_LIMIT,
+            compression_level: None,
             json_columns: JsonColumns::default(),
             unconvertible: Unconvertible::default(),
             type_changes: TypeChanges::default(),
+            commit: CommitMode::default(),
+            staging_prefix: None,
             missing_uploads: MissingUploads::default(),
-            checksums: Checksums::default(),
-            compression_level: None,
         }
     }
 }
@@ -173,6 +192,19 @@ pub enum TypeChanges {
     Continue,
     /// The field is incompatible, and Flow backfills the binding.
     Backfill,
+}
+
+/// How files become visible once the recovery log has committed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitMode {
+    /// By copy on stores that lose a file when the client goes away while its upload is completed, by multipart elsewhere.
+    #[default]
+    Auto,
+    /// By completing a multipart upload under the file's own key.
+    Multipart,
+    /// By copying a staged object to the file's own key.
+    Copy,
 }
 
 /// What happens when a staged upload is neither there nor completed.
@@ -274,12 +306,18 @@ impl EndpointConfig {
             ("/bucket", text::bucket),
             ("/region", text::region),
             ("/advanced/endpoint", text::endpoint),
+            ("/advanced/stagingPrefix", path_prefix::check_staging),
         ];
         let mut checked = check::check(json, &endpoint_schema(), rules)
             .map_err(|error| error.context(ENDPOINT))?;
         // The runtime may add properties to the root, so an unknown one cannot be an error; beside a real error it may be its cause.
         checked.unknown_at_root.remove(SOPS);
-        let warnings: Vec<String> = checked.unknown_at_root.into_values().collect();
+        let mut warnings: Vec<String> = checked.unknown_at_root.into_values().collect();
+        match bucket_in_endpoint(&checked.value) {
+            Some(Found::Wrong(problem)) => checked.problems.push(problem),
+            Some(Found::Wanted(warning)) => warnings.push(warning),
+            None => {}
+        }
         if checked.problems.is_empty() {
             return Ok(ParsedEndpoint {
                 config: decode(checked.value, ENDPOINT)?,
@@ -323,6 +361,39 @@ fn decode<T: for<'de> Deserialize<'de>>(value: serde_json::Value, what: &str) ->
             "{what} follows its JSON schema and could not be decoded all the same"
         ))
     })
+}
+
+/// An endpoint that holds the bucket.
+enum Found {
+    /// By mistake, as far as anybody can tell.
+    Wrong(String),
+    /// As wanted: the path style is set by hand.
+    Wanted(String),
+}
+
+/// Looks whether the endpoint is the URL of the bucket: its name would stand in all keys, or twice in the host name.
+fn bucket_in_endpoint(config: &serde_json::Value) -> Option<Found> {
+    let text = |pointer| config.pointer(pointer).and_then(serde_json::Value::as_str);
+    let (endpoint, bucket) = (text("/advanced/endpoint")?, text("/bucket")?);
+    text::endpoint(endpoint).ok()?;
+    let right = text::endpoint_without_bucket(endpoint, bucket)?;
+    let found = format!(
+        "`/advanced/endpoint` is `{endpoint}`, which holds the bucket `{bucket}`, so that its name would be in \
+         every key: expected `{right}`"
+    );
+    let by_hand = config.pointer("/advanced/pathStyle") == Some(&serde_json::Value::Bool(true));
+    Some(if by_hand {
+        Found::Wanted(format!("{found}, unless that is wanted"))
+    } else {
+        Found::Wrong(format!(
+            "{found}. If it is no URL of the bucket, set `/advanced/pathStyle` to true"
+        ))
+    })
+}
+
+fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.as_deref().map(text::normalised_endpoint))
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

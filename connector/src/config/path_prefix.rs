@@ -1,4 +1,4 @@
-//! `/pathPrefix`: the part of a binding's keys that the user chooses.
+//! `/pathPrefix` and `/advanced/stagingPrefix`: the parts of keys that the user chooses.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -11,6 +11,18 @@ use crate::keys::FileKey;
 
 /// The greatest length of a key in S3, in bytes of UTF-8.
 const MAX_KEY_BYTES: usize = 1024;
+
+/// The folder of everything that is not part of the table. Readers skip folders that begin with an underscore.
+pub const STAGING_FOLDER: &str = "_staged";
+
+/// The end of a staged object's name, behind the name of the file that it becomes.
+pub const STAGED_SUFFIX: &str = ".staged";
+
+/// The length in bytes of what a staged object's key adds to its staging place, slashes included.
+const STAGED_BYTES: usize = "/".len()
+    + STAGING_FOLDER.len()
+    + (FileKey::BYTES - "/v0000000001".len())
+    + STAGED_SUFFIX.len();
 
 /// The date patterns, in the words of strftime, and how many digits each becomes.
 const DATE_PATTERNS: [(char, &str, usize); 6] = [
@@ -68,6 +80,29 @@ impl PathPrefix {
         }
     }
 
+    /// The folders before the first one with a date pattern, which are the same at any date. Empty where the first one has a pattern.
+    pub fn before_patterns(&self) -> &str {
+        match self.pieces.as_slice() {
+            [Piece::Literal(all)] => all,
+            [Piece::Literal(text), ..] => text.rsplit_once('/').map_or("", |(folders, _)| folders),
+            _ => "",
+        }
+    }
+
+    /// The folders from the first one with a date pattern on, for a transaction that began at `at`, in UTC. Empty where none has a
+    /// pattern.
+    pub fn render_patterns(&self, at: Timestamp) -> String {
+        let rendered = self.render(at);
+        let rest = &rendered[self.before_patterns().len()..];
+        rest.strip_prefix('/').unwrap_or(rest).to_owned()
+    }
+
+    /// The folder below which the binding's [`STAGING_FOLDER`] lies, without a slash at its end: the endpoint's `/advanced/stagingPrefix`,
+    /// or else this prefix before its patterns. Where it is empty, keys begin with [`STAGING_FOLDER`].
+    pub fn staging_place<'a>(&'a self, staging_prefix: Option<&'a StagingPrefix>) -> &'a str {
+        staging_prefix.map_or(self.before_patterns(), StagingPrefix::as_str)
+    }
+
     /// What follows this prefix in `key`, from the slash on, if `key` begins with it rendered at any date.
     pub fn strip<'a>(&self, key: &'a str) -> Option<&'a str> {
         self.pieces.iter().try_fold(key, |rest, piece| match piece {
@@ -84,17 +119,78 @@ impl PathPrefix {
     fn parse(text: &str) -> Result<Self, String> {
         let normalised = normalise(text)?;
         let pieces = pieces(normalised)?;
-        let bytes: usize = pieces.iter().map(Piece::rendered_bytes).sum();
-        let most = MAX_KEY_BYTES - FileKey::BYTES;
-        if bytes > most {
-            return Err(format!(
-                "is {bytes} bytes long, at most {most} fit: a key has at most {MAX_KEY_BYTES} in S3"
-            ));
-        }
-        Ok(Self {
+        let parsed = Self {
             normalised: normalised.into(),
             pieces,
-        })
+        };
+        if parsed.has_staging_folder() {
+            return Err(format!(
+                "holds the folder `{STAGING_FOLDER}`, which is kept for files that are not visible yet: give it another name"
+            ));
+        }
+        let longest = parsed.longest_key_bytes();
+        if longest > MAX_KEY_BYTES {
+            return Err(format!(
+                "is {} bytes too long: the longest key below it would have {longest}, and S3 takes {MAX_KEY_BYTES}",
+                longest - MAX_KEY_BYTES
+            ));
+        }
+        Ok(parsed)
+    }
+
+    fn has_staging_folder(&self) -> bool {
+        // A percent sign may stand in the text twice, and no pattern becomes a letter.
+        self.normalised
+            .split('/')
+            .any(|folder| folder == STAGING_FOLDER)
+    }
+
+    /// The length of the longest key that is made of this prefix, be it a file's own or that of its staged object.
+    fn longest_key_bytes(&self) -> usize {
+        let rendered: usize = self.pieces.iter().map(Piece::rendered_bytes).sum();
+        let file = rendered + FileKey::BYTES;
+        let staged = self.before_patterns().len() + STAGED_BYTES;
+        file.max(staged)
+    }
+}
+
+/// A bare key prefix without date patterns and without a slash at either end, below which all bindings stage.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StagingPrefix(String);
+
+impl StagingPrefix {
+    /// The prefix as it stands in keys.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let prefix = PathPrefix::parse(text)?;
+        match prefix.pieces.as_slice() {
+            [Piece::Literal(all)] => Ok(Self(all.clone())),
+            _ => Err(format!(
+                "is `{text}`, but it may hold no date patterns: what is staged is moved away soon. `%%` is a percent sign"
+            )),
+        }
+    }
+}
+
+/// Parses as the configuration does; a Config error names `/advanced/stagingPrefix` and the right form.
+impl FromStr for StagingPrefix {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+            .map_err(|problem| Error::config(format!("`/advanced/stagingPrefix` {problem}")))
+    }
+}
+
+impl TryFrom<String> for StagingPrefix {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 
@@ -127,6 +223,11 @@ impl Piece {
 /// What is wrong with a prefix and its right form; it follows the name of the property.
 pub(super) fn check(text: &str) -> Result<(), String> {
     PathPrefix::parse(text).map(drop)
+}
+
+/// What is wrong with a staging prefix and its right form; it follows the name of the property.
+pub(super) fn check_staging(text: &str) -> Result<(), String> {
+    StagingPrefix::parse(text).map(drop)
 }
 
 fn normalise(text: &str) -> Result<&str, String> {
@@ -336,12 +437,82 @@ mod tests {
     }
 
     #[test]
+    fn folders_before_the_first_pattern_are_apart_from_those_from_it_on() {
+        let cases = [
+            ("a/b", "a/b", ""),
+            ("a/%Y/b", "a", "2026/b"),
+            ("a/b/year=%Y/%m/c", "a/b", "year=2026/03/c"),
+            ("%Y/b", "", "2026/b"),
+            ("y%Y", "", "y2026"),
+            ("100%%/%d", "100%", "04"),
+            ("100%%/a", "100%/a", ""),
+        ];
+        for (text, before, rest) in cases {
+            let prefix = prefix(text);
+            assert_eq!(prefix.before_patterns(), before, "{text}");
+            let rendered = prefix.render_patterns(at("2026-03-04T05:06:07Z"));
+            assert_eq!(rendered, rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_staged_at_the_staging_prefix_or_before_the_patterns() {
+        let staging: StagingPrefix = "/tmp/100%%/".parse().unwrap();
+        for (text, place) in [("a/b", "a/b"), ("a/%Y/b", "a"), ("%Y", "")] {
+            let prefix = prefix(text);
+            assert_eq!(prefix.staging_place(None), place, "{text}");
+            assert_eq!(prefix.staging_place(Some(&staging)), "tmp/100%");
+        }
+    }
+
+    #[test]
+    fn the_staging_folder_is_no_part_of_a_prefix() {
+        for text in ["_staged", "a/_staged", "_staged/a", "a/_staged/%Y"] {
+            let message = problem(text);
+            assert!(
+                message.contains("folder `_staged`") && message.contains("another name"),
+                "{text}: {message}"
+            );
+        }
+        for text in ["a/_staged_", "a_staged/b", "a/_Staged"] {
+            assert_eq!(prefix(text).normalised(), text);
+        }
+    }
+
+    #[test]
+    fn staging_prefixes_that_cannot_be_are_refused_with_the_right_form() {
+        let cases = [
+            ("tmp/%Y", "no date patterns"),
+            ("%d", "no date patterns"),
+            ("tmp/%q", "`%q`"),
+            ("tmp/_staged", "folder `_staged`"),
+            ("s3://bucket/tmp", "such as `tmp`"),
+            ("a//b", "expected `a/b`"),
+            ("/", "such as `my/prefix`"),
+            (&"x".repeat(954), "1 bytes too long"),
+        ];
+        for (text, reason) in cases {
+            let message = text.parse::<StagingPrefix>().unwrap_err().to_string();
+            assert!(
+                message.starts_with("`/advanced/stagingPrefix` ") && message.contains(reason),
+                "{text}: {message}"
+            );
+        }
+    }
+
+    #[test]
     fn the_longest_key_just_fits() {
-        let longest = "x".repeat(MAX_KEY_BYTES - FileKey::BYTES);
+        // Without patterns the staged object has the longer key, and with long patterns the file.
+        let staged = "0/_staged/00000000-000000000001-00000000-0000000000000000.parquet.staged";
+        let longest = "x".repeat(MAX_KEY_BYTES - staged.len() + 1);
         assert_eq!(prefix(&longest).normalised(), longest);
-        assert!(problem(&format!("{longest}x")).contains("957 bytes long, at most 956 fit"));
+        let message = problem(&format!("{longest}x"));
+        assert!(message.contains("is 1 bytes too long"), "{message}");
+        assert!(message.contains("would have 1025, and S3 takes 1024"));
+        let dated = format!("{}/%Y", "x".repeat(MAX_KEY_BYTES - FileKey::BYTES - 5));
+        assert_eq!(prefix(&dated).normalised(), dated);
         // What counts is the length in UTF-8, and after dates are put in.
-        assert!(problem(&"ö".repeat(479)).contains("958 bytes"));
-        assert!(problem(&format!("{}%Y", &longest[2..])).contains("958 bytes"));
+        assert!(problem(&format!("ö{}", &longest[1..])).contains("is 1 bytes too long"));
+        assert!(problem(&format!("x{dated}")).contains("is 1 bytes too long"));
     }
 }

@@ -20,15 +20,17 @@ fn full() -> Value {
     full["advanced"] = json!({
         "endpoint": "http://localhost:9000",
         "pathStyle": false,
+        "checksums": "none",
         "fileSizeLimit": MIN_FILE_SIZE_LIMIT,
         "rowGroupRowLimit": 1,
         "rowGroupByteLimit": MAX_ROW_GROUP_BYTE_LIMIT,
+        "compressionLevel": 0,
         "jsonColumns": "json",
         "unconvertible": "fail",
         "typeChanges": "backfill",
+        "commit": "copy",
+        "stagingPrefix": "/tmp/",
         "missingUploads": "skip",
-        "checksums": "none",
-        "compressionLevel": 0,
     });
     full
 }
@@ -79,6 +81,8 @@ fn a_minimal_endpoint_has_the_defaults() {
     assert_eq!(advanced.missing_uploads, MissingUploads::Fail);
     assert_eq!(advanced.checksums, Checksums::Crc32);
     assert_eq!(advanced.compression_level, None);
+    assert_eq!(advanced.commit, CommitMode::Auto);
+    assert_eq!(advanced.staging_prefix, None);
 }
 
 #[test]
@@ -95,6 +99,8 @@ fn a_full_endpoint_is_read_in_full() {
     assert_eq!(advanced.missing_uploads, MissingUploads::Skip);
     assert_eq!(advanced.checksums, Checksums::None);
     assert_eq!(advanced.compression_level, Some(0));
+    assert_eq!(advanced.commit, CommitMode::Copy);
+    assert_eq!(advanced.staging_prefix.unwrap().as_str(), "tmp");
 }
 
 #[test]
@@ -106,6 +112,49 @@ fn path_style_follows_the_endpoint_unless_set() {
     )));
     assert!(path_style(&with("/advanced/pathStyle", json!(true))));
     assert!(!path_style(&full()));
+}
+
+#[test]
+fn endpoints_are_read_with_one_slash_behind_a_path_and_none_behind_a_host() {
+    for (text, read) in [
+        ("https://host/", "https://host"),
+        ("https://host/s3", "https://host/s3/"),
+        ("https://host/s3/", "https://host/s3/"),
+    ] {
+        let config = parse(&with("/advanced/endpoint", json!(text)))
+            .unwrap()
+            .config;
+        assert_eq!(config.advanced.endpoint.as_deref(), Some(read), "{text}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_holds_the_bucket_is_refused_with_the_right_form() {
+    for (text, right) in [
+        (
+            "https://my-bucket.nyc3.example.com",
+            "expected `https://nyc3.example.com`",
+        ),
+        ("https://host/s3/my-bucket/", "expected `https://host/s3`"),
+    ] {
+        let mut config = with("/advanced/endpoint", json!(text));
+        let message = problem(&config);
+        for part in [
+            text,
+            "holds the bucket `my-bucket`",
+            right,
+            "`/advanced/pathStyle` to true",
+        ] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        config["advanced"]["pathStyle"] = json!(false);
+        assert!(problem(&config).contains(right));
+        // Who says that it is no mistake is only warned.
+        config["advanced"]["pathStyle"] = json!(true);
+        let warnings = parse(&config).unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains(right), "{warnings:?}");
+    }
 }
 
 #[test]
@@ -161,6 +210,16 @@ fn wrong_texts_are_named_with_what_is_expected_and_what_is_there() {
             "/advanced/endpoint",
             json!("localhost:9000"),
             "`https://localhost:9000`",
+        ),
+        (
+            "/advanced/stagingPrefix",
+            json!("tmp/%Y"),
+            "`/advanced/stagingPrefix` is `tmp/%Y`, but it may hold no date patterns",
+        ),
+        (
+            "/advanced/commit",
+            json!("coppy"),
+            "expected one of `auto`, `multipart`, `copy` (did you mean `copy`?)",
         ),
         (
             "/advanced/checksums",

@@ -79,6 +79,36 @@ pub(super) fn endpoint(text: &str) -> Result<(), String> {
     host_and_port(authority)
 }
 
+/// The endpoint in the form in which the SDK puts exactly one slash between its path, if any, and the bucket: without a slash at the end
+/// of a bare host, and with one at the end of a path.
+pub(super) fn normalised_endpoint(text: &str) -> String {
+    let trimmed = text.trim_end_matches('/');
+    let has_path = trimmed
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.contains('/'));
+    if has_path {
+        format!("{trimmed}/")
+    } else {
+        trimmed.to_owned()
+    }
+}
+
+/// The same endpoint without `bucket`, where that is in it, as in the URLs of buckets that providers show: at the beginning of its host
+/// or at the end of its path.
+pub(super) fn endpoint_without_bucket(endpoint: &str, bucket: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.trim_end_matches('/').split_once("://")?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (first, host) = authority.split_at_checked(bucket.len()).unwrap_or_default();
+    let host = host.strip_prefix('.').filter(|host| !host.is_empty());
+    if let (Some(host), true) = (host, first.eq_ignore_ascii_case(bucket)) {
+        let slash = if path.is_empty() { "" } else { "/" };
+        return Some(format!("{scheme}://{host}{slash}{path}"));
+    }
+    let (parents, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let slash = if parents.is_empty() { "" } else { "/" };
+    (last == bucket).then(|| format!("{scheme}://{authority}{slash}{parents}"))
+}
+
 fn host_and_port(authority: &str) -> Result<(), String> {
     // The colons inside the brackets of an IPv6 address are no ports.
     let port_colon = authority
@@ -177,6 +207,54 @@ mod tests {
         for (wrong, reason) in cases {
             let message = endpoint(wrong).unwrap_err();
             assert!(message.contains(reason), "{wrong}: {message}");
+        }
+    }
+
+    #[test]
+    fn endpoints_end_so_that_one_slash_follows() {
+        let cases = [
+            ("https://host", "https://host"),
+            ("https://host/", "https://host"),
+            ("https://host:9000//", "https://host:9000"),
+            ("https://host/storage/v1/s3", "https://host/storage/v1/s3/"),
+            ("https://host/storage/v1/s3/", "https://host/storage/v1/s3/"),
+            ("https://host/a//", "https://host/a/"),
+        ];
+        for (text, normalised) in cases {
+            assert_eq!(normalised_endpoint(text), normalised, "{text}");
+            assert_eq!(normalised_endpoint(normalised), normalised);
+        }
+    }
+
+    #[test]
+    fn a_bucket_in_an_endpoint_is_found_and_taken_out() {
+        let cases = [
+            (
+                "https://acme.nyc3.example.com",
+                Some("https://nyc3.example.com"),
+            ),
+            (
+                "https://ACME.nyc3.example.com/",
+                Some("https://nyc3.example.com"),
+            ),
+            ("http://acme.host:9000/s3", Some("http://host:9000/s3")),
+            ("https://host/acme", Some("https://host")),
+            ("https://host:9000/s3/acme/", Some("https://host:9000/s3")),
+            ("https://acme", None),
+            ("http://acme:9000", None),
+            ("https://acme.", None),
+            ("https://acmeco.example.com", None),
+            ("https://host/acme/s3", None),
+            ("https://host/not-acme", None),
+            ("https://größe.example.com", None),
+            ("https://s3.example.com", None),
+        ];
+        for (endpoint, without) in cases {
+            assert_eq!(
+                endpoint_without_bucket(endpoint, "acme").as_deref(),
+                without,
+                "{endpoint}"
+            );
         }
     }
 
