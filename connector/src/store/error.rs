@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::PART_BYTES;
 use crate::checkpoint::Location;
 use crate::error::{Error, ErrorKind};
 
@@ -20,6 +21,11 @@ pub(super) enum Operation {
     AbortUpload,
     HeadObject,
     ListUploads,
+    PutObject,
+    GetObject,
+    CopyObject,
+    DeleteObject,
+    ListObjects,
 }
 
 impl Operation {
@@ -32,18 +38,37 @@ impl Operation {
             Operation::AbortUpload => "aborting an upload",
             Operation::HeadObject => "looking at an object",
             Operation::ListUploads => "listing uploads",
+            Operation::PutObject => "writing an object",
+            Operation::GetObject => "reading an object",
+            Operation::CopyObject => "copying a staged object",
+            Operation::DeleteObject => "deleting a staged object",
+            Operation::ListObjects => "listing objects",
         }
     }
 
-    /// The action that a policy must allow.
-    fn action(self) -> &'static str {
+    /// The permission that is missing where access is denied.
+    fn permission(self, bucket: &str) -> String {
+        let below = format!("on `{bucket}` below this key's prefix");
+        let itself = format!("on the bucket `{bucket}` itself");
         match self {
-            Operation::CreateUpload | Operation::UploadPart | Operation::CompleteUpload => {
-                "s3:PutObject"
-            }
-            Operation::AbortUpload => "s3:AbortMultipartUpload",
-            Operation::HeadObject => "s3:GetObject",
-            Operation::ListUploads => "s3:ListBucketMultipartUploads",
+            Operation::CreateUpload
+            | Operation::UploadPart
+            | Operation::CompleteUpload
+            | Operation::PutObject => format!("`s3:PutObject` {below}"),
+            Operation::AbortUpload => format!("`s3:AbortMultipartUpload` {below}"),
+            Operation::GetObject => format!("`s3:GetObject` {below}"),
+            Operation::HeadObject => format!(
+                "`s3:ListBucket` {itself}, without which AWS says that access is denied where there is no such object, \
+                 and `s3:GetObject` {below},"
+            ),
+            Operation::CopyObject => format!(
+                "`s3:GetObject` (with versions `s3:GetObjectVersion`) on what is staged in `{bucket}`, and `s3:PutObject` {below},"
+            ),
+            Operation::DeleteObject => format!(
+                "`s3:DeleteObject` (with versions `s3:DeleteObjectVersion`) on what is staged in `{bucket}`"
+            ),
+            Operation::ListUploads => format!("`s3:ListBucketMultipartUploads` {itself}"),
+            Operation::ListObjects => format!("`s3:ListBucket` {itself}"),
         }
     }
 }
@@ -101,6 +126,30 @@ impl Failure {
     /// Whether S3 does not know the object. Answers to HEAD carry no code.
     pub(super) fn is_not_found(&self) -> bool {
         self.status == Some(404) && self.code.as_deref() != Some("NoSuchBucket")
+    }
+
+    /// Whether the same request may well succeed later: the store is busy or in trouble, or bytes were damaged on their way.
+    pub(super) fn is_transient(&self) -> bool {
+        if let Some(transport) = self.transport {
+            return matches!(
+                transport,
+                Transport::Timeout | Transport::Broken | Transport::Refused | Transport::Garbled
+            );
+        }
+        match self.code.as_deref() {
+            Some("RequestTimeTooSkewed") => false,
+            Some(
+                "SlowDown"
+                | "TooManyRequests"
+                | "InternalError"
+                | "ServiceUnavailable"
+                | "RequestTimeout"
+                | "BadDigest"
+                | "XAmzContentChecksumMismatch"
+                | "OperationAborted",
+            ) => true,
+            _ => matches!(self.status, Some(429 | 500 | 502 | 503 | 504)),
+        }
     }
 
     /// `403 AccessDenied: Access Denied`
@@ -226,7 +275,8 @@ pub(super) fn explain(
 ) -> Error {
     let (kind, advice) = match failure.transport {
         Some(transport) => explain_transport(transport, location),
-        None => explain_code(location, key, failure)
+        None => explain_message(operation, failure)
+            .or_else(|| explain_code(location, key, failure))
             .unwrap_or_else(|| explain_status(operation, location, failure)),
     };
     let (doing, answer) = (operation.doing(), failure.answer());
@@ -274,7 +324,7 @@ fn explain_transport(transport: Transport, location: &Location) -> Advice {
         )),
         Transport::Tls => config(format!(
             "no trusted TLS connection to {place}: its certificate must be valid for its host name and \
-             issued by a known authority, and `https` must be what it speaks"
+             issued by a known authority (`AWS_CA_BUNDLE` names a file with others), and `https` must be what it speaks"
         )),
         Transport::Timeout => unavailable(format!(
             "{place} did not answer in time, and retries did not help: check {property} and the network, \
@@ -292,30 +342,92 @@ fn explain_transport(transport: Transport, location: &Location) -> Advice {
     }
 }
 
+/// What only S3's message tells; `None` where it is none of the known ones.
+fn explain_message(operation: Operation, failure: &Failure) -> Option<Advice> {
+    let message = failure.message.as_deref()?;
+    let lower = message.to_lowercase();
+    let mentions = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let code = failure.code.as_deref().unwrap_or_default();
+    let refused = ["InvalidArgument", "NotImplemented"].contains(&code)
+        || mentions(&["unsupported", "not supported", "not implemented"]);
+    if refused && mentions(&["x-amz-checksum", "x-amz-sdk-checksum"]) {
+        return Some(config(
+            "this store refuses the headers of checksums: set `/advanced/checksums` to `none`",
+        ));
+    }
+    if operation == Operation::UploadPart && mentions(&["part number"]) {
+        return Some(config(too_many_parts(message)));
+    }
+    let denied = failure.status == Some(403) || code == "AccessDenied";
+    (denied && mentions(&["kms", "ciphertext"])).then(|| auth(kms_denial(message)))
+}
+
+/// `Part number must be an integer between 1 and 1000, inclusive`
+fn too_many_parts(message: &str) -> String {
+    let numbers = message.split(|character: char| !character.is_ascii_digit());
+    let most = numbers
+        .filter_map(|number| number.parse::<u64>().ok())
+        .max();
+    let limit = most.map_or_else(
+        || "to less than the file would have had".to_owned(),
+        // A tenth less, because a file ends a little beyond its limit.
+        |parts| {
+            let bytes = (parts - parts / 10).saturating_mul(PART_BYTES as u64);
+            format!("to {bytes} or less, since it takes {parts} parts of 8 MiB")
+        },
+    );
+    format!("this store takes no more parts of one file: set `/advanced/fileSizeLimit` {limit}")
+}
+
+/// `… is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:…`
+fn kms_denial(message: &str) -> String {
+    let words =
+        message.split(|character: char| !character.is_ascii_alphanumeric() && character != ':');
+    let action = words
+        .filter_map(|word| word.strip_prefix("kms:"))
+        .find(|action| {
+            !action.is_empty() && action.chars().all(|letter| letter.is_ascii_alphabetic())
+        });
+    let needed = action.map_or_else(
+        || "`kms:GenerateDataKey` and `kms:Decrypt`".to_owned(),
+        |action| format!("`kms:{action}`"),
+    );
+    format!(
+        "the KMS key that encrypts what is written may not be used: allow {needed} on that key to the access key, \
+         by the key's own policy too where it is in another account (uploads need `kms:GenerateDataKey` and `kms:Decrypt`)"
+    )
+}
+
 /// What S3's error codes mean; `None` where the status says more.
 fn explain_code(location: &Location, key: &str, failure: &Failure) -> Option<Advice> {
-    let bucket = &location.bucket;
+    let code = failure.code.as_deref()?;
     let or_endpoint = if location.endpoint.is_some() {
         " or `/advanced/endpoint`"
     } else {
         ""
     };
-    Some(match failure.code.as_deref()? {
+    explain_place(code, location, or_endpoint, failure)
+        .or_else(|| explain_credentials(code, or_endpoint))
+        .or_else(|| explain_object(code, key))
+}
+
+/// The codes about the bucket and how it is reached.
+fn explain_place(
+    code: &str,
+    location: &Location,
+    or_endpoint: &str,
+    failure: &Failure,
+) -> Option<Advice> {
+    let bucket = &location.bucket;
+    Some(match code {
         "NoSuchBucket" => config(format!(
             "{location} does not exist: create it, or correct `/bucket`{or_endpoint}"
         )),
         "InvalidBucketName" => config(format!(
             "`{bucket}` is not the name of a bucket: correct `/bucket`"
         )),
-        "InvalidAccessKeyId" => auth(format!(
-            "S3 does not know the access key: check `/awsAccessKeyId`{or_endpoint}"
-        )),
-        "SignatureDoesNotMatch" => {
-            auth("the secret does not belong to the access key: check `/awsSecretAccessKey`")
-        }
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => auth(
-            "the credentials are temporary ones, and no longer (or not by themselves) valid: set \
-             `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key",
+        "SecondLevelDomainForbidden" => config(
+            "this store wants the bucket in the host name: set `/advanced/pathStyle` to false",
         ),
         "RequestTimeTooSkewed" => config(
             "this machine's clock and S3's differ by more than 15 minutes: set the clock, for instance \
@@ -328,29 +440,80 @@ fn explain_code(location: &Location, key: &str, failure: &Failure) -> Option<Adv
         | "TemporaryRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException" => config(wrong_region(location, failure)),
+        "MissingContentLength" => config(MISSING_LENGTH),
+        _ => return None,
+    })
+}
+
+/// The codes about who asks.
+fn explain_credentials(code: &str, or_endpoint: &str) -> Option<Advice> {
+    Some(match code {
+        "InvalidAccessKeyId" => auth(format!(
+            "S3 does not know the access key: check `/awsAccessKeyId`{or_endpoint}"
+        )),
+        "SignatureDoesNotMatch" => {
+            auth("the secret does not belong to the access key: check `/awsSecretAccessKey`")
+        }
+        "ExpiredToken" | "TokenRefreshRequired" => auth(
+            "the credentials are temporary ones and have expired: a role's are new when the task restarts, and nothing \
+             is lost; otherwise set `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key",
+        ),
+        "InvalidToken" => auth(
+            "the credentials are temporary ones and not valid by themselves: set `/awsAccessKeyId` and \
+             `/awsSecretAccessKey` to a lasting access key",
+        ),
+        _ => return None,
+    })
+}
+
+/// The codes about an object, an upload or its parts, and those of a store in trouble.
+fn explain_object(code: &str, key: &str) -> Option<Advice> {
+    Some(match code {
         "NoSuchUpload" => unavailable(
-            "the upload has been removed while it was being written, by a lifecycle rule or by a newer \
-             session of this task: it is begun anew when the task restarts",
+            "the upload has been removed while it was being written, by a lifecycle rule or by hand: it is \
+             begun anew when the task restarts",
         ),
-        "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => (
+        "InvalidPart" => unavailable(format!(
+            "the store no longer has all parts of `{key}` that it took: what is not committed is written anew when \
+             the task restarts. If this comes again, the store loses what it is given, or something aborts uploads"
+        )),
+        "InvalidPartOrder" | "EntityTooSmall" => (
             ErrorKind::Internal,
-            format!("S3 does not have the parts of `{key}` that were uploaded: please report this"),
+            format!("the parts of `{key}` are not as S3 wants them: please report this"),
         ),
-        "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "BadDigest"
+        "PreconditionFailed" => config(format!(
+            "what is staged for `{key}` is not what the connector wrote: something else writes to its staging folder, \
+             which must leave it alone"
+        )),
+        _ if code.starts_with("KMS.") => config(
+            "the KMS key that encrypts what is written cannot be used: check that it is there, enabled, and in the \
+             bucket's region",
+        ),
+        "SlowDown"
+        | "TooManyRequests"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "BadDigest"
+        | "XAmzContentChecksumMismatch"
         | "OperationAborted" => in_trouble(),
         _ => return None,
     })
 }
 
+const MISSING_LENGTH: &str = "the store says that a request came without its length, which the connector always gives: look      for a proxy in between that takes it away";
+
 fn explain_status(operation: Operation, location: &Location, failure: &Failure) -> Advice {
-    let bucket = &location.bucket;
     match failure.status.unwrap_or_default() {
         301 | 307 => config(wrong_region(location, failure)),
         401 | 403 => auth(format!(
-            "access denied: allow `{}` on `{bucket}` below this key's prefix to the access key, and \
-             look for rules that deny it",
-            operation.action()
+            "access denied: allow {} to the access key, and look for rules that deny it",
+            operation.permission(&location.bucket)
         )),
+        407 => config(
+            "the proxy asks for a user and a password: put them into the URL in `HTTPS_PROXY` or `HTTP_PROXY`",
+        ),
+        411 => config(MISSING_LENGTH),
         501 => config(
             "this store does not implement what the connector asks for: if it is about checksums, set \
              `/advanced/checksums` to `none`",
