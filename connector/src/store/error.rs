@@ -80,6 +80,8 @@ pub(super) enum Transport {
     Name,
     /// Nothing listens there.
     Refused,
+    /// A proxy does not let the connection through.
+    Proxy,
     /// The certificate, or TLS at all.
     Tls,
     /// No answer in time.
@@ -133,7 +135,11 @@ impl Failure {
         if let Some(transport) = self.transport {
             return matches!(
                 transport,
-                Transport::Timeout | Transport::Broken | Transport::Refused | Transport::Garbled
+                Transport::Timeout
+                    | Transport::Broken
+                    | Transport::Refused
+                    | Transport::Proxy
+                    | Transport::Garbled
             );
         }
         match self.code.as_deref() {
@@ -225,7 +231,9 @@ impl Transport {
     fn from_causes(causes: &str) -> Self {
         let causes = causes.to_lowercase();
         let mentions = |words: &[&str]| words.iter().any(|word| causes.contains(word));
-        if mentions(&["dns error", "failed to lookup address"]) {
+        if mentions(&["tunnel error"]) {
+            Transport::Proxy
+        } else if mentions(&["dns error", "failed to lookup address"]) {
             Transport::Name
         } else if mentions(&["connection refused"]) {
             Transport::Refused
@@ -320,7 +328,11 @@ fn explain_transport(transport: Transport, location: &Location) -> Advice {
             "the host name of {place} is not known: check {property}"
         )),
         Transport::Refused => unavailable(format!(
-            "{place} refuses connections: check {property} and that the server runs"
+            "{place} refuses connections: check {property}, that the server runs, and `HTTP_PROXY` if there is a proxy"
+        )),
+        Transport::Proxy => unavailable(format!(
+            "the proxy on the way to {place} does not let the connection through: check that it runs, the user and password in \
+             the URL of `HTTPS_PROXY`, and whether the host belongs into `NO_PROXY`"
         )),
         Transport::Tls => config(format!(
             "no trusted TLS connection to {place}: its certificate must be valid for its host name and \

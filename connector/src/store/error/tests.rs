@@ -298,6 +298,7 @@ fn transient_is_what_may_succeed_when_asked_again() {
         (Transport::Timeout, true),
         (Transport::Broken, true),
         (Transport::Refused, true),
+        (Transport::Proxy, true),
         (Transport::Garbled, true),
         (Transport::Name, false),
         (Transport::Tls, false),
@@ -331,6 +332,7 @@ fn broken_transport_names_the_endpoint_and_its_property() {
     let cases = [
         (Transport::Name, ErrorKind::Config),
         (Transport::Refused, ErrorKind::Unavailable),
+        (Transport::Proxy, ErrorKind::Unavailable),
         (Transport::Tls, ErrorKind::Config),
         (Transport::Timeout, ErrorKind::Unavailable),
         (Transport::Broken, ErrorKind::Unavailable),
@@ -387,6 +389,10 @@ fn what_the_causes_tell_of_the_transport() {
         (
             "client error (Connect): tcp connect error: Connection refused (os error 111)",
             Transport::Refused,
+        ),
+        (
+            "client error (Connect): tunnel error: failed to create underlying connection: tcp connect error: Connection refused",
+            Transport::Proxy,
         ),
         (
             "client error (Connect): invalid peer certificate: UnknownIssuer",
