@@ -6,10 +6,12 @@
 mod check;
 mod cleanup;
 mod complete;
+mod content_length;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 mod haste;
+mod http_client;
 mod part_body;
 mod parts;
 mod s3;
@@ -24,6 +26,7 @@ pub use check::check;
 pub use cleanup::{abort_all, abort_stale};
 pub use complete::{CompleteOptions, Entry, Outcome, complete_all};
 pub use haste::Haste;
+pub use http_client::http_client;
 pub use part_body::PartBody;
 pub use parts::{PART_BYTES, PartLimits, PartPool, PartWriter};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};

@@ -7,27 +7,15 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::tests::{SECRET, Server, error_body, part, pending as part_of, read, staged, store};
 use super::*;
 use crate::error::ErrorKind;
+use crate::store::http_client::tests::acceptor;
 use crate::store::{Haste, check};
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);
-
-/// A self-signed certificate of `localhost`, and its key, which guards nothing.
-const CERTIFICATE: &str = "MIIBozCCAUigAwIBAgIUBiYZk7gJI4oxolh6vSQy6L6vkygwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwOZmxvdy1zaW0ncyBvd24wIBcNMjYxMTIzMDQw\
-    NzIwWhgPMjEyNjEwMzAwNDA3MjBaMBkxFzAVBgNVBAMMDmZsb3ctc2ltJ3Mgb3duMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEvOiHcAx0jA56SWkB\
-    1Qw88vOwJMboB2pagka8oqhWMDmZzkFQcrHarpDCV+ccJBolHlXY6TImUaeXqHpDem7yS6NsMGowHQYDVR0OBBYEFGuWhmaMjlHOUBL4svqaQDruK2rF\
-    MB8GA1UdIwQYMBaAFGuWhmaMjlHOUBL4svqaQDruK2rFMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAMBgNVHRMBAf8EAjAAMAoGCCqGSM49BAMC\
-    A0kAMEYCIQC20dWjzC0zqPDKhHUHfevseMf1jwOjQmbLIAcv4fynCQIhAK5dnVUK876tjkx2lkzGnexWN6wo30xzJ16w+WOR670e";
-const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+rle5+NnzMUboR9uEGJWQnnOl9EgjQFrGci9OF0Dc8WhRANCAAS86IdwDHSMDnpJaQHV\
-    DDzy87AkxugHalqCRryiqFYwOZnOQVBysdqukMJX5xwkGiUeVdjpMiZRp5eoekN6bvJL";
 
 /// What a server does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,16 +253,7 @@ async fn the_pauses_between_attempts_are_bounded_and_random() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_has_issued_is_named() {
-    let decode = |text: &str| STANDARD.decode(text).unwrap();
-    let key = PrivatePkcs8KeyDer::from(decode(KEY));
-    let chain = vec![CertificateDer::from(decode(CERTIFICATE))];
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key.into())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
