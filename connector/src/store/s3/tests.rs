@@ -493,3 +493,34 @@ async fn a_store_at_another_place_keeps_its_credentials() {
         "{head}"
     );
 }
+
+#[tokio::test]
+async fn an_endpoint_with_a_path_is_joined_with_the_bucket_by_one_slash() {
+    for (path, asked) in [
+        ("", "/lake/a"),
+        ("/", "/lake/a"),
+        ("/s3", "/s3/lake/a"),
+        ("/s3/", "/s3/lake/a"),
+    ] {
+        let server = Server::start(&[(204, "", "")]).await;
+        let config = serde_json::json!({
+            "awsAccessKeyId": "AKIAEXAMPLE",
+            "awsSecretAccessKey": SECRET,
+            "bucket": "lake",
+            "region": "eu-west-1",
+            "uploadIntervalInSeconds": 0,
+            "advanced": {"endpoint": format!("{}{path}", server.endpoint)},
+        });
+        let parsed = EndpointConfig::from_json(config.to_string().as_bytes()).unwrap();
+        let endpoint = parsed.config.advanced.endpoint.unwrap();
+        store(&endpoint, Checksums::Crc32)
+            .abort(&pending())
+            .await
+            .unwrap();
+        let head = &server.requests()[0].head;
+        assert!(
+            head.starts_with(&format!("delete {asked}/1.parquet?")),
+            "{head}"
+        );
+    }
+}
