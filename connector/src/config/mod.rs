@@ -78,7 +78,7 @@ pub struct Advanced {
     #[schemars(title = "Endpoint", length(min = 1), extend("order" = 0))]
     pub endpoint: Option<String>,
     /// Whether the bucket stands in the path of a URL and not in its host name. Default: yes when an endpoint is set. Set false
-    /// where a store answers SecondLevelDomainForbidden.
+    /// where a store answers `SecondLevelDomainForbidden`.
     #[schemars(title = "Path Style", extend("order" = 1))]
     pub path_style: Option<bool>,
     /// Checksums that the store verifies at upload. Set none where a store refuses their headers.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use aws_sdk_s3::config::SharedHttpClient;
+use aws_sdk_s3::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -41,7 +41,7 @@ fn client(trusted: TrustStore, proxies: ProxyConfig) -> Result<SharedHttpClient>
                 .tls_context(context.clone())
                 .proxy_config(proxies.clone());
             builder.set_connector_settings(settings.cloned());
-            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
             builder.build()
         }),
     )
