@@ -154,7 +154,7 @@ fn encode(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result
     let page_memory = PageMemory::default();
     measure(group, id, || {
         let (sink, schema) = (std::io::sink(), recorded.schema.arrow());
-        let mut file = File::new(sink, schema, &options, page_memory.clone())?;
+        let mut file = File::new(sink, &schema, &options, page_memory.clone())?;
         for batch in &batches {
             file.write(batch)?;
         }
