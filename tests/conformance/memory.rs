@@ -194,8 +194,11 @@ fn take_answer(codec: Codec, stdout: &mut impl Read) {
     }
 }
 
-/// The most that a session of 400,000 columns may hold before its first row, and on the way there.
+/// The most that a session of 400,000 columns may hold before its first row.
 const AT_REST: usize = 160 * MIB;
+
+/// The most that it may hold on the way there, where its specification lies in memory as it was sent, twice by the JSON codec.
+const ON_THE_WAY: usize = 192 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_bindings_of_two_hundred_columns_at_rest() {
@@ -230,7 +233,7 @@ async fn two_thousand_bindings_of_two_hundred_columns_at_rest() {
         assert!(child.wait().unwrap().success());
         let (now_mib, most_mib) = (now / MIB, most / MIB);
         assert!(
-            now < AT_REST && most < AT_REST,
+            now < AT_REST && most < ON_THE_WAY,
             "{}: {now_mib} MiB, and {most_mib} MiB on the way there",
             codec.name()
         );
