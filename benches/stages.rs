@@ -14,11 +14,12 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use flow_sim::bench::{Shape, Stream, Variant, collection};
 use flow_sim::s3::{Options, Server};
 use jiff::Timestamp;
+use materialize_s3_parquet::binding::Binding;
 use materialize_s3_parquet::checkpoint::Location;
-use materialize_s3_parquet::config::{Checksums, Compression, JsonColumns};
+use materialize_s3_parquet::config::{Checksums, Compression, EndpointConfig, JsonColumns};
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, PageMemory, codec};
-use materialize_s3_parquet::protocol::{Found, FrameIndex, Store};
+use materialize_s3_parquet::protocol::{Found, FrameIndex, Materialization, Store, flow};
 use materialize_s3_parquet::store::{
     ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Timeouts, Upload,
 };
@@ -154,7 +155,7 @@ fn encode(group: &mut Group<'_>, id: BenchmarkId, recorded: &Recorded) -> Result
     let page_memory = PageMemory::default();
     measure(group, id, || {
         let (sink, schema) = (std::io::sink(), recorded.schema.arrow());
-        let mut file = File::new(sink, schema, &options, page_memory.clone())?;
+        let mut file = File::new(sink, &schema, &options, page_memory.clone())?;
         for batch in &batches {
             file.write(batch)?;
         }
@@ -176,6 +177,59 @@ fn decoding(criterion: &mut Criterion) -> Result<()> {
                 encode(&mut group, BenchmarkId::from_parameter("encode"), &recorded)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A task of as many bindings with as many columns, as the proto codec brings it.
+fn wide_task(bindings: usize, columns: usize) -> Result<Materialization> {
+    let fields: Vec<_> = (0..columns).map(|index| format!("f{index:04}")).collect();
+    let inference = flow::Inference {
+        types: vec!["string".to_owned(), "null".to_owned()],
+        ..Default::default()
+    };
+    let projections = fields.iter().map(|field| flow::Projection {
+        ptr: format!("/{field}"),
+        field: field.clone(),
+        inference: Some(inference.clone()),
+        ..Default::default()
+    });
+    let collection = flow::CollectionSpec {
+        name: "acmeCo/wide".to_owned(),
+        projections: projections.collect(),
+        ..Default::default()
+    };
+    let selection = flow::FieldSelection {
+        values: fields,
+        ..Default::default()
+    };
+    let binding = |index| flow::materialization_spec::Binding {
+        resource_config_json: format!(r#"{{"pathPrefix":"wide/{index}"}}"#).into(),
+        collection: Some(collection.clone()),
+        field_selection: Some(selection.clone()),
+        state_key: format!("wide/{index}"),
+        ..Default::default()
+    };
+    let specification = flow::MaterializationSpec {
+        bindings: (0..bindings).map(binding).collect(),
+        ..Default::default()
+    };
+    Ok(Materialization::try_from(&specification)?)
+}
+
+/// Reading the bindings of Open, before anything is asked of a store.
+fn open(criterion: &mut Criterion) -> Result<()> {
+    let config = br#"{"awsAccessKeyId":"id","awsSecretAccessKey":"secret","bucket":"bench","region":"nowhere-1",
+        "uploadIntervalInSeconds":0}"#;
+    let endpoint = EndpointConfig::from_json(config)?.config;
+    let mut group = criterion.benchmark_group("open");
+    for (bindings, columns) in [(1_000, 40), (2_000, 200)] {
+        let task = wide_task(bindings, columns)?;
+        group.throughput(Throughput::Elements((bindings * columns) as u64));
+        let id = BenchmarkId::from_parameter(format!("{bindings}x{columns}"));
+        measure(&mut group, id, || {
+            Ok(Binding::all(&task, &endpoint, &(0..=u32::MAX))?)
+        })?;
     }
     Ok(())
 }
@@ -230,6 +284,7 @@ fn main() -> Result<()> {
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
     decoding(&mut criterion)?;
+    open(&mut criterion)?;
     upload(&mut criterion)?;
     criterion.final_summary();
     Ok(())

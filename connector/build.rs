@@ -73,13 +73,19 @@ fn annotate(config: &mut prost_build::Config, parent: &str, message: &Descriptor
 }
 
 /// The JSON name, and the proto name as an alias, which readers of protobuf's JSON mapping accept as well.
+///
+/// A field of JSON text is named without the ending that says so, unless its `.proto` gives it a name.
 fn names(field: &FieldDescriptorProto) -> String {
     let proto = field.name();
     let bare = ["_json_vec", "_json_map", "_json"]
         .iter()
         .find_map(|ending| proto.strip_suffix(ending))
         .unwrap_or(proto);
-    format!("rename = \"{}\", alias = \"{proto}\"", camel_case(bare))
+    let name = match field.json_name() {
+        given if given != camel_case(proto) => given.to_owned(),
+        _ => camel_case(bare),
+    };
+    format!("rename = \"{name}\", alias = \"{proto}\"")
 }
 
 /// How the field's value is written and read in JSON.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::config::{EndpointConfig, ResourceConfig, Unconvertible};
 use crate::error::{Context, Error, Result};
 use crate::mapping::Schema;
-use crate::parquet::{CompressorMemory, FileOptions, codec};
-use crate::protocol::{self, flow};
+use crate::parquet::{CompressorMemories, FileOptions, codec};
+use crate::protocol::{Materialization, flow};
 
 /// A binding of a session.
 #[derive(Debug)]
@@ -27,21 +27,37 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Reads one of the bindings of `materialization`.
+    /// Reads the bindings of `materialization`, one after the other: decoded, they would all together take much memory.
     ///
-    /// Errors where its configuration is wrong, or its selection does not fit its collection.
-    pub fn new(
-        materialization: &flow::MaterializationSpec,
-        binding: &flow::materialization_spec::Binding,
+    /// Errors where a configuration is wrong, or a selection does not fit its collection.
+    pub fn all(
+        materialization: &Materialization,
         endpoint: &EndpointConfig,
         key_range: &RangeInclusive<u32>,
+    ) -> Result<Vec<Self>> {
+        let mut memories = CompressorMemories::default();
+        let bindings = materialization.bindings.iter();
+        bindings
+            .map(|binding| {
+                Self::new(
+                    materialization,
+                    binding?,
+                    endpoint,
+                    key_range,
+                    &mut memories,
+                )
+            })
+            .collect()
+    }
+
+    fn new(
+        materialization: &Materialization,
+        mut binding: flow::materialization_spec::Binding,
+        endpoint: &EndpointConfig,
+        key_range: &RangeInclusive<u32>,
+        memories: &mut CompressorMemories,
     ) -> Result<Self> {
-        let linked = &materialization.linked_collections;
-        let collection = protocol::collection(
-            binding.collection.as_ref(),
-            binding.collection_index,
-            linked,
-        )?;
+        let collection = materialization.take_collection(&mut binding)?;
         let about = || format!("the binding of collection `{}`", collection.name);
         let selection = binding.field_selection.as_ref();
         let selection = selection
@@ -51,7 +67,7 @@ impl Binding {
         let advanced = &endpoint.advanced;
         let rescues = advanced.unconvertible == Unconvertible::Rescue;
         let schema =
-            Schema::new(collection, selection, advanced.json_columns, rescues).context(about)?;
+            Schema::new(&collection, selection, advanced.json_columns, rescues).context(about)?;
         let metadata = [
             ("collection", collection.name.clone()),
             ("materialization", materialization.name.clone()),
@@ -66,7 +82,7 @@ impl Binding {
         let compression = codec(resource.compression, advanced.compression_level).context(about)?;
         let options = FileOptions {
             compression,
-            compressor_memory: CompressorMemory::of(compression),
+            compressor_memory: memories.of(compression),
             row_group_rows: advanced.row_group_row_limit,
             row_group_bytes: advanced.row_group_byte_limit,
             metadata: metadata
@@ -74,8 +90,8 @@ impl Binding {
                 .into(),
         };
         Ok(Self {
-            collection: collection.name.clone(),
-            state_key: binding.state_key.clone(),
+            collection: collection.name,
+            state_key: binding.state_key,
             backfill: binding.backfill,
             resource,
             schema: Arc::new(schema),

@@ -196,16 +196,19 @@ impl Requests {
         if self.end.is_some() {
             return false;
         }
+        if self.frames.memory_bytes() > RECYCLED_BYTES {
+            // Nobody is kept waiting with it: a large specification, or a large document.
+            self.frames = Frames::default();
+            self.at = 0;
+        }
         let began = Instant::now();
         let input = self.inputs.recv().await;
         self.waited += began.elapsed();
         match input {
             Some(Input::Frames(frames)) => {
                 let empty = std::mem::replace(&mut self.frames, frames);
-                if empty.memory_bytes() <= RECYCLED_BYTES {
-                    // The thread may have ended; then the buffer is of no use to anyone.
-                    let _ = self.empty.try_send(empty);
-                }
+                // The thread may have ended; then the buffer is of no use to anyone.
+                let _ = self.empty.try_send(empty);
                 self.at = 0;
                 true
             }

@@ -305,7 +305,7 @@ impl<S: ObjectStore> Encoder<S> {
         Ok(OpenFile {
             file: File::new(
                 writer,
-                plan.schema.arrow(),
+                &plan.schema.arrow(),
                 &plan.options,
                 self.page_memory.clone(),
             )?,
@@ -504,7 +504,7 @@ mod tests {
         for index in 0..mib {
             let columns = (0..columns).map(|_| column()).collect();
             let batch = Batch {
-                records: RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap(),
+                records: RecordBatch::try_new(schema.arrow(), columns).unwrap(),
                 rescued: Rescued::new(),
             };
             let batch = BatchOf {

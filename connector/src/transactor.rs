@@ -18,7 +18,7 @@ use crate::config::{EndpointConfig, PathPrefix, ResourceConfig};
 use crate::error::{Context, Error, Result};
 use crate::keys::{FileKey, task_hash};
 use crate::mapping::BatchBuilder;
-use crate::protocol::{Store, flow};
+use crate::protocol::{Materialization, Store};
 use crate::staging::{BatchOf, FilePlan, Shard, Staging, WrittenFile};
 use crate::store::{
     self, CompleteOptions, Entry, Haste, ListedUpload, ObjectStore, PartLimits, PartPool,
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Environment {
 #[derive(Debug)]
 pub struct Opening<'a> {
     /// The specification.
-    pub materialization: &'a flow::MaterializationSpec,
+    pub materialization: &'a Materialization,
     /// The endpoint of it.
     pub endpoint: &'a EndpointConfig,
     /// The keys that are this shard's.
@@ -122,11 +122,7 @@ impl<S: ObjectStore> Transactor<S> {
             began_at,
         } = opening;
         let state = State::from_json(state)?;
-        let bindings = materialization
-            .bindings
-            .iter()
-            .map(|binding| Binding::new(materialization, binding, endpoint, &key_range))
-            .collect::<Result<Vec<_>>>()?;
+        let bindings = Binding::all(materialization, endpoint, &key_range)?;
         let shard = Shard {
             task: task_hash(&materialization.name),
             key_begin: *key_range.start(),
@@ -358,16 +354,13 @@ impl Rows {
 
 /// Where this task has files: the prefixes of its bindings, and of those that are no longer active. What of the latter cannot be read
 /// any more is left to a lifecycle rule.
-fn path_prefixes(
-    materialization: &flow::MaterializationSpec,
-    bindings: &[Binding],
-) -> Vec<PathPrefix> {
+fn path_prefixes(materialization: &Materialization, bindings: &[Binding]) -> Vec<PathPrefix> {
     let active = bindings
         .iter()
         .map(|binding| binding.resource.path_prefix.clone());
     let inactive = materialization.inactive_bindings.iter();
     let inactive = inactive
-        .filter_map(|binding| ResourceConfig::from_json(&binding.resource_config_json).ok())
+        .filter_map(|binding| ResourceConfig::from_json(&binding.ok()?.resource_config_json).ok())
         .map(|resource| resource.path_prefix);
     active.chain(inactive).collect()
 }

@@ -1,16 +1,19 @@
 //! The hot path, Stores by either codec, allocates nothing per row, which a counting allocator shows: frames are read, and their
-//! values appended, in memory that is there already.
+//! values appended, in memory that is there already. And an idle binding holds the names and types of its columns.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use materialize_s3_parquet::config::JsonColumns;
+use materialize_s3_parquet::binding::Binding;
+use materialize_s3_parquet::config::{EndpointConfig, JsonColumns};
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::protocol::materialize::{self, request};
 use materialize_s3_parquet::protocol::request::Decoder;
-use materialize_s3_parquet::protocol::{Codec, FrameIndex, Request, Value, flow, packed};
+use materialize_s3_parquet::protocol::{
+    Codec, FrameIndex, Materialization, Request, Value, flow, packed,
+};
 
 /// The rows of a batch, in which a few allocations do not show.
 const ROWS: u64 = 4000;
@@ -32,6 +35,82 @@ fn projection(field: &str, types: &[&str], format: &str) -> flow::Projection {
         inference: Some(inference),
         ..Default::default()
     }
+}
+
+/// The bindings of a session, and the columns of each.
+const BINDINGS: usize = 40;
+const COLUMNS: usize = 200;
+
+/// A task with files by Zstandard, whose compressors are measured.
+fn task() -> Materialization {
+    let names: Vec<_> = (0..COLUMNS)
+        .map(|index| format!("text{index:04}"))
+        .collect();
+    let projections = names
+        .iter()
+        .map(|name| projection(name, &["string", "null"], "date-time"));
+    let collection = flow::CollectionSpec {
+        name: "acmeCo/wide".to_owned(),
+        projections: projections.collect(),
+        ..Default::default()
+    };
+    let selection = flow::FieldSelection {
+        values: names,
+        ..Default::default()
+    };
+    let binding = |index: usize| flow::materialization_spec::Binding {
+        resource_config_json: format!(
+            r#"{{"pathPrefix":"wide/{index}","compressionType":"zstd"}}"#
+        )
+        .into(),
+        collection: Some(collection.clone()),
+        field_selection: Some(selection.clone()),
+        state_key: format!("wide/{index}"),
+        ..Default::default()
+    };
+    let specification = flow::MaterializationSpec {
+        name: "acmeCo/lake".to_owned(),
+        bindings: (0..BINDINGS).map(binding).collect(),
+        ..Default::default()
+    };
+    Materialization::try_from(&specification).unwrap()
+}
+
+fn endpoint() -> EndpointConfig {
+    let config = br#"{"awsAccessKeyId":"id","awsSecretAccessKey":"secret","bucket":"lake","region":"nowhere-1",
+        "uploadIntervalInSeconds":0}"#;
+    EndpointConfig::from_json(config).unwrap().config
+}
+
+#[test]
+fn an_idle_column_takes_less_than_100_bytes_and_a_session_never_more_than_one_decoded_binding_besides()
+ {
+    let (task, endpoint) = (task(), endpoint());
+    let mut idle: Vec<(BatchBuilder, Binding)> = Vec::new();
+    let opened = measure(|| {
+        let bindings = Binding::all(&task, &endpoint, &(0..=u32::MAX)).unwrap();
+        let rows = |binding: Binding| (BatchBuilder::new(Arc::clone(&binding.schema)), binding);
+        idle.extend(bindings.into_iter().map(rows));
+    });
+    let columns = (BINDINGS * COLUMNS) as i64;
+    let held = opened.bytes_current;
+    assert!(held < 100 * columns, "{} bytes for each", held / columns);
+    let most = opened.bytes_max as i64;
+    // The compressor's page, and what it makes of it, are a megabyte each.
+    let decoded = 2_000 * COLUMNS as i64 + (3 << 20);
+    assert!(most < held + decoded, "{most} bytes, {held} of them stay");
+}
+
+#[test]
+fn a_session_measures_the_compressor_of_its_bindings_once() {
+    let (task, endpoint) = (task(), endpoint());
+    let opened = measure(|| {
+        Binding::all(&task, &endpoint, &(0..=u32::MAX)).unwrap();
+    });
+    // Each time takes two megabytes.
+    let specification = 4_000 * BINDINGS * COLUMNS;
+    let total = opened.bytes_total as usize;
+    assert!(total < specification + (4 << 20), "{total} bytes in all");
 }
 
 /// A column of every kind.

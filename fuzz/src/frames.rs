@@ -53,6 +53,8 @@ fn readers_agree(codec: Codec, frame: &[u8], found: Found<'_>) {
             read_tuples(store);
         }
         (Ok(request), Some(name)) => assert_eq!(request.name(), name),
+        // Only what a session needs of an Open is read, and its bindings when each is asked for.
+        (Ok(Request::Open(_)), None) => {}
         (Ok(request), None) => panic!(
             "the message is read as {}, and the generated messages do not read it",
             request.name()

@@ -188,7 +188,7 @@ fn file_options(input: &mut Unstructured<'_>) -> Result<FileOptions> {
 
 fn file(schema: &Schema, batches: &[RecordBatch], options: &FileOptions) -> Vec<u8> {
     let written = || {
-        let mut file = File::new(Vec::new(), schema.arrow(), options, PageMemory::default())?;
+        let mut file = File::new(Vec::new(), &schema.arrow(), options, PageMemory::default())?;
         for batch in batches {
             file.write(batch)?;
         }

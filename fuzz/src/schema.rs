@@ -159,16 +159,12 @@ fn columns_follow_the_selection(schema: &Schema, selection: &flow::FieldSelectio
         .chain(document)
         .chain(schema.rescues().then_some(&rescued))
         .collect();
-    let found: Vec<&String> = schema
-        .arrow()
-        .fields()
-        .iter()
-        .map(|field| field.name())
-        .collect();
+    let arrow = schema.arrow();
+    let fields = arrow.fields();
+    let found: Vec<&String> = fields.iter().map(|field| field.name()).collect();
     assert_eq!(found, expected);
     assert_eq!(schema.key_columns(), selection.keys.len());
     assert_eq!(schema.has_document(), document.is_some());
-    let fields = schema.arrow().fields();
     assert!(
         fields.iter().all(|field| field.is_nullable()),
         "every column is OPTIONAL"

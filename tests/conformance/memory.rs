@@ -1,8 +1,9 @@
 //! Memory has a ceiling that does not depend on the data: the image under a limit that the kernel holds to, with what has taken other
 //! connectors down. A process that passes the limit is killed, and says nothing.
 
-use std::io::{BufWriter, Write};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::io::{BufWriter, Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use flow_sim::run::Bucket;
@@ -13,7 +14,7 @@ use serde_json::json;
 use crate::docker;
 use crate::image::IMAGE;
 use crate::process::{config, encode, projection};
-use crate::servers::{Server, bucket, minio_from_containers};
+use crate::servers::{Server, bucket, connector, minio_from_containers};
 
 /// What the container may take, in Docker's words.
 const LIMIT: &str = "512m";
@@ -86,7 +87,7 @@ impl Load {
     }
 
     /// The Open of its task, with the compression that needs most memory.
-    fn open(&self, config: &serde_json::Value) -> Vec<u8> {
+    fn open(&self, codec: Codec, config: &serde_json::Value) -> Vec<u8> {
         let names: Vec<String> = (0..self.columns)
             .map(|column| format!("text{column:04}"))
             .collect();
@@ -113,7 +114,7 @@ impl Load {
             "range": {"keyEnd": u32::MAX, "rClockEnd": u32::MAX},
             "materialization": {"name": "acmeCo/lake", "config": config, "bindings": bindings},
         }});
-        encode(Codec::Proto, &[open])
+        encode(codec, &[open])
     }
 }
 
@@ -125,7 +126,8 @@ async fn lives(case: &str, load: Load) {
     let bucket = Bucket::open(&Server::Minio.store(), Some(&bucket(case)), 0)
         .await
         .unwrap();
-    let open = load.open(&config(&minio_from_containers(), &bucket.name));
+    let config = config(&minio_from_containers(), &bucket.name);
+    let open = load.open(Codec::Proto, &config);
     let rows = u64::from(load.rows);
     let mut child = Command::new("docker")
         .args([
@@ -163,6 +165,79 @@ async fn lives(case: &str, load: Load) {
         .filter_map(|log| log["fields"]["rows"].as_u64())
         .sum();
     assert_eq!(logged, rows, "the rows of the files in the logs");
+}
+
+/// The setting of the allocator in the image.
+fn allocator() -> (&'static str, &'static str) {
+    let lines = include_str!("../../Dockerfile").lines();
+    let mut settings = lines.filter_map(|line| line.strip_prefix("ENV ")?.split_once('='));
+    settings
+        .find(|(name, _)| *name == "_RJEM_MALLOC_CONF")
+        .expect("the image sets up its allocator")
+}
+
+/// What the kernel says of the memory of a process, in bytes: `VmRSS` is what it has, `VmHWM` the most that it has had.
+fn memory(process: &Child, name: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = line.unwrap().trim_matches([':', '\t', ' ', 'k', 'B']);
+    kibibytes.parse::<usize>().unwrap() * KIB
+}
+
+/// Waits for one answer of the connector.
+fn take_answer(codec: Codec, stdout: &mut impl Read) {
+    let mut answer = Vec::new();
+    while codec.split_frame(&answer).unwrap().is_none() {
+        let mut byte = [0];
+        stdout.read_exact(&mut byte).expect("the connector answers");
+        answer.extend(byte);
+    }
+}
+
+/// The most that a session of 400,000 columns may hold before its first row.
+const AT_REST: usize = 160 * MIB;
+
+/// The most that it may hold on the way there, where its specification lies in memory as it was sent, twice by the JSON codec.
+const ON_THE_WAY: usize = 192 * MIB;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_bindings_of_two_hundred_columns_at_rest() {
+    let load = Load {
+        bindings: 2_000,
+        columns: 199,
+        rows: 0,
+        text: |_, _| None,
+    };
+    let bucket = Bucket::open(&Server::Embedded.store(), Some(&bucket("at_rest")), 0)
+        .await
+        .unwrap();
+    let config = config(&Server::Embedded.location(), &bucket.name);
+    for codec in [Codec::Proto, Codec::Json] {
+        let (name, setting) = allocator();
+        let mut child = Command::new(connector())
+            .env("FLOW_RUNTIME_CODEC", codec.name())
+            .env(name, setting)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdin.write_all(&load.open(codec, &config)).unwrap();
+        take_answer(codec, &mut stdout);
+        let acknowledge = encode(codec, &[json!({"acknowledge": {}})]);
+        stdin.write_all(&acknowledge).unwrap();
+        take_answer(codec, &mut stdout);
+        let (now, most) = (memory(&child, "VmRSS"), memory(&child, "VmHWM"));
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+        let (now_mib, most_mib) = (now / MIB, most / MIB);
+        assert!(
+            now < AT_REST && most < ON_THE_WAY,
+            "{}: {now_mib} MiB, and {most_mib} MiB on the way there",
+            codec.name()
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

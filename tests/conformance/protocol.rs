@@ -99,24 +99,62 @@ fn every_message_of_whole_sessions_round_trips() {
     assert!(count > 80, "{count} messages");
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The message within a frame that an example gives in hexadecimal digits.
+fn body(frame: &Json) -> Bytes {
+    let digits = frame["frame_hex"].as_str().unwrap();
+    let bytes: Vec<u8> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+        .collect();
+    let (body, length) = Codec::Proto.split_frame(&bytes).unwrap().unwrap();
+    assert_eq!(length, bytes.len());
+    Bytes::copy_from_slice(body)
+}
+
+/// Holds both codecs against a frame and its JSON, which another program has encoded.
+fn agrees_with_another_encoder<M>(frame: &Json)
+where
+    M: Message + Default + Serialize + DeserializeOwned + PartialEq,
+{
+    let json = &frame["json"];
+    let what = json.as_object().unwrap().keys().next().unwrap();
+    let by_proto: M = Codec::Proto.decode(body(frame)).unwrap();
+    let by_json: M = Codec::Json.decode(json.to_string().into()).unwrap();
+    for message in [&by_proto, &by_json] {
+        assert_eq!(serde_json::to_value(message).unwrap(), *json, "{what}");
+        let mut out = Vec::new();
+        Codec::Proto.encode(message, &mut out).unwrap();
+        assert_eq!(hex(&out), frame["frame_hex"], "{what}");
+    }
+    assert!(by_proto == by_json, "{what}");
+}
+
+#[test]
+fn messages_with_every_field_set_are_those_of_another_encoder() {
+    let frames: Vec<Json> = serde_json::from_str(&read("frames_every_field.json")).unwrap();
+    assert_eq!(frames.len(), 17);
+    for frame in &frames {
+        match frame["message"].as_str().unwrap() {
+            "materialize.Request" => agrees_with_another_encoder::<Request>(frame),
+            "materialize.Response" => agrees_with_another_encoder::<Response>(frame),
+            other => panic!("{other} is no message of a stream"),
+        }
+    }
+}
+
 #[test]
 fn proto_frames_are_the_bytes_of_the_examples() {
     let frames: Vec<Json> = serde_json::from_str(&read("proto_frames.json")).unwrap();
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-    };
     for frame in frames {
         let what = frame["what"].as_str().unwrap();
         let expected = frame["frame_hex"].as_str().unwrap();
-        let bytes: Vec<u8> = (0..expected.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&expected[at..at + 2], 16).unwrap())
-            .collect();
-        let (body, length) = Codec::Proto.split_frame(&bytes).unwrap().unwrap();
-        assert_eq!(length, bytes.len());
-        let body = Bytes::copy_from_slice(body);
+        let body = body(&frame);
         let mut out = Vec::new();
         if what.starts_with("Request") {
             let message: Request = Codec::Proto.decode(body).unwrap();

@@ -10,6 +10,7 @@ mod schema;
 mod secret;
 mod text;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -332,8 +333,8 @@ impl ResourceConfig {
     /// Reads a binding's resource configuration. A Config error names every property that is wrong and what is expected.
     pub fn from_json(json: &[u8]) -> Result<ResourceConfig> {
         let rules: &[check::Rule] = &[("/pathPrefix", path_prefix::check)];
-        let checked = check::check(json, &resource_schema(), rules)
-            .map_err(|error| error.context(RESOURCE))?;
+        let checked =
+            check::check(json, &RESOURCE_SCHEMA, rules).map_err(|error| error.context(RESOURCE))?;
         let unknown = checked.unknown_at_root.into_values();
         let problems: Vec<String> = checked.problems.into_iter().chain(unknown).collect();
         if problems.is_empty() {
@@ -347,6 +348,8 @@ impl ResourceConfig {
 const ENDPOINT: &str = "the endpoint configuration";
 /// What the encryption of secrets may leave at the root: no news to anybody.
 const SOPS: &str = "sops";
+/// Made once: a task may have thousands of bindings.
+static RESOURCE_SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(resource_schema);
 const RESOURCE: &str = "the resource configuration";
 
 fn wrong(what: &str, problems: &[String]) -> Error {

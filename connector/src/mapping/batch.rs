@@ -1,5 +1,6 @@
 //! Stores into record batches.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::protocol::{Elements, Store, Tuple, Value, packed};
 /// The bytes that a column takes for each row besides its text: a number, or the end of a text.
 const SLOT_BYTES: usize = 8;
 
-/// The bytes that a column takes from its first row on: the smallest buffers that an allocator gives.
-const COLUMN_BYTES: usize = 256;
+/// The bytes that a column takes from its first row on: its builder, and the smallest buffers that an allocator gives.
+const COLUMN_BYTES: usize = size_of::<ColumnBuilder>() + 256;
 
 /// The bytes of a key that an error shows.
 const KEY_BYTES: usize = 200;
@@ -31,9 +32,12 @@ pub struct Batch {
 }
 
 /// Builds the columns of one binding from its Stores, a batch at a time.
+///
+/// A session has one for each of its bindings, most of them idle: between batches it holds no columns.
 #[derive(Debug)]
 pub struct BatchBuilder {
     schema: Arc<Schema>,
+    /// One for each column of the schema, from the first row of a batch to its end.
     columns: Vec<ColumnBuilder>,
     rescue_column: StringBuilder,
     rescued_row: RescuedRow,
@@ -47,14 +51,9 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// An empty builder for the columns of `schema`.
     pub fn new(schema: Arc<Schema>) -> Self {
-        let columns = schema
-            .columns()
-            .iter()
-            .map(|column| ColumnBuilder::new(column.column_type))
-            .collect();
         Self {
             schema,
-            columns,
+            columns: Vec::new(),
             rescue_column: StringBuilder::with_capacity(0, 0),
             rescued_row: RescuedRow::default(),
             rescued: Rescued::new(),
@@ -111,8 +110,12 @@ impl BatchBuilder {
 
     /// Takes the rows out and begins the next batch.
     pub fn finish(&mut self) -> Result<Batch> {
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish);
+        if self.rows == 0 {
+            self.begin();
+        }
+        let columns = std::mem::take(&mut self.columns).into_iter();
         let mut arrays: Vec<ArrayRef> = columns
+            .map(ColumnBuilder::finish)
             .collect::<Result<_, _>>()
             .map_err(packed::not_utf8)?;
         self.last.clear();
@@ -121,24 +124,30 @@ impl BatchBuilder {
         if self.schema.rescues() {
             arrays.push(Arc::new(self.rescue_column.finish()));
         }
+        self.rescued_row = RescuedRow::default();
         self.rows = 0;
         self.bytes = 0;
-        let records =
-            RecordBatch::try_new(Arc::clone(self.schema.arrow()), arrays).map_err(|error| {
-                Error::internal("a batch does not fit its schema").with_source(error)
-            })?;
+        let records = RecordBatch::try_new(self.schema.arrow(), arrays).map_err(|error| {
+            Error::internal("a batch does not fit its schema").with_source(error)
+        })?;
         Ok(Batch {
             records,
             rescued: std::mem::take(&mut self.rescued),
         })
     }
 
-    /// Makes room for a batch like the last one. An idle binding has none.
+    /// Makes the columns, with room for a batch like the last one.
     #[cold]
     fn begin(&mut self) {
-        for (column, room) in self.columns.iter_mut().zip(&self.last) {
-            column.reserve(*room);
-        }
+        let rooms = self
+            .last
+            .iter()
+            .copied()
+            .chain(iter::repeat(Room::default()));
+        let columns = self.schema.columns().iter().zip(rooms);
+        self.columns = columns
+            .map(|(column, room)| ColumnBuilder::new(column.column_type, room))
+            .collect();
     }
 
     #[inline]
@@ -225,7 +234,7 @@ fn wrong_length(columns: Range<usize>, tuple: Tuple<'_>) -> Error {
 }
 
 fn count(mut tuple: Tuple<'_>) -> usize {
-    std::iter::from_fn(|| tuple.take().ok().flatten()).count()
+    iter::from_fn(|| tuple.take().ok().flatten()).count()
 }
 
 fn store_bytes(store: &Store<'_>) -> usize {

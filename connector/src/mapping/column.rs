@@ -1,5 +1,6 @@
 //! Columns: from a projection's inferred JSON types to the type that its values have in a Parquet file.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -199,12 +200,14 @@ pub struct Column {
 }
 
 /// The columns of a binding's files, in the order that a Store gives their values: keys, values, document.
+///
+/// A session has one for each of its bindings, idle or not, so it holds no more than names and types.
 #[derive(Clone, Debug)]
 pub struct Schema {
-    columns: Vec<Column>,
+    columns: Box<[Column]>,
     key_columns: usize,
     has_document: bool,
-    arrow: SchemaRef,
+    json_columns: JsonColumns,
     rescues: bool,
 }
 
@@ -224,21 +227,18 @@ impl Schema {
             .iter()
             .chain(&selection.values)
             .chain(document);
+        let projections = projections_by_field(collection);
         let columns = fields
-            .map(|field| column(collection, selection, field))
-            .collect::<Result<Vec<_>>>()?;
-        let rescue_column =
-            rescues.then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
-        let arrow = columns
-            .iter()
-            .map(|column| column.column_type.field(&column.field, json_columns))
-            .chain(rescue_column)
-            .collect::<Vec<_>>();
+            .map(|field| {
+                let projection = projections.get(field.as_str()).copied();
+                column(&collection.name, projection, selection, field)
+            })
+            .collect::<Result<_>>()?;
         Ok(Self {
             columns,
             key_columns: selection.keys.len(),
             has_document: document.is_some(),
-            arrow: Arc::new(arrow_schema::Schema::new(arrow)),
+            json_columns,
             rescues,
         })
     }
@@ -258,9 +258,16 @@ impl Schema {
         self.has_document
     }
 
-    /// The schema of the file, with the rescue column where there is one.
-    pub fn arrow(&self) -> &SchemaRef {
-        &self.arrow
+    /// Makes the schema of a file, with the rescue column where there is one.
+    pub fn arrow(&self) -> SchemaRef {
+        let rescue_column = self
+            .rescues
+            .then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
+        let columns = self.columns.iter();
+        let fields = columns
+            .map(|column| column.column_type.field(&column.field, self.json_columns))
+            .chain(rescue_column);
+        Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
     }
 
     /// Whether the last column of the file holds what did not fit.
@@ -269,19 +276,23 @@ impl Schema {
     }
 }
 
+/// The projections of a collection by their fields; of a field that is projected twice, the first.
+pub fn projections_by_field(collection: &flow::CollectionSpec) -> HashMap<&str, &flow::Projection> {
+    let projections = collection.projections.iter().rev();
+    projections
+        .map(|projection| (projection.field.as_str(), projection))
+        .collect()
+}
+
 fn column(
-    collection: &flow::CollectionSpec,
+    collection: &str,
+    projection: Option<&flow::Projection>,
     selection: &flow::FieldSelection,
     field: &str,
 ) -> Result<Column> {
-    let projection = collection
-        .projections
-        .iter()
-        .find(|projection| projection.field == field);
     let projection = projection.ok_or_else(|| {
         Error::protocol(format!(
-            "field `{field}` is selected, but collection `{}` does not project it",
-            collection.name
+            "field `{field}` is selected, but collection `{collection}` does not project it"
         ))
     })?;
     let column_type = if casts_to_string(selection.field_config_json_map.get(field))? {
@@ -291,8 +302,7 @@ fn column(
     };
     let column_type = column_type.ok_or_else(|| {
         Error::protocol(format!(
-            "field `{field}` of collection `{}` is selected, but its schema allows no value but null",
-            collection.name
+            "field `{field}` of collection `{collection}` is selected, but its schema allows no value but null"
         ))
     })?;
     Ok(Column {
@@ -324,6 +334,7 @@ pub fn casts_to_string(field_config: Option<&bytes::Bytes>) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::scale::assert_no_search;
 
     fn collection() -> flow::CollectionSpec {
         let projection = |field: &str, kind: &str| flow::Projection {
@@ -357,9 +368,10 @@ mod tests {
         Schema::new(&collection(), &selection, json, true)
     }
 
-    fn names(schema: &Schema) -> Vec<&str> {
-        let fields = schema.arrow().fields().iter();
-        fields.map(|field| field.name().as_str()).collect()
+    fn names(schema: &Schema) -> Vec<String> {
+        let arrow = schema.arrow();
+        let fields = arrow.fields().iter();
+        fields.map(|field| field.name().clone()).collect()
     }
 
     #[test]
@@ -397,6 +409,28 @@ mod tests {
             };
             assert_eq!((is_json(0), is_json(1)), (expected, false));
         }
+    }
+
+    fn select_every_field(count: usize) {
+        let fields: Vec<_> = (0..count).map(|index| format!("f{index:06}")).collect();
+        let mut collection = collection();
+        let integer = collection.projections.swap_remove(0);
+        let projections = fields.iter().map(|field| flow::Projection {
+            field: field.clone(),
+            ..integer.clone()
+        });
+        collection.projections = projections.collect();
+        let selection = flow::FieldSelection {
+            values: fields,
+            ..Default::default()
+        };
+        let schema = Schema::new(&collection, &selection, JsonColumns::String, false).unwrap();
+        assert_eq!(schema.columns().len(), count);
+    }
+
+    #[test]
+    fn many_columns_are_looked_up_and_not_searched() {
+        assert_no_search(select_every_field);
     }
 
     #[test]

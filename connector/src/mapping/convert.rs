@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder,
+    BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder,
     TimestampMicrosecondBuilder,
 };
 use arrow_array::{Array, ArrayRef, StringArray};
@@ -24,9 +24,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// The bytes of scratch that a column keeps from one batch to the next.
-const SCRATCH_BYTES: usize = 64 << 10;
 
 /// The most bytes of text that a column makes room for at once, because its last batch had as many: where a large batch is followed
 /// by a few rows, they hold no more.
@@ -62,31 +59,33 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// An empty column, which takes no memory before its first value: there may be many of them.
-    pub(super) fn new(column_type: ColumnType) -> Self {
+    /// Makes an empty column with room for a batch like the last one, so that it need not grow little by little.
+    pub(super) fn new(column_type: ColumnType, room: Room) -> Self {
+        let Room { values, bytes } = room;
+        let texts = || BinaryBuilder::with_capacity(values, bytes.min(ROOM_BYTES));
         match column_type {
-            ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(0)),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(values)),
             ColumnType::Integer { strings } => Self::Integer {
-                builder: Int64Builder::with_capacity(0),
+                builder: Int64Builder::with_capacity(values),
                 strings,
             },
             ColumnType::Number { strings } => Self::Number {
-                builder: Float64Builder::with_capacity(0),
+                builder: Float64Builder::with_capacity(values),
                 strings,
             },
-            ColumnType::String => Self::String(BinaryBuilder::with_capacity(0, 0)),
+            ColumnType::String => Self::String(texts()),
             ColumnType::Binary => Self::Binary {
-                builder: BinaryBuilder::with_capacity(0, 0),
+                builder: texts(),
                 decoded: Vec::new(),
             },
-            ColumnType::Date => Self::Date(Date32Builder::with_capacity(0)),
-            ColumnType::Timestamp => Self::Timestamp(timestamps(0)),
+            ColumnType::Date => Self::Date(Date32Builder::with_capacity(values)),
+            ColumnType::Timestamp => Self::Timestamp(timestamps(values)),
             ColumnType::CastToString => Self::CastToString {
-                builder: BinaryBuilder::with_capacity(0, 0),
+                builder: texts(),
                 text: Vec::new(),
             },
             ColumnType::Json => Self::Json {
-                builder: BinaryBuilder::with_capacity(0, 0),
+                builder: texts(),
                 text: Vec::new(),
             },
         }
@@ -122,24 +121,6 @@ impl ColumnBuilder {
             Self::Binary { .. } | Self::Json { .. } => None,
         }
         .is_some()
-    }
-
-    /// Makes room for a batch like the last one, so that it need not grow little by little.
-    pub(super) fn reserve(&mut self, room: Room) {
-        let Room { values, bytes } = room;
-        match self {
-            Self::Boolean(builder) => *builder = BooleanBuilder::with_capacity(values),
-            Self::Integer { builder, .. } => *builder = Int64Builder::with_capacity(values),
-            Self::Number { builder, .. } => *builder = Float64Builder::with_capacity(values),
-            Self::Date(builder) => *builder = Date32Builder::with_capacity(values),
-            Self::Timestamp(builder) => *builder = timestamps(values),
-            Self::String(builder)
-            | Self::Binary { builder, .. }
-            | Self::CastToString { builder, .. }
-            | Self::Json { builder, .. } => {
-                *builder = BinaryBuilder::with_capacity(values, bytes.min(ROOM_BYTES));
-            }
-        }
     }
 
     /// Appends `value`; where it does not fit, appends null and says why.
@@ -195,31 +176,22 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the values out as an array and begins anew. Errors where a text is not Unicode, which only a packed tuple can bring here.
-    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        if let Self::Binary {
-            decoded: scratch, ..
-        }
-        | Self::CastToString { text: scratch, .. }
-        | Self::Json { text: scratch, .. } = self
-        {
-            scratch.clear();
-            scratch.shrink_to(SCRATCH_BYTES);
-        }
-        let builder: &mut dyn ArrayBuilder = match self {
-            Self::Boolean(builder) => builder,
-            Self::Integer { builder, .. } => builder,
-            Self::Number { builder, .. } => builder,
-            Self::Binary { builder, .. } => builder,
-            Self::Date(builder) => builder,
-            Self::Timestamp(builder) => builder,
-            Self::String(builder)
-            | Self::CastToString { builder, .. }
-            | Self::Json { builder, .. } => {
-                return Ok(Arc::new(StringArray::try_from_binary(builder.finish())?));
+    /// Makes an array of the values. Errors where a text is not Unicode, which only a packed tuple can bring here.
+    pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let array: ArrayRef = match self {
+            Self::Boolean(mut builder) => Arc::new(builder.finish()),
+            Self::Integer { mut builder, .. } => Arc::new(builder.finish()),
+            Self::Number { mut builder, .. } => Arc::new(builder.finish()),
+            Self::Binary { mut builder, .. } => Arc::new(builder.finish()),
+            Self::Date(mut builder) => Arc::new(builder.finish()),
+            Self::Timestamp(mut builder) => Arc::new(builder.finish()),
+            Self::String(mut builder)
+            | Self::CastToString { mut builder, .. }
+            | Self::Json { mut builder, .. } => {
+                Arc::new(StringArray::try_from_binary(builder.finish())?)
             }
         };
-        Ok(builder.finish())
+        Ok(array)
     }
 }
 

@@ -10,8 +10,10 @@ mod format;
 mod json_text;
 mod number;
 mod rescue;
+#[cfg(test)]
+pub(crate) mod scale;
 
 pub use batch::{Batch, BatchBuilder};
 pub use column::casts_to_string;
-pub use column::{Column, ColumnType, JsonTypes, RESCUED_FIELD, Schema};
+pub use column::{Column, ColumnType, JsonTypes, RESCUED_FIELD, Schema, projections_by_field};
 pub use rescue::{Misfit, Rescued};

@@ -69,9 +69,52 @@ impl CompressorMemory {
     }
 }
 
+/// Remembers what compressors take: to measure one costs as much as to compress a megabyte, and a session may have thousands of
+/// bindings.
+#[derive(Debug, Default)]
+pub struct CompressorMemories {
+    measured: Vec<(Codec, CompressorMemory)>,
+}
+
+impl CompressorMemories {
+    /// Tells what `codec` takes, and measures it where that was not asked for before.
+    pub fn of(&mut self, codec: Codec) -> CompressorMemory {
+        self.of_by(codec, CompressorMemory::of)
+    }
+
+    fn of_by(
+        &mut self,
+        codec: Codec,
+        measure: impl FnOnce(Codec) -> CompressorMemory,
+    ) -> CompressorMemory {
+        let known = self.measured.iter().find(|(known, _)| *known == codec);
+        if let Some((_, memory)) = known {
+            return *memory;
+        }
+        let memory = measure(codec);
+        self.measured.push((codec, memory));
+        memory
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_of_each_codec_and_level_is_measured_once() {
+        let mut memories = CompressorMemories::default();
+        let mut measured = Vec::new();
+        let zstd = |level| Codec::ZSTD(ZstdLevel::try_new(level).unwrap());
+        for codec in [zstd(3), Codec::SNAPPY, zstd(19), zstd(3), Codec::SNAPPY] {
+            let memory = memories.of_by(codec, |codec| {
+                measured.push(codec);
+                CompressorMemory::of(codec)
+            });
+            assert_eq!(memory, CompressorMemory::of(codec));
+        }
+        assert_eq!(measured, [zstd(3), Codec::SNAPPY, zstd(19)]);
+    }
 
     #[test]
     fn every_compression_has_its_codec_and_lz4_is_the_raw_one() {

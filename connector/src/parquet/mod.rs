@@ -7,7 +7,7 @@ mod page_memory;
 mod pages;
 mod row_group;
 
-pub use compression::{CompressorMemory, codec};
+pub use compression::{CompressorMemories, CompressorMemory, codec};
 pub use file::{File, FileOptions, FileSummary};
 pub use page_memory::PageMemory;
 pub use pages::Sink;

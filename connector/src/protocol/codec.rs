@@ -1,5 +1,6 @@
 //! The two codecs of the protocol: how a message becomes bytes on a pipe, and where it ends there.
 
+use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -81,17 +82,23 @@ impl Codec {
     }
 
     /// Reads one message from a frame of [`Codec::split_frame`].
-    pub fn decode<M: Message + Default + DeserializeOwned>(self, frame: bytes::Bytes) -> Result<M> {
+    pub fn decode<M: Message + Default + DeserializeOwned>(self, frame: Bytes) -> Result<M> {
         match self {
             Self::Proto => {
                 M::decode(frame).map_err(|error| malformed("protobuf").with_source(error))
             }
-            Self::Json => {
-                // JSON is UTF-8 (RFC 8259, section 8.1) also where serde would pass over it: in fields that are not known.
-                let line = simdutf8::basic::from_utf8(&frame)
-                    .map_err(|error| malformed("JSON").with_source(error))?;
-                serde_json::from_str(line).map_err(|error| malformed("JSON").with_source(error))
-            }
+            Self::Json => decode_json(&frame),
+        }
+    }
+
+    /// Reads one message from a frame that goes on to other uses: what the message keeps of it is copied.
+    pub(super) fn decode_slice<M: Message + Default + DeserializeOwned>(
+        self,
+        frame: &[u8],
+    ) -> Result<M> {
+        match self {
+            Self::Proto => self.decode(Bytes::copy_from_slice(frame)),
+            Self::Json => decode_json(frame),
         }
     }
 
@@ -116,6 +123,13 @@ impl Codec {
         }
         Ok(())
     }
+}
+
+fn decode_json<M: DeserializeOwned>(frame: &[u8]) -> Result<M> {
+    // JSON is UTF-8 (RFC 8259, section 8.1) also where serde would pass over it: in fields that are not known.
+    let line =
+        simdutf8::basic::from_utf8(frame).map_err(|error| malformed("JSON").with_source(error))?;
+    serde_json::from_str(line).map_err(|error| malformed("JSON").with_source(error))
 }
 
 /// JSON that a message embeds may have line breaks, which would end the frame; they can only be white space.
@@ -230,7 +244,7 @@ mod tests {
             b"{\"flush\":{\"unknown\":\"\xad\"}}",
         ] {
             let error = Codec::Json
-                .decode::<Request>(bytes::Bytes::copy_from_slice(line))
+                .decode::<Request>(Bytes::copy_from_slice(line))
                 .unwrap_err();
             assert!(error.to_string().contains("JSON"), "{error}");
         }

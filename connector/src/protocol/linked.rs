@@ -9,10 +9,14 @@ pub fn collection<'a>(
     index: u32,
     linked: &'a [flow::CollectionSpec],
 ) -> Result<&'a flow::CollectionSpec> {
-    inline.or_else(|| linked.get(index as usize)).ok_or_else(|| {
-        Error::protocol(format!(
-            "a binding has no collection: none inline, and none at index {index} of {} linked collections",
-            linked.len()
-        ))
-    })
+    inline
+        .or_else(|| linked.get(index as usize))
+        .ok_or_else(|| no_collection(index, linked.len()))
+}
+
+/// Says that a binding names no collection.
+pub(super) fn no_collection(index: u32, linked: usize) -> Error {
+    Error::protocol(format!(
+        "a binding has no collection: none inline, and none at index {index} of {linked} linked collections"
+    ))
 }

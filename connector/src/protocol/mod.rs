@@ -8,6 +8,7 @@ mod frame_index;
 mod json_scanner;
 mod json_tuple;
 mod linked;
+pub mod open;
 pub mod packed;
 #[allow(
     clippy::ref_option,
@@ -37,6 +38,7 @@ pub use frame_index::{Found, FrameIndex};
 pub use generated::{consumer, flow, gazette, materialize};
 pub use json_tuple::{JsonTuple, Positions};
 pub use linked::collection;
+pub use open::{Materialization, Open};
 pub use request::Request;
 pub use store::Store;
 pub use value::{Elements, Tuple, Value};

@@ -1,10 +1,12 @@
 //! Requests as the session meets them: one variant, its message, and the hot one borrowed from the frame.
 
-use bytes::Bytes;
+use prost::Message;
+use serde::Deserialize;
 
+use super::open::OpenMessage;
 use crate::error::{Error, Result};
-use crate::protocol::materialize::{self, request};
-use crate::protocol::{Codec, Found, JsonTuple, Positions, Store, Tuple};
+use crate::protocol::materialize::request;
+use crate::protocol::{Codec, Found, JsonTuple, Open, Positions, Store, Tuple};
 
 /// A request of the runtime.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub enum Request<'a> {
     /// Make the endpoint ready for a specification.
     Apply(Box<request::Apply>),
     /// Begin a session.
-    Open(Box<request::Open>),
+    Open(Box<Open>),
     /// Look a document up; never sent for delta updates.
     Load(request::Load),
     /// No more loads in this transaction.
@@ -80,7 +82,7 @@ impl Decoder {
     }
 
     fn decode_other(&mut self, frame: &[u8]) -> Result<Request<'_>> {
-        match only_variant(self.codec.decode(Bytes::copy_from_slice(frame))?)? {
+        match only_variant(self.codec.decode_slice(frame)?, self.codec)? {
             Variant::Request(request) => Ok(request),
             Variant::Store(store) => {
                 self.unusual.store = store;
@@ -90,19 +92,46 @@ impl Decoder {
     }
 }
 
+/// The wire's form of a request: as the generated message, but for Open.
+#[derive(Clone, PartialEq, Message, Deserialize)]
+#[prost(skip_debug)]
+#[serde(default, rename_all = "camelCase")]
+struct RequestMessage {
+    #[prost(message, optional, tag = "1")]
+    spec: Option<request::Spec>,
+    #[prost(message, optional, tag = "2")]
+    validate: Option<request::Validate>,
+    #[prost(message, optional, tag = "3")]
+    apply: Option<request::Apply>,
+    #[prost(message, optional, tag = "4")]
+    open: Option<OpenMessage>,
+    #[prost(message, optional, tag = "5")]
+    load: Option<request::Load>,
+    #[prost(message, optional, tag = "6")]
+    flush: Option<request::Flush>,
+    #[prost(message, optional, tag = "7")]
+    store: Option<request::Store>,
+    #[prost(message, optional, tag = "8")]
+    #[serde(alias = "start_commit")]
+    start_commit: Option<request::StartCommit>,
+    #[prost(message, optional, tag = "9")]
+    acknowledge: Option<request::Acknowledge>,
+}
+
 /// A request, or a Store that still has to find an owner.
 enum Variant {
     Request(Request<'static>),
     Store(request::Store),
 }
 
-fn only_variant(message: materialize::Request) -> Result<Variant> {
+fn only_variant(message: RequestMessage, codec: Codec) -> Result<Variant> {
     use Request::{Acknowledge, Apply, Flush, Load, Open, Spec, StartCommit, Validate};
+    let open = message.open.map(|open| open.by(codec));
     let variants = [
         message.spec.map(Spec),
         message.validate.map(Box::new).map(Validate),
         message.apply.map(Box::new).map(Apply),
-        message.open.map(Box::new).map(Open),
+        open.map(Box::new).map(Open),
         message.load.map(Load),
         message.flush.map(Flush),
         message.start_commit.map(StartCommit),

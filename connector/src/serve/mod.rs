@@ -17,8 +17,8 @@ use crate::apply;
 use crate::config::{EndpointConfig, endpoint_schema, resource_schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pacing::{Pacing, Round};
-use crate::protocol::materialize::{request, response};
-use crate::protocol::{PROTOCOL_VERSION, Request, flow};
+use crate::protocol::materialize::response;
+use crate::protocol::{Open, PROTOCOL_VERSION, Request, flow};
 use crate::requests::{End, Event, Requests};
 use crate::responses::Responses;
 use crate::store::{ATTEMPTS, CHECK_ATTEMPTS, ObjectStore};
@@ -55,7 +55,7 @@ pub async fn serve<S: ObjectStore, W: Write>(
                 responses.validated(validated)?;
             }
             Request::Apply(request) => {
-                let materialization = specification(request.materialization.as_ref())?;
+                let materialization = given(request.materialization.as_ref())?;
                 let (_, store) = connected(&materialization.config_json, &connect, CHECK_ATTEMPTS)?;
                 let last = request.last_materialization.as_ref();
                 let applied = apply::apply(materialization, last, &store, &mut environment).await?;
@@ -96,9 +96,8 @@ fn connected<S>(
     Ok((parsed.config, store))
 }
 
-fn specification(
-    materialization: Option<&flow::MaterializationSpec>,
-) -> Result<&flow::MaterializationSpec> {
+/// The specification that a request must carry.
+fn given<M>(materialization: Option<&M>) -> Result<&M> {
     materialization
         .ok_or_else(|| Error::protocol("a request from the runtime lacks its materialization"))
 }
@@ -117,12 +116,12 @@ fn unexpected(request: &Request<'_>, expected: &str) -> Error {
 }
 
 async fn open<S: ObjectStore>(
-    request: &request::Open,
+    request: &Open,
     connect: impl Fn(&EndpointConfig, u32) -> S,
     environment: Environment,
     began_at: Timestamp,
 ) -> Result<Session<S>> {
-    let materialization = specification(request.materialization.as_ref())?;
+    let materialization = given(request.materialization.as_ref())?;
     let (endpoint, store) = connected(&materialization.config_json, connect, ATTEMPTS)?;
     let opening = Opening {
         materialization,
@@ -133,10 +132,7 @@ async fn open<S: ObjectStore>(
     };
     let pacing = Pacing {
         interval: environment.haste.shorten(endpoint.upload_interval),
-        runtime_schedules: !request
-            .materialization
-            .as_ref()
-            .is_none_or(|spec| spec.sync_schedule_json.is_empty()),
+        runtime_schedules: !materialization.sync_schedule_json.is_empty(),
     };
     let transactor = Transactor::open(store, opening, environment).await?;
     info!(

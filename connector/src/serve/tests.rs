@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::protocol::materialize::{self, Response};
-use crate::protocol::{Codec, JsonTuple, Positions, Tuple};
+use crate::protocol::{Codec, JsonTuple, Materialization, Positions, Tuple};
 use crate::store::fake::{Fake, Operation, location};
 
 /// What the connector has written, while it still writes.
@@ -633,8 +633,9 @@ async fn uploads_that_a_later_session_has_begun_are_live_whatever_the_state_of_a
 async fn unfinished_batches_of_many_bindings_together_stay_within_their_memory() {
     let paths: Vec<_> = (0..60).map(|index| format!("b{index}")).collect();
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    let specification = serde_json::from_value(materialization(0, &paths)).unwrap();
     let opening = Opening {
-        materialization: &serde_json::from_value(materialization(0, &paths)).unwrap(),
+        materialization: &Materialization::try_from(&specification).unwrap(),
         endpoint: &EndpointConfig::from_json(
             materialization(0, &[])["config"].to_string().as_bytes(),
         )

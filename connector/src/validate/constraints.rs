@@ -4,13 +4,13 @@
 //! every leaf that is not forbidden. What is to be skipped by default under both is therefore forbidden, until the user
 //! names it under `fields.include`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 
 use crate::config::TypeChanges;
 use crate::error::Result;
-use crate::mapping::{ColumnType, JsonTypes, RESCUED_FIELD, casts_to_string};
+use crate::mapping::{ColumnType, JsonTypes, RESCUED_FIELD, casts_to_string, projections_by_field};
 use crate::protocol::flow;
 use crate::protocol::materialize::response::validated::constraint::Type;
 use crate::protocol::materialize::response::validated::{Constraint, ProjectionConstraint};
@@ -35,11 +35,37 @@ impl Candidate<'_> {
     ///
     /// Errors where a field's configuration is not known.
     pub fn constraints(&self) -> Result<Vec<ProjectionConstraint>> {
+        let lookup = Lookup::of(self);
         self.collection
             .projections
             .iter()
-            .map(|projection| self.constraint(projection))
+            .map(|projection| lookup.constraint(projection))
             .collect()
+    }
+}
+
+/// A candidate, with what is looked up for each of its projections: there may be a hundred thousand.
+struct Lookup<'a> {
+    candidate: &'a Candidate<'a>,
+    /// The pointers of all projections.
+    pointers: BTreeSet<&'a str>,
+    /// The fields that were last selected, and their projections then.
+    last: HashMap<&'a str, Option<&'a flow::Projection>>,
+}
+
+impl<'a> Lookup<'a> {
+    fn of(candidate: &'a Candidate<'a>) -> Self {
+        let projections = candidate.collection.projections.iter();
+        Self {
+            candidate,
+            pointers: projections
+                .map(|projection| projection.ptr.as_str())
+                .collect(),
+            last: candidate
+                .last
+                .map(|(collection, selection)| last_selected(collection, selection))
+                .unwrap_or_default(),
+        }
     }
 
     fn constraint(&self, projection: &flow::Projection) -> Result<ProjectionConstraint> {
@@ -62,7 +88,7 @@ impl Candidate<'_> {
         let column = self.column_type(projection)?;
         let field = &projection.field;
         let (kind, reason) = match column {
-            _ if self.rescues && field == RESCUED_FIELD => (Type::FieldForbidden, rescued_name_is_taken()),
+            _ if self.candidate.rescues && field == RESCUED_FIELD => (Type::FieldForbidden, rescued_name_is_taken()),
             None => (
                 Type::FieldForbidden,
                 "The schema allows no value but null here; give the location a type to materialize it.".to_owned(),
@@ -87,17 +113,13 @@ impl Candidate<'_> {
     }
 
     fn column_type(&self, projection: &flow::Projection) -> Result<Option<ColumnType>> {
-        column_type(projection, self.field_config)
+        column_type(projection, self.candidate.field_config)
     }
 
     fn object_reason(&self, projection: &flow::Projection) -> String {
         let prefix = format!("{}/", projection.ptr);
-        let has_children = self
-            .collection
-            .projections
-            .iter()
-            .any(|other| other.ptr.starts_with(&prefix));
-        if has_children {
+        let mut from = self.pointers.range(prefix.as_str()..);
+        if from.next().is_some_and(|other| other.starts_with(&prefix)) {
             "The fields of this object are materialized as columns of their own; include the object by name for its JSON \
              text."
                 .to_owned()
@@ -109,10 +131,7 @@ impl Candidate<'_> {
 
     /// An array is materialized where the user names it, or where the binding has it already.
     fn array(&self, field: &str) -> (Type, String) {
-        let was_selected = self
-            .last
-            .is_some_and(|(_, selection)| is_selected(selection, field));
-        if self.field_config.contains_key(field) || was_selected {
+        if self.candidate.field_config.contains_key(field) || self.last.contains_key(field) {
             return (
                 Type::FieldOptional,
                 "The array is materialized as JSON text.".to_owned(),
@@ -125,15 +144,8 @@ impl Candidate<'_> {
 
     /// What to say of a field that is materialized already, and whose column would change.
     fn type_change(&self, projection: &flow::Projection) -> Result<Option<(Type, String)>> {
-        let Some((collection, selection)) = self.last else {
-            return Ok(None);
-        };
-        let field = &projection.field;
-        let before = collection
-            .projections
-            .iter()
-            .find(|before| before.field == *field);
-        let Some(before) = before.filter(|_| is_selected(selection, field)) else {
+        let before = self.last.get(projection.field.as_str()).copied().flatten();
+        let (Some((_, selection)), Some(before)) = (self.candidate.last, before) else {
             return Ok(None);
         };
         let from = column_type(before, &selection.field_config_json_map)?;
@@ -144,7 +156,7 @@ impl Candidate<'_> {
             return Ok(None);
         }
         let (kind, reason) = self.kind_and_reason(projection)?;
-        Ok(Some(match self.type_changes {
+        Ok(Some(match self.candidate.type_changes {
             TypeChanges::Backfill => (
                 Type::Incompatible,
                 format!(
@@ -173,14 +185,18 @@ fn column_type(
     })
 }
 
-fn is_selected(selection: &flow::FieldSelection, field: &str) -> bool {
+/// The fields of a selection, each with its projection, where it has one.
+fn last_selected<'a>(
+    collection: &'a flow::CollectionSpec,
+    selection: &'a flow::FieldSelection,
+) -> HashMap<&'a str, Option<&'a flow::Projection>> {
+    let projections = projections_by_field(collection);
     let document = std::iter::once(&selection.document);
-    selection
-        .keys
-        .iter()
-        .chain(&selection.values)
+    let fields = selection.keys.iter().chain(&selection.values);
+    fields
         .chain(document)
-        .any(|selected| selected == field)
+        .map(|field| (field.as_str(), projections.get(field.as_str()).copied()))
+        .collect()
 }
 
 fn rescued_name_is_taken() -> String {
@@ -193,6 +209,7 @@ fn rescued_name_is_taken() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::scale::assert_no_search;
 
     fn projection(field: &str, types: &[&str]) -> flow::Projection {
         let ptr = if field == "flow_document" {
@@ -527,6 +544,37 @@ mod tests {
                 "{before:?} {after:?}"
             );
         }
+    }
+
+    /// The constraints of a task with `count` fields, each of which changes its type.
+    fn change_every_field(count: usize) {
+        let fields = |types: &[&str]| {
+            let fields = (0..count).map(|index| format!("f{index:06}"));
+            collection(fields.map(|field| projection(&field, types)).collect())
+        };
+        let (before, after) = (fields(&["string"]), fields(&["object"]));
+        let selection = flow::FieldSelection {
+            values: before
+                .projections
+                .iter()
+                .map(|projection| projection.field.clone())
+                .collect(),
+            ..Default::default()
+        };
+        let none = BTreeMap::new();
+        let candidate = Candidate {
+            last: Some((&before, &selection)),
+            ..candidate(&after, &none)
+        };
+        for constraint in candidate.constraints().unwrap() {
+            let constraint = constraint.constraint.unwrap();
+            assert!(constraint.reason.contains("STRING to JSON text"));
+        }
+    }
+
+    #[test]
+    fn many_fields_are_looked_up_and_not_searched() {
+        assert_no_search(change_every_field);
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub(super) fn collection(
         read_schema_json: read_schema
             .map(|schema| schema.to_string().into())
             .unwrap_or_default(),
+        derivation: None,
     }
 }
 
@@ -120,6 +121,7 @@ fn fragment(
 pub(super) fn shard_template(task: &str, version: &str, shards: &Shards) -> consumer::ShardSpec {
     consumer::ShardSpec {
         id: format!("materialize/{task}/{GENERATION}"),
+        sources: Vec::new(),
         recovery_log_prefix: "recovery".to_owned(),
         hint_prefix: "/estuary/flow/hints".to_owned(),
         hint_backups: 2,
