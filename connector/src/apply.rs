@@ -27,7 +27,7 @@ pub async fn apply<S: ObjectStore>(
         .into_iter()
         .map(|resource| resource.path_prefix)
         .collect();
-    check_prefixes(store, prefixes, &materialization.name, environment).await?;
+    check_prefixes(store, prefixes, environment).await?;
 
     let applied: HashSet<_> = last
         .iter()

@@ -1,185 +1,272 @@
-//! The keys of files: `<prefix>/v<backfill>/<keyBegin>-<counter>-<task>-<token>.parquet`.
+//! The keys of what the connector puts into a bucket.
 //!
-//! The counter is there to sort by, and the token makes every key new, so that no file ever overwrites another. Nothing reads
-//! meaning out of a key but the clean-up of stale uploads, and that only if the whole key parses.
+//! ```text
+//! <prefix>/v<backfill>/<dated folders>/<keyBegin>-<counter>-<writer>-<token>.parquet   a file
+//! <place>/_staged/<keyBegin>-<counter>-<writer>-<token>.parquet.staged               a staged object
+//! <place>/_staged/<keyBegin>-<writer>.receipt                                        a receipt
+//! ```
+//!
+//! The counter is there to sort by, and the token makes every key new, so that no file ever
+//! overwrites another. The clean-up alone reads meaning out of a key: the [`Author`] that its last
+//! segment names, and only where the whole segment is one that this connector writes.
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::config::PathPrefix;
 
-/// What a file's key says behind its prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileKey {
-    /// The binding's backfill counter.
-    pub backfill: u32,
-    /// The begin of the shard's key range.
+/// The folder of what is not part of any table. Spark, Hive, Athena and Trino skip folders whose
+/// name begins with `_`.
+pub const STAGING_FOLDER: &str = "_staged";
+
+/// The end of a staged object's key, which no pattern of `*.parquet` matches.
+const STAGED: &str = ".staged";
+
+/// The bytes of a file's name.
+const NAME_BYTES: usize = "00000000-000000000001-00000000-0000000000000000.parquet".len();
+
+/// The bytes that a file's key has more than its binding's prefix.
+pub const KEY_BYTES: usize = "/v0000000001/".len() + NAME_BYTES;
+
+/// The bytes that a staged object's key has more than its staging place.
+pub const STAGED_KEY_BYTES: usize = "/_staged/".len() + NAME_BYTES + STAGED.len();
+
+/// The end of a receipt's key.
+const RECEIPT: &str = ".receipt";
+
+/// The session that wrote something: the beginning of its shard's key range, and its writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Author {
+    /// The beginning of the shard's key range.
     pub key_begin: u32,
+    /// A random number, drawn anew by every session.
+    pub writer: u32,
+}
+
+impl Author {
+    /// Names the author of the file, staged object or receipt under `key`; `None` where its last
+    /// segment is not, to the letter, one that this connector writes.
+    pub fn of(key: &str) -> Option<Self> {
+        let name = key.rsplit('/').next()?;
+        let staged = name.strip_suffix(STAGED).unwrap_or(name);
+        FileName::parse(staged)
+            .map(|file| file.author)
+            .or_else(|| Self::of_receipt(name))
+    }
+
+    fn of_receipt(name: &str) -> Option<Self> {
+        let (key_begin, writer) = name.strip_suffix(RECEIPT)?.split_once('-')?;
+        let author = Self {
+            key_begin: u32::from_str_radix(key_begin, 16).ok()?,
+            writer: u32::from_str_radix(writer, 16).ok()?,
+        };
+        (author.receipt_name() == name).then_some(author)
+    }
+
+    fn receipt_name(self) -> String {
+        let Self { key_begin, writer } = self;
+        format!("{key_begin:08x}-{writer:08x}{RECEIPT}")
+    }
+
+    /// The key of this session's receipt at a staging place.
+    pub fn receipt_key(self, place: &str) -> String {
+        in_staging_folder(place, &self.receipt_name())
+    }
+}
+
+/// The name of a file: the last segment of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileName {
+    /// The session that writes it.
+    pub author: Author,
     /// How many files this binding and shard began before this one.
     pub counter: u64,
-    /// The hash of the materialization's name: see [`task_hash`].
-    pub task: u32,
-    /// A random number, new for every upload.
+    /// A random number, new for every file.
     pub token: u64,
 }
 
-impl FileKey {
-    /// The length in bytes of what this adds to a prefix, the slash between them included.
-    pub const BYTES: usize =
-        "/v0000000001/00000000-000000000001-00000000-0000000000000000.parquet".len();
-
-    /// The whole key, under a prefix as [`PathPrefix::render`] gives it.
-    pub fn under(&self, rendered_prefix: &str) -> String {
-        format!("{rendered_prefix}/{self}")
+impl FileName {
+    /// The whole key of a file of a binding, whose transaction began at `began_at`.
+    pub fn key(&self, prefix: &PathPrefix, backfill: u32, began_at: Timestamp) -> String {
+        let dated = prefix.render_patterns(began_at);
+        let segments = [
+            prefix.before_patterns(),
+            &format!("v{backfill:010}"),
+            &dated,
+            &self.to_string(),
+        ];
+        let segments = segments.into_iter().filter(|segment| !segment.is_empty());
+        segments.collect::<Vec<_>>().join("/")
     }
 
-    /// Reads a whole key back. `None` for every key that [`FileKey::under`] would not have made of `prefix`, to the letter.
-    pub fn parse(prefix: &PathPrefix, key: &str) -> Option<FileKey> {
-        let text = prefix.strip(key)?.strip_prefix('/')?;
-        let (backfill, name) = text.strip_prefix('v')?.split_once('/')?;
+    /// The key under which the file is staged at a staging place.
+    pub fn staged_key(&self, place: &str) -> String {
+        in_staging_folder(place, &format!("{self}{STAGED}"))
+    }
+
+    /// Reads a name back. `None` for every name that this connector would not write, to the letter.
+    pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.strip_suffix(".parquet")?.split('-');
-        let parsed = FileKey {
-            backfill: backfill.parse().ok()?,
-            key_begin: u32::from_str_radix(parts.next()?, 16).ok()?,
-            counter: parts.next()?.parse().ok()?,
-            task: u32::from_str_radix(parts.next()?, 16).ok()?,
-            token: u64::from_str_radix(parts.next()?, 16).ok()?,
+        let key_begin = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let counter = parts.next()?.parse().ok()?;
+        let writer = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let token = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let parsed = Self {
+            author: Author { key_begin, writer },
+            counter,
+            token,
         };
         // Upper case, plus signs, missing zeros and further parts all come out here.
-        (parsed.to_string() == text).then_some(parsed)
+        (parsed.to_string() == name).then_some(parsed)
     }
 }
 
-/// The key behind the prefix and its slash.
-impl fmt::Display for FileKey {
+impl fmt::Display for FileName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FileKey {
-            backfill,
-            key_begin,
+        let Self {
+            author: Author { key_begin, writer },
             counter,
-            task,
             token,
         } = self;
         write!(
             formatter,
-            "v{backfill:010}/{key_begin:08x}-{counter:012}-{task:08x}-{token:016x}.parquet"
+            "{key_begin:08x}-{counter:012}-{writer:08x}-{token:016x}.parquet"
         )
     }
 }
 
-/// A hash of the materialization's name that is the same for ever: FNV-1a with 32 bits.
-pub fn task_hash(name: &str) -> u32 {
-    const OFFSET_BASIS: u32 = 0x811c_9dc5;
-    const PRIME: u32 = 0x0100_0193;
-    name.bytes().fold(OFFSET_BASIS, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(PRIME)
-    })
+/// A key in the staging folder of a place; an empty place is the bucket itself.
+pub fn in_staging_folder(place: &str, name: &str) -> String {
+    format!("{}{name}", staging_folder(place))
+}
+
+/// The prefix of everything that is staged at a place.
+pub fn staging_folder(place: &str) -> String {
+    if place.is_empty() {
+        format!("{STAGING_FOLDER}/")
+    } else {
+        format!("{place}/{STAGING_FOLDER}/")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOME: FileKey = FileKey {
-        backfill: 3,
-        key_begin: 0x8000_0000,
+    const SOME: FileName = FileName {
+        author: Author {
+            key_begin: 0x8000_0000,
+            writer: 0xbf9c_f968,
+        },
         counter: 42,
-        task: 0xbf9c_f968,
         token: 0x0123_4567_89ab_cdef,
     };
-    const LEAST: FileKey = FileKey {
-        backfill: 0,
-        key_begin: 0,
+    const LEAST: FileName = FileName {
+        author: Author {
+            key_begin: 0,
+            writer: 0,
+        },
         counter: 0,
-        task: 0,
         token: 0,
     };
-    const GREATEST: FileKey = FileKey {
-        backfill: u32::MAX,
-        key_begin: u32::MAX,
+    const GREATEST: FileName = FileName {
+        author: Author {
+            key_begin: u32::MAX,
+            writer: u32::MAX,
+        },
         counter: 999_999_999_999,
-        task: u32::MAX,
         token: u64::MAX,
     };
+    const NAME: &str = "80000000-000000000042-bf9cf968-0123456789abcdef.parquet";
 
-    fn prefix(text: &str) -> PathPrefix {
-        text.parse().unwrap()
+    fn key(prefix: &str) -> String {
+        let prefix: PathPrefix = prefix.parse().unwrap();
+        SOME.key(&prefix, 3, "2026-03-04T05:06:07Z".parse().unwrap())
     }
 
     #[test]
-    fn a_key_is_made_of_prefix_backfill_and_numbers() {
+    fn dated_folders_stand_below_the_version_so_that_one_version_is_one_folder() {
+        assert_eq!(key("a/b"), format!("a/b/v0000000003/{NAME}"));
         assert_eq!(
-            SOME.under("a/b"),
-            "a/b/v0000000003/80000000-000000000042-bf9cf968-0123456789abcdef.parquet"
+            key("a/%Y/x/day=%d"),
+            format!("a/v0000000003/2026/x/day=04/{NAME}")
+        );
+        assert_eq!(key("%Y"), format!("v0000000003/2026/{NAME}"));
+    }
+
+    #[test]
+    fn staged_objects_and_receipts_stand_in_a_folder_of_their_own() {
+        assert_eq!(SOME.staged_key("a/b"), format!("a/b/_staged/{NAME}.staged"));
+        assert_eq!(SOME.staged_key(""), format!("_staged/{NAME}.staged"));
+        assert_eq!(
+            SOME.author.receipt_key("a"),
+            "a/_staged/80000000-bf9cf968.receipt"
         );
     }
 
     #[test]
     fn every_key_adds_the_same_length_to_its_prefix() {
-        for key in [SOME, LEAST, GREATEST] {
-            assert_eq!(key.under("").len(), FileKey::BYTES, "{key}");
+        let prefix: PathPrefix = "a".parse().unwrap();
+        for name in [SOME, LEAST, GREATEST] {
+            let key = name.key(&prefix, u32::MAX, Timestamp::UNIX_EPOCH);
+            assert_eq!(key.len(), "a".len() + KEY_BYTES, "{key}");
+            let staged = name.staged_key("a");
+            assert_eq!(staged.len(), "a".len() + STAGED_KEY_BYTES, "{staged}");
         }
     }
 
     #[test]
-    fn keys_parse_back_under_their_prefix() {
-        for text in ["a", "a/b", "a/%Y/%m/%d", "100%%"] {
-            let prefix = prefix(text);
-            let rendered = prefix.render("2026-03-04T05:06:07Z".parse().unwrap());
-            for key in [SOME, LEAST, GREATEST] {
-                assert_eq!(
-                    FileKey::parse(&prefix, &key.under(&rendered)),
-                    Some(key),
-                    "{text}"
-                );
-            }
+    fn names_parse_back() {
+        for name in [SOME, LEAST, GREATEST] {
+            assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
     }
 
     #[test]
-    fn keys_that_are_not_ours_to_the_letter_do_not_parse() {
-        let right = SOME.under("a");
-        assert!(FileKey::parse(&prefix("a"), &right).is_some());
+    fn the_author_of_every_kind_of_key_is_known() {
+        for name in [SOME, LEAST, GREATEST] {
+            let author = Some(name.author);
+            assert_eq!(Author::of(&format!("a/v0000000003/{name}")), author);
+            assert_eq!(Author::of(&name.to_string()), author);
+            assert_eq!(Author::of(&name.staged_key("a")), author);
+            assert_eq!(Author::of(&name.author.receipt_key("a")), author);
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_to_the_letter_has_no_author() {
+        let receipt = "80000000-bf9cf968.receipt";
         let wrong = [
-            right.replace("a/v", "b/v"),
-            right.replace("a/v", "a/x/v"),
-            right.replace("a/v", "av"),
-            right.replace("/v", "/w"),
-            right.replace("v0000000003", "v3"),
-            right.replace("v0000000003", "v+000000003"),
-            right.replace("v0000000003", "v9999999999"),
-            right.replace("bf9cf968", "BF9CF968"),
-            right.replace("bf9cf968", "+f9cf968"),
-            right.replace("80000000", "8000000"),
-            right.replace("000000000042", "0000000000042"),
-            right.replace("-0123456789abcdef", ""),
-            right.replace(".parquet", "-00.parquet"),
-            right.replace(".parquet", ".csv"),
-            format!("{right}x"),
-            format!("x{right}"),
+            NAME.replace("bf9cf968", "BF9CF968"),
+            NAME.replace("bf9cf968", "+f9cf968"),
+            NAME.replace("80000000", "8000000"),
+            NAME.replace("000000000042", "0000000000042"),
+            NAME.replace("-0123456789abcdef", ""),
+            NAME.replace(".parquet", "-00.parquet"),
+            NAME.replace(".parquet", ".csv"),
+            format!("{NAME}x"),
+            format!("{NAME}.bak"),
+            format!("{NAME}.staged.staged"),
+            format!("x{NAME}"),
+            format!("{NAME}/x"),
+            receipt.replace("80000000", "8000000"),
+            receipt.replace("bf9cf968", "BF9CF968"),
+            receipt.replace('-', "-00000000-"),
+            format!("{receipt}.staged"),
+            format!("{receipt}x"),
         ];
-        for key in wrong {
-            assert_eq!(FileKey::parse(&prefix("a"), &key), None, "{key}");
+        for name in wrong {
+            assert_eq!(Author::of(&format!("a/{name}")), None, "{name}");
         }
     }
 
     #[test]
     fn counters_sort_as_text() {
-        let later = FileKey {
+        let later = FileName {
             counter: 100,
             ..SOME
         };
-        assert!(SOME.under("a") < later.under("a"));
-    }
-
-    #[test]
-    fn the_task_hash_is_fnv_1a() {
-        // The test vectors of FNV's authors.
-        for (text, hash) in [
-            ("", 0x811c_9dc5),
-            ("a", 0xe40c_292c),
-            ("foobar", 0xbf9c_f968),
-        ] {
-            assert_eq!(task_hash(text), hash, "{text}");
-        }
+        assert!(SOME.to_string() < later.to_string());
     }
 }

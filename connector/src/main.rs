@@ -1,6 +1,7 @@
 //! The connector process: requests on stdin, responses on stdout, logs on stderr, and the story of a failure as the last log.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use materialize_s3_parquet::protocol::Codec;
 use materialize_s3_parquet::requests::{Requests, Terminator};
 use materialize_s3_parquet::responses::Responses;
 use materialize_s3_parquet::serve::serve;
-use materialize_s3_parquet::store::{Haste, S3Options, S3Store};
+use materialize_s3_parquet::store::{Haste, S3Options, S3Store, http_client};
 use materialize_s3_parquet::transactor::Environment;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,12 @@ const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
 /// Divides the waits for a store to come round, and the upload interval, for simulations only: a real store would not be given its
 /// time.
 const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
+
+/// The exit status after a second signal: that of a process that SIGTERM has ended.
+const KILLED: i32 = 128 + 15;
+
+/// Names a PEM file with further authorities to trust, as it does for AWS's own tools.
+const CA_BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
 
 /// The bytes that the pipe from the runtime is to hold.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -49,6 +56,7 @@ fn run() -> Result<()> {
         haste: haste()?,
     };
     let haste = environment.haste;
+    let http_client = http_client(variable(CA_BUNDLE_VARIABLE).as_deref().map(Path::new))?;
     // The session runs on this thread, uploads on the other.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -62,7 +70,12 @@ fn run() -> Result<()> {
         serve(
             requests,
             Responses::new(codec, io::stdout()),
-            |endpoint, attempts| S3Store::new(S3Options::new(endpoint, attempts, haste)),
+            |endpoint, attempts| {
+                S3Store::new(S3Options {
+                    http_client: Some(http_client.clone()),
+                    ..S3Options::new(endpoint, attempts, haste)
+                })
+            },
             environment,
         )
         .await
@@ -82,11 +95,18 @@ fn stop_on_signals(terminator: Terminator) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        terminator.terminate().await;
+        let mut signalled = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        signalled().await;
+        let ending = tokio::spawn(async move { terminator.terminate().await });
+        signalled().await;
+        drop(ending);
+        tracing::warn!("a second signal ends the process at once");
+        std::process::exit(KILLED);
     });
     Ok(())
 }

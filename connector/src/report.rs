@@ -54,7 +54,7 @@ impl FileReport {
             collection = binding.collection,
             rows = staged.rows,
             bytes = staged.bytes,
-            parts = staged.parts.len(),
+            parts = upload.parts,
             rowGroups = self.summary.row_groups,
             end = self.end.as_str(),
             decodeMillis = millis(self.decoding),

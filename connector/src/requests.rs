@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::request::Decoder;
 use crate::protocol::{Codec, FrameIndex, Request};
+use crate::stop::{Stop, StopSender, stop};
 
 /// The bytes that are read at once, at most: small enough for a core's cache, and many times what a pipe holds by default.
 const READ_BYTES: usize = 256 << 10;
@@ -90,12 +91,16 @@ enum Input {
 
 /// Asks a session to stop. It does not keep the stream open: that is up to the thread that reads.
 #[derive(Clone, Debug)]
-pub struct Terminator(mpsc::WeakSender<Input>);
+pub struct Terminator {
+    session: mpsc::WeakSender<Input>,
+    stop: StopSender,
+}
 
 impl Terminator {
     /// Lets the session end as soon as it can do so in good order.
     pub async fn terminate(&self) {
-        if let Some(session) = self.0.upgrade() {
+        self.stop.request();
+        if let Some(session) = self.session.upgrade() {
             // A session that has ended already needs no telling.
             let _ = session.send(Input::Terminated).await;
         }
@@ -114,6 +119,7 @@ pub struct Requests {
     /// How the stream ended, once it has.
     end: Option<Input>,
     waited: Duration,
+    stop: Stop,
 }
 
 impl Requests {
@@ -121,7 +127,11 @@ impl Requests {
     pub fn read(codec: Codec, input: impl Read + Send + 'static) -> (Self, Terminator) {
         let (sender, inputs) = mpsc::channel(BUFFERS);
         let (empty, mut recycled) = mpsc::channel(BUFFERS + 1);
-        let terminator = Terminator(sender.downgrade());
+        let (stop_sender, stop) = stop();
+        let terminator = Terminator {
+            session: sender.downgrade(),
+            stop: stop_sender,
+        };
         thread::spawn(move || {
             let end = read_frames(codec, input, &sender, &mut recycled);
             // A session that has ended needs no telling.
@@ -135,6 +145,7 @@ impl Requests {
             at: 0,
             end: None,
             waited: Duration::ZERO,
+            stop,
         };
         (requests, terminator)
     }
@@ -184,6 +195,11 @@ impl Requests {
         if self.is_ready() || self.receive().await {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The request to stop, for those who wait for something else meanwhile.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// How long [`Requests::next`] has waited so far.

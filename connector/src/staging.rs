@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
-use crate::keys::FileKey;
+use crate::keys::{Author, FileName};
 use crate::mapping::{Batch, Rescued, Schema};
 use crate::parquet::{File, FileOptions, PageMemory, Sink};
 use crate::report::{End, FileReport};
-use crate::store::{ObjectStore, PartPool, PartWriter, Upload};
+use crate::store::{ObjectStore, PartPool, PartWriter, Target, Upload, Way};
 
 /// The batches that wait for the encoder, at most.
 const BATCHES: usize = 2;
@@ -36,6 +36,8 @@ const MEMORY_BYTES: usize = 64 << 20;
 pub struct FilePlan {
     /// Where its files go.
     pub prefix: PathPrefix,
+    /// The place where they are staged.
+    pub staging_place: String,
     /// The backfill that they belong to.
     pub backfill: u32,
     /// Their columns.
@@ -48,13 +50,13 @@ pub struct FilePlan {
     pub counter: u64,
 }
 
-/// What the keys of a shard's files have in common.
+/// What a session's files have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Shard {
-    /// The hash of the task's name.
-    pub task: u32,
-    /// The beginning of the shard's key range.
-    pub key_begin: u32,
+pub struct Session {
+    /// The session itself, which their keys name.
+    pub author: Author,
+    /// The way in which they are staged.
+    pub way: Way,
 }
 
 /// A file that is written to its last byte, though parts of it may still be on their way.
@@ -101,7 +103,7 @@ impl Staging {
         store: S,
         pool: PartPool,
         plans: Vec<FilePlan>,
-        shard: Shard,
+        session: Session,
         random: fastrand::Rng,
     ) -> Self {
         let (commands, receiver) = mpsc::channel(BATCHES);
@@ -110,7 +112,7 @@ impl Staging {
             store,
             pool: pool.clone(),
             plans,
-            shard,
+            session,
             random,
             page_memory: PageMemory::default(),
             open: BTreeMap::new(),
@@ -210,7 +212,7 @@ struct Encoder<S> {
     store: S,
     pool: PartPool,
     plans: Vec<FilePlan>,
-    shard: Shard,
+    session: Session,
     random: fastrand::Rng,
     page_memory: PageMemory,
     open: BTreeMap<usize, OpenFile>,
@@ -291,17 +293,19 @@ impl<S: ObjectStore> Encoder<S> {
 
     fn begin_file(&mut self, binding: usize, began_at: Timestamp) -> Result<OpenFile> {
         let plan = &mut self.plans[binding];
-        let token = self.random.u64(..);
-        let key = FileKey {
-            backfill: plan.backfill,
-            key_begin: self.shard.key_begin,
+        let name = FileName {
+            author: self.session.author,
             counter: plan.counter,
-            task: self.shard.task,
-            token,
+            token: self.random.u64(..),
         };
         plan.counter += 1;
-        let key = key.under(&plan.prefix.render(began_at));
-        let (writer, upload) = Upload::start(&self.store, &self.pool, key, format!("{token:016x}"));
+        let target = Target {
+            way: self.session.way,
+            key: name.key(&plan.prefix, plan.backfill, began_at),
+            staged_key: name.staged_key(&plan.staging_place),
+            token: format!("{:016x}", name.token),
+        };
+        let (writer, upload) = Upload::start(&self.store, &self.pool, target);
         Ok(OpenFile {
             file: File::new(
                 writer,
@@ -461,6 +465,7 @@ mod tests {
     fn plan(schema: &Arc<Schema>, compression: Compression) -> FilePlan {
         FilePlan {
             prefix: "load".parse().unwrap(),
+            staging_place: "load".to_owned(),
             backfill: 0,
             schema: Arc::clone(schema),
             options: FileOptions {
@@ -487,9 +492,12 @@ mod tests {
             Fake::new(),
             PartPool::new(PartLimits::default()),
             vec![plan(&schema, compression); bindings],
-            Shard {
-                task: 0,
-                key_begin: 0,
+            Session {
+                author: Author {
+                    key_begin: 0,
+                    writer: 0,
+                },
+                way: Way::Multipart,
             },
             fastrand::Rng::with_seed(7),
         );

@@ -1,7 +1,8 @@
-//! One transaction after the other: Stores become staged files, StartedCommit names them, Acknowledge makes them visible.
+//! One transaction after the other: Stores become staged files, StartedCommit names them, Acknowledge
+//! makes them visible.
 //!
-//! `design.md` §6 is the contract. Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if the
-//! session fails; from then on a checkpoint may name it, and it is only ever completed.
+//! Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if the
+//! session fails; from then on a checkpoint may name it, and it is only ever made visible.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -9,20 +10,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::info;
 
 use crate::binding::Binding;
-use crate::checkpoint::{EntryId, StagedUpload, State};
-use crate::config::{EndpointConfig, PathPrefix, ResourceConfig};
-use crate::error::{Context, Error, Result};
-use crate::keys::{FileKey, task_hash};
+use crate::checkpoint::{EntryId, StagedFile, State};
+use crate::config::{EndpointConfig, StagingPrefix};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::keys::Author;
+use crate::left_behind::{Folders, left_behind};
 use crate::mapping::BatchBuilder;
 use crate::protocol::{Materialization, Store};
-use crate::staging::{BatchOf, FilePlan, Shard, Staging, WrittenFile};
+use crate::staging::{BatchOf, FilePlan, Session, Staging, WrittenFile};
+use crate::stop::Stop;
 use crate::store::{
-    self, CompleteOptions, Entry, Haste, ListedUpload, ObjectStore, PartLimits, PartPool,
-    PendingUpload,
+    self, Choice, Entry, Haste, ObjectStore, Outcome, PartLimits, PartPool, PublishOptions,
+    Published, Way,
 };
 
 /// The rows that a batch has at most.
@@ -31,8 +35,8 @@ const BATCH_ROWS: usize = 8192;
 const BATCH_BYTES: usize = 2 << 20;
 /// The bytes of memory that unfinished batches may take, over all bindings; passed by one Store.
 const UNFINISHED_BYTES: usize = 16 << 20;
-/// The most by which a store's clock may differ from ours: S3 refuses a client that is off by 15 minutes, and rounds its times.
-const CLOCK_SKEW: Duration = Duration::from_mins(16);
+/// The bytes at which a file that is copied ends at the latest: S3 copies up to 5 GiB at once.
+const MOST_COPIED_BYTES: u64 = 4 << 30;
 /// The batches that a file or a row group of the size limit is made of at least, so that a small limit is kept closely too.
 const BATCHES_PER_LIMIT: u64 = 16;
 
@@ -66,8 +70,8 @@ pub struct Opening<'a> {
     pub key_range: RangeInclusive<u32>,
     /// The driver state, as JSON.
     pub state: &'a [u8],
-    /// A time at which this process was there and `state` had not been read yet.
-    pub began_at: Timestamp,
+    /// The request to stop.
+    pub stop: Stop,
 }
 
 /// A binding's rows on their way into a batch.
@@ -87,14 +91,32 @@ pub struct Stored {
     pub bytes: u64,
 }
 
+/// The answer to Acknowledge.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acknowledged {
+    /// All files are visible. The merge patch clears them; none where there is nothing to tell.
+    Done(Option<serde_json::Value>),
+    /// A stop was asked for before all files were visible.
+    Stopped,
+}
+
 /// The transactions of a session.
 #[derive(Debug)]
 pub struct Transactor<S> {
     store: S,
     environment: Environment,
     state: State,
-    /// Uploads of inactive bindings that could not be completed; the next session tries them again.
+    author: Author,
+    stop: Stop,
+    staging_prefix: Option<StagingPrefix>,
+    /// The tokens of the files of the last transaction, which nobody has asked for yet.
+    new: HashSet<String>,
+    /// Whether the state of a transaction has been told, which is durable once it is acknowledged.
+    told: bool,
+    /// Files of inactive bindings that could not be made visible; the next session tries them again.
     left: HashSet<EntryId>,
+    /// The clean-up that runs beside the session.
+    clean_up: JoinHandle<()>,
     key_range: RangeInclusive<u32>,
     missing: crate::config::MissingUploads,
     bindings: Vec<Rows>,
@@ -108,7 +130,8 @@ pub struct Transactor<S> {
 }
 
 impl<S: ObjectStore> Transactor<S> {
-    /// Reads the state and makes the bindings ready, after it has cleaned up what earlier sessions left behind.
+    /// Reads the state, chooses how to commit, and makes the bindings ready. Beside the session, it
+    /// throws away what earlier sessions left behind.
     pub async fn open(
         store: S,
         opening: Opening<'_>,
@@ -119,41 +142,40 @@ impl<S: ObjectStore> Transactor<S> {
             endpoint,
             key_range,
             state,
-            began_at,
+            stop,
         } = opening;
-        let state = State::from_json(state)?;
+        let mut state = State::from_json(state)?;
+        if key_range != (0..=u32::MAX) {
+            state.share();
+        }
         let bindings = Binding::all(materialization, endpoint, &key_range)?;
-        let shard = Shard {
-            task: task_hash(&materialization.name),
+        let author = Author {
             key_begin: *key_range.start(),
+            writer: environment.random.u32(..),
         };
-        let left_behind = Stale {
-            state: &state,
-            prefixes: path_prefixes(materialization, &bindings),
-            task: shard.task,
-            key_range: &key_range,
-            before: began_at - environment.haste.shorten(CLOCK_SKEW),
-        };
-        left_behind.abort(&store).await;
-
-        let file_bytes = endpoint.advanced.file_size_limit;
-        let plan = |binding: &Binding| FilePlan {
-            prefix: binding.resource.path_prefix.clone(),
-            backfill: binding.backfill,
-            schema: Arc::clone(&binding.schema),
-            options: binding.options.clone(),
-            file_bytes,
-            counter: state.counter(&binding.state_key, shard.key_begin),
-        };
-        let plans = bindings.iter().map(plan).collect();
+        let folders = Folders::of(materialization, &bindings, endpoint);
+        let unused_key = folders.unused_key(author);
+        let left_behind = left_behind(&state, &key_range);
+        let way = choose_way(&store, endpoint, &mut state, author, &unused_key).await?;
+        let clean_up = store::clean_up(store.clone(), left_behind, folders.prefixes(), unused_key);
+        state.add_writer(author.key_begin, author.writer);
+        let file_bytes = most_file_bytes(endpoint, way);
+        let plans = plans(&bindings, endpoint, &state, author.key_begin, file_bytes);
+        let session = Session { author, way };
         let pool = PartPool::new(PartLimits::default());
         let random = environment.random.fork();
         Ok(Self {
-            staging: Staging::start(store.clone(), pool, plans, shard, random),
+            staging: Staging::start(store.clone(), pool, plans, session, random),
+            clean_up: tokio::spawn(clean_up),
             store,
             began_at: (environment.now)(),
             environment,
             state,
+            author,
+            stop,
+            staging_prefix: endpoint.advanced.staging_prefix.clone(),
+            new: HashSet::new(),
+            told: false,
             left: HashSet::new(),
             key_range,
             missing: endpoint.advanced.missing_uploads,
@@ -244,27 +266,47 @@ impl<S: ObjectStore> Transactor<S> {
         Ok(())
     }
 
-    /// Ends the files of the transaction, waits until they are staged, and returns the merge patch that names them: none where
-    /// nothing was stored. On an error nothing stays behind.
+    /// Ends the files of the transaction, waits until they are staged, and returns the merge patch
+    /// that names them: none where there is nothing to tell. On an error, and where a stop is asked
+    /// for, nothing stays behind.
     pub async fn commit(&mut self, waited: Duration) -> Result<Option<serde_json::Value>> {
+        let stop = self.stop.clone();
+        let written = tokio::select! {
+            () = stop.requested() => return Err(stopped()),
+            written = self.end_files(waited) => written?,
+        };
+        let staged = self.finish_uploads(written).await?;
+        let receipt = staged
+            .first()
+            .map(|(binding, _)| self.receipt_key(*binding));
+        let key_begin = self.author.key_begin;
+        for (binding, mut file) in staged {
+            let state_key = &self.bindings[binding].binding.state_key;
+            file.receipt.clone_from(&receipt);
+            self.new.insert(file.token.clone());
+            self.state.next_counter(state_key, key_begin);
+            self.state.stage(state_key, key_begin, file);
+        }
+        let patch = self.state.take_patch();
+        self.told |= patch.is_some();
+        Ok(patch)
+    }
+
+    async fn end_files(&mut self, waited: Duration) -> Result<Vec<WrittenFile>> {
         for binding in 0..self.bindings.len() {
             self.flush(binding, waited).await?;
         }
-        let written = self.staging.finish().await?;
-        let key_begin = *self.key_range.start();
-        for (binding, staged) in self.finish_uploads(written).await? {
-            let state_key = &self.bindings[binding].binding.state_key;
-            self.state.next_counter(state_key, key_begin);
-            self.state.stage(state_key, key_begin, staged);
-        }
-        Ok(self.state.take_patch())
+        self.staging.finish().await
     }
 
-    /// Waits for the uploads of all files; where one fails, the others are aborted.
-    async fn finish_uploads(
-        &self,
-        written: Vec<WrittenFile>,
-    ) -> Result<Vec<(usize, StagedUpload)>> {
+    fn receipt_key(&self, binding: usize) -> String {
+        let prefix = &self.bindings[binding].binding.resource.path_prefix;
+        let place = prefix.staging_place(self.staging_prefix.as_ref());
+        self.author.receipt_key(place)
+    }
+
+    /// Waits for the uploads of all files; where one fails, the others are thrown away.
+    async fn finish_uploads(&self, written: Vec<WrittenFile>) -> Result<Vec<(usize, StagedFile)>> {
         let mut staged = Vec::new();
         let mut failure = None;
         for WrittenFile {
@@ -277,10 +319,11 @@ impl<S: ObjectStore> Transactor<S> {
                 upload.abort().await;
                 continue;
             }
-            match upload
-                .finish(report.summary.rows, (self.environment.now)())
-                .await
-            {
+            let finished = tokio::select! {
+                () = self.stop.requested() => Err(stopped()),
+                finished = upload.finish(report.summary.rows, (self.environment.now)()) => finished,
+            };
+            match finished {
                 Ok(finished) => {
                     report.log(&self.bindings[binding].binding, &finished);
                     staged.push((binding, finished.staged));
@@ -291,52 +334,67 @@ impl<S: ObjectStore> Transactor<S> {
         let Some(error) = failure else {
             return Ok(staged);
         };
-        let pending = staged.iter().map(|(_, staged)| PendingUpload::from(staged));
-        store::abort_all(&self.store, pending.collect::<Vec<_>>()).await;
+        let files = staged.into_iter().map(|(_, file)| file);
+        store::discard_all(&self.store, files).await;
         Err(error)
     }
 
-    /// Completes every staged upload of this shard's key range, and returns the merge patch that clears them: none where there
-    /// was none. May be repeated after a crash.
-    pub async fn acknowledge(&mut self) -> Result<Option<serde_json::Value>> {
+    /// Makes every staged file of this shard's key range visible. May be repeated after a crash.
+    pub async fn acknowledge(&mut self) -> Result<Acknowledged> {
+        let (ids, entries): (Vec<EntryId>, Vec<Entry>) = self.entries().into_iter().unzip();
+        self.new.clear();
+        if self.told {
+            self.state.confirm_writer();
+        }
+        let now = (self.environment.now)();
+        let options = PublishOptions {
+            now,
+            missing: self.missing,
+            haste: self.environment.haste,
+            stop: self.stop.clone(),
+        };
+        let outcomes = match store::publish(&self.store, entries, options).await? {
+            Published::Done(outcomes) => outcomes,
+            Published::Stopped => return Ok(Acknowledged::Stopped),
+        };
+        for (id, outcome) in ids.into_iter().zip(outcomes) {
+            if outcome == Outcome::Waits {
+                let failing = |file: &mut StagedFile| {
+                    file.failing_since.get_or_insert(now);
+                };
+                self.state.update(&id, failing);
+                self.left.insert(id);
+            } else {
+                self.state.clear(&id);
+            }
+        }
+        Ok(Acknowledged::Done(self.state.take_patch()))
+    }
+
+    /// The files that wait to be made visible by this shard.
+    fn entries(&self) -> Vec<(EntryId, Entry)> {
         let active: HashSet<_> = self
             .bindings
             .iter()
             .map(|rows| &rows.binding.state_key)
             .collect();
-        let (ids, entries): (Vec<EntryId>, Vec<Entry>) = self
-            .state
-            .staged_in(self.key_range.clone())
-            .filter(|(id, _)| !self.left.contains(id))
-            .map(|(id, upload)| {
-                let active = active.contains(&id.state_key);
-                (
-                    id,
-                    Entry {
-                        upload: upload.clone(),
-                        active,
-                    },
-                )
+        let staged = self.state.staged_in(self.key_range.clone());
+        let waiting = staged.filter(|(id, _)| !self.left.contains(id));
+        waiting
+            .map(|(id, file)| {
+                let entry = Entry {
+                    file: file.clone(),
+                    active: active.contains(&id.state_key),
+                    is_new: self.new.contains(&id.token),
+                };
+                (id, entry)
             })
-            .unzip();
-        let options = CompleteOptions {
-            now: (self.environment.now)(),
-            missing: self.missing,
-            haste: self.environment.haste,
-        };
-        let outcomes = store::complete_all(&self.store, entries, options).await?;
-        for (id, outcome) in ids.into_iter().zip(outcomes) {
-            if outcome.is_settled() {
-                self.state.clear(&id);
-            } else {
-                self.left.insert(id);
-            }
-        }
-        Ok(self.state.take_patch())
+            .collect()
     }
 
     /// Throws away what no checkpoint can name.
     pub async fn abort(self) {
+        self.clean_up.abort();
         self.staging.abort().await;
     }
 }
@@ -352,59 +410,65 @@ impl Rows {
     }
 }
 
-/// Where this task has files: the prefixes of its bindings, and of those that are no longer active. What of the latter cannot be read
-/// any more is left to a lifecycle rule.
-fn path_prefixes(materialization: &Materialization, bindings: &[Binding]) -> Vec<PathPrefix> {
-    let active = bindings
-        .iter()
-        .map(|binding| binding.resource.path_prefix.clone());
-    let inactive = materialization.inactive_bindings.iter();
-    let inactive = inactive
-        .filter_map(|binding| ResourceConfig::from_json(&binding.ok()?.resource_config_json).ok())
-        .map(|resource| resource.path_prefix);
-    active.chain(inactive).collect()
+/// The error of a session that is asked to stop in the middle of a transaction.
+pub fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the process was asked to stop in the middle of a transaction; nothing of it was committed, and \
+         the next session will do it again",
+    )
 }
 
-/// What earlier sessions of this task and shard have left behind, and nobody can ever commit.
-///
-/// The state was read after those sessions were fenced off, so what it does not name they cannot commit. But a process may be
-/// delayed between that and its clean-up, and then the pending uploads are those of its successors, which have fenced it off in
-/// turn. They began after it did: so only what was created before it began is stale.
-struct Stale<'a> {
-    state: &'a State,
-    prefixes: Vec<PathPrefix>,
-    task: u32,
-    key_range: &'a RangeInclusive<u32>,
-    before: Timestamp,
+/// Chooses how to commit, and notes it where later sessions need not ask.
+async fn choose_way<S: ObjectStore>(
+    store: &S,
+    endpoint: &EndpointConfig,
+    state: &mut State,
+    author: Author,
+    unused_key: &str,
+) -> Result<Way> {
+    let place = store.location().endpoint.as_deref().unwrap_or_default();
+    let was_found = state.copies_at(author.key_begin, place);
+    let mode = endpoint.advanced.commit;
+    let Choice {
+        way,
+        reason,
+        is_found,
+    } = store::choose(store, mode, unused_key, was_found).await?;
+    info!(way = way.as_str(), reason, "chose how files are committed");
+    if is_found {
+        state.note_copies_at(author.key_begin, place);
+    }
+    Ok(way)
 }
 
-impl Stale<'_> {
-    async fn abort<S: ObjectStore>(&self, store: &S) {
-        let named: HashSet<&str> = self
-            .state
-            .staged_in(0..=u32::MAX)
-            .map(|(_, upload)| upload.upload_id.as_str())
-            .collect();
-        let prefixes = self.prefixes.iter();
-        let literal: Vec<_> = prefixes.map(|prefix| prefix.literal().to_owned()).collect();
-        let is_stale = |listed: &ListedUpload| {
-            let ListedUpload { upload, initiated } = listed;
-            initiated.is_some_and(|initiated| initiated < self.before)
-                && self.is_ours(&upload.key)
-                && !named.contains(upload.upload_id.as_str())
-        };
-        let aborted = store::abort_stale(store, &literal, is_stale).await;
-        if aborted > 0 {
-            info!(
-                uploads = aborted,
-                "aborted the uploads that an earlier session had left behind"
-            );
+fn most_file_bytes(endpoint: &EndpointConfig, way: Way) -> u64 {
+    let limit = endpoint.advanced.file_size_limit;
+    match way {
+        Way::Multipart => limit,
+        Way::Copy => limit.min(MOST_COPIED_BYTES),
+    }
+}
+
+fn plans(
+    bindings: &[Binding],
+    endpoint: &EndpointConfig,
+    state: &State,
+    key_begin: u32,
+    file_bytes: u64,
+) -> Vec<FilePlan> {
+    let staging_prefix = endpoint.advanced.staging_prefix.as_ref();
+    let plan = |binding: &Binding| {
+        let prefix = &binding.resource.path_prefix;
+        FilePlan {
+            staging_place: prefix.staging_place(staging_prefix).to_owned(),
+            prefix: prefix.clone(),
+            backfill: binding.backfill,
+            schema: Arc::clone(&binding.schema),
+            options: binding.options.clone(),
+            file_bytes,
+            counter: state.counter(&binding.state_key, key_begin),
         }
-    }
-
-    fn is_ours(&self, key: &str) -> bool {
-        let prefixes = self.prefixes.iter();
-        let mut keys = prefixes.filter_map(|prefix| FileKey::parse(prefix, key));
-        keys.any(|key| key.task == self.task && self.key_range.contains(&key.key_begin))
-    }
+    };
+    bindings.iter().map(plan).collect()
 }

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use jiff::Timestamp;
 use materialize_s3_parquet::config::{EndpointConfig, PathPrefix, ResourceConfig};
-use materialize_s3_parquet::keys::FileKey;
+use materialize_s3_parquet::keys::{Author, FileName};
 use serde_json::{Value, json};
 
 /// Stands wherever a user puts a secret.
@@ -94,13 +94,17 @@ fn prefix_is_sound(prefix: &PathPrefix, data: &[u8]) {
         return;
     };
     let at = Timestamp::from_second(second).expect("a second within the years");
-    let (key, rendered) = (key.key(), prefix.render(at));
-    assert!(rendered.starts_with(prefix.literal()));
-    let name = key.under(&rendered);
-    assert!(name.len() <= MAX_KEY_BYTES, "{name}");
-    assert_eq!(FileKey::parse(prefix, &name), Some(key), "{name}");
-    for wrong in [format!("{name}x"), format!("x{name}"), name.to_uppercase()] {
-        assert!(wrong == name || FileKey::parse(prefix, &wrong) != Some(key));
+    let name = key.name();
+    let file = name.key(prefix, key.backfill, at);
+    let staged = name.staged_key(prefix.staging_place(None));
+    let receipt = name.author.receipt_key(prefix.staging_place(None));
+    for key in [file, staged, receipt] {
+        assert!(key.len() <= MAX_KEY_BYTES, "{key}");
+        assert!(key.starts_with(prefix.before_patterns()), "{key}");
+        assert_eq!(Author::of(&key), Some(name.author), "{key}");
+        for wrong in [format!("{key}x"), format!("{key}/x"), key.to_uppercase()] {
+            assert!(wrong == key || Author::of(&wrong).is_none(), "{wrong}");
+        }
     }
 }
 
@@ -110,17 +114,18 @@ struct Numbers {
     backfill: u32,
     key_begin: u32,
     counter: u64,
-    task: u32,
+    writer: u32,
     token: u64,
 }
 
 impl Numbers {
-    fn key(&self) -> FileKey {
-        FileKey {
-            backfill: self.backfill,
-            key_begin: self.key_begin,
+    fn name(&self) -> FileName {
+        FileName {
+            author: Author {
+                key_begin: self.key_begin,
+                writer: self.writer,
+            },
             counter: self.counter % 1_000_000_000_000,
-            task: self.task,
             token: self.token,
         }
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use jiff::Timestamp;
-use materialize_s3_parquet::checkpoint::{EntryId, Location, Part, StagedUpload, State};
+use materialize_s3_parquet::checkpoint::{
+    EntryId, Location, Part, Staged, StagedFile, StagedObject, StagedUpload, State,
+};
 use serde_json::{Map, Value};
 
 /// The begins of the two shards' key ranges.
@@ -107,7 +109,7 @@ impl World {
                 assert_eq!(state.next_counter(state_key, key_begin), entry.0);
                 entry.0 += 1;
                 entry.1.insert(token_of(*token));
-                state.stage(state_key, key_begin, upload(*token));
+                state.stage(state_key, key_begin, file(*token));
             }
             Operation::Clear(token) => {
                 let token = token_of(*token);
@@ -176,8 +178,26 @@ fn token_of(number: u8) -> String {
     format!("{number:016x}")
 }
 
-fn upload(number: u8) -> StagedUpload {
-    StagedUpload {
+/// A file that is staged in either way.
+fn file(number: u8) -> StagedFile {
+    let staged = if number.is_multiple_of(5) {
+        Staged::Copy {
+            staged: StagedObject {
+                key: format!("orders/_staged/{number}.parquet.staged"),
+                etag: "\"etag\"".to_owned(),
+                version: (number % 2 == 1).then(|| "version".to_owned()),
+            },
+        }
+    } else {
+        Staged::Multipart(StagedUpload {
+            upload_id: "upload".to_owned(),
+            parts: vec![Part {
+                etag: "\"etag\"".to_owned(),
+                crc32: number.is_multiple_of(3).then(|| "AAAAAA==".to_owned()),
+            }],
+        })
+    };
+    StagedFile {
         location: Location {
             bucket: "lake".to_owned(),
             region: "eu-west-1".to_owned(),
@@ -185,15 +205,13 @@ fn upload(number: u8) -> StagedUpload {
             path_style: number % 2 == 1,
         },
         key: format!("orders/{number}.parquet"),
-        upload_id: "upload".to_owned(),
         token: token_of(number),
-        parts: vec![Part {
-            etag: "\"etag\"".to_owned(),
-            crc32: number.is_multiple_of(3).then(|| "AAAAAA==".to_owned()),
-        }],
         bytes: u64::from(number),
         rows: u64::MAX,
         staged_at: Timestamp::UNIX_EPOCH,
+        receipt: (number % 2 == 0).then(|| "orders/_staged/00000000-00000000.receipt".to_owned()),
+        failing_since: number.is_multiple_of(7).then_some(Timestamp::UNIX_EPOCH),
+        staged,
     }
 }
 

@@ -1,12 +1,17 @@
 //! The driver state: what the next session must know. Pure; the runtime keeps it in the recovery log.
 //!
 //! ```json
-//! {"version": 1, "bindings": {"<state key>": {"<keyBegin>": {"counter": 7, "staged": {"<token>": {…}}}}}}
+//! {"version": 1,
+//!  "shards": {"<keyBegin>": {"writers": ["<writer>"], "copiesAt": "<endpoint>"}},
+//!  "bindings": {"<state key>": {"<keyBegin>": {"counter": 7, "mapping": 1, "staged": {"<token>": {…}}}}}}
 //! ```
 //!
-//! All shards of a task share one document, so everything stands below a binding's state key and a shard's keyBegin, and what we
-//! return is a merge patch that names nothing but what this session changed: other shards' entries are never touched. Staged
-//! uploads are a map by token, so that each can be cleared by itself.
+//! All shards of a task share one document, so everything stands below a shard's keyBegin, and a
+//! session returns merge patches that name nothing but its own changes: other shards' entries are
+//! never touched. Staged files are a map by token, so that each can be cleared by itself.
+//!
+//! Version 1 knows files that are staged as uploads. A state that names an object that is staged for
+//! a copy has version 2, which older connectors refuse, and goes back to version 1 afterwards.
 
 mod merge;
 mod staged;
@@ -20,49 +25,84 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use merge::{diff, merge};
-pub use staged::{KeyBegin, Location, Part, StagedUpload};
+pub use staged::{HexNumber, Location, Part, Staged, StagedFile, StagedObject, StagedUpload};
 
 use crate::error::{Error, Result};
+use crate::mapping::MAPPING_VERSION;
 
-/// The version of the state that this connector writes.
-pub const VERSION: u64 = 1;
+/// The newest version of the state that this connector knows.
+pub const NEWEST_VERSION: u64 = 2;
 
-/// One step of migration for each version before this one: the first leads from version 1 to version 2.
-type Migration = fn(Value) -> Value;
-const MIGRATIONS: &[Migration] = &[];
-const _: () = assert!(MIGRATIONS.len() as u64 + 1 == VERSION);
+/// The version of a state that names no object staged for a copy.
+const UPLOADS_ONLY: u64 = 1;
 
-/// What a shard keeps for a binding.
+/// The writers of a keyBegin that the state keeps.
+pub const WRITERS: usize = 64;
+
+/// The notes of a shard's sessions that concern no single binding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Shard {
+    /// The writers of its latest sessions, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    writers: Vec<HexNumber>,
+    /// The endpoint that was found to need copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    copies_at: Option<String>,
+}
+
+/// The files of a binding that a shard has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Files {
     /// The number of the next file.
     #[serde(default)]
     counter: u64,
-    /// What waits to be completed, by token.
+    /// The version of the mapping that the first file of this backfill had; absent is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mapping: Option<u32>,
+    /// The files that wait to be made visible, by token.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    staged: BTreeMap<String, StagedUpload>,
+    staged: BTreeMap<String, StagedFile>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Document {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shards: BTreeMap<HexNumber, Shard>,
     #[serde(default)]
-    bindings: BTreeMap<String, BTreeMap<KeyBegin, Shard>>,
+    bindings: BTreeMap<String, BTreeMap<HexNumber, Files>>,
 }
 
 impl Document {
+    /// The document without its version.
     fn to_json(&self) -> Value {
-        json!({"version": VERSION, "bindings": self.bindings})
+        let mut json = json!({"bindings": self.bindings});
+        if !self.shards.is_empty() {
+            json["shards"] = json!(self.shards);
+        }
+        json
+    }
+
+    /// The least version that says all of it.
+    fn version(&self) -> u64 {
+        let files = self.bindings.values().flat_map(BTreeMap::values);
+        let mut staged = files.flat_map(|files| files.staged.values());
+        if staged.any(|file| matches!(file.staged, Staged::Copy { .. })) {
+            NEWEST_VERSION
+        } else {
+            UPLOADS_ONLY
+        }
     }
 }
 
-/// Names one staged upload in the state.
+/// Names one staged file in the state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
     /// The binding's state key.
     pub state_key: String,
     /// The shard that staged it.
     pub key_begin: u32,
-    /// The upload's token.
+    /// The file's token.
     pub token: String,
 }
 
@@ -72,21 +112,34 @@ pub struct State {
     current: Document,
     /// The document that the runtime holds once every patch we have returned is applied.
     returned: Value,
+    /// The version that was read.
+    version: u64,
+    /// Whether other shards write into the same document.
+    is_shared: bool,
+    /// The shard whose writers every patch repeats until one of them is known to be durable.
+    announcing: Option<HexNumber>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        let current = Document::default();
-        Self {
-            returned: current.to_json(),
-            current,
-        }
+        Self::of(Document::default(), UPLOADS_ONLY)
     }
 }
 
 impl State {
-    /// Reads `Open.state`. Nothing, `null` and `{}` are a new task. Fails where the state is of a version that this connector
-    /// does not know, or is not this connector's.
+    fn of(current: Document, version: u64) -> Self {
+        Self {
+            // Fields that we do not know are not ours to remove, and so they are not in here.
+            returned: current.to_json(),
+            current,
+            version,
+            is_shared: false,
+            announcing: None,
+        }
+    }
+
+    /// Reads `Open.state`. Nothing, `null` and `{}` are a new task. Fails where the state is of a
+    /// version that this connector does not know, or is not this connector's.
     pub fn from_json(state: &[u8]) -> Result<Self> {
         if state.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -96,74 +149,127 @@ impl State {
     }
 
     fn from_value(state: &Value) -> Result<Self> {
-        let mut state = without_nulls(state);
+        let state = without_nulls(state);
         if state.is_null() || state.as_object().is_some_and(serde_json::Map::is_empty) {
             return Ok(Self::default());
         }
         let version = version_of(&state)?;
-        let migrated = migrate(state.clone(), version, MIGRATIONS)?;
-        let current = Document::deserialize(migrated).map_err(|error| unreadable(&error))?;
-        if version == VERSION {
-            // What we do not know in it is not ours to remove.
-            state = current.to_json();
-        }
-        Ok(Self {
-            current,
-            returned: state,
-        })
+        let current = Document::deserialize(state).map_err(|error| unreadable(&error))?;
+        Ok(Self::of(current, version))
+    }
+
+    /// Says that shards with other keys write into the same document: then its version never goes
+    /// down, because this session does not see what they add.
+    pub fn share(&mut self) {
+        self.is_shared = true;
+    }
+
+    /// The writers of a shard's latest sessions, the newest last.
+    pub fn writers(&self, key_begin: u32) -> impl Iterator<Item = u32> {
+        let shard = self.current.shards.get(&HexNumber(key_begin));
+        shard
+            .into_iter()
+            .flat_map(|shard| shard.writers.iter().map(|writer| writer.0))
+    }
+
+    /// Every keyBegin that has writers.
+    pub fn key_begins(&self) -> impl Iterator<Item = u32> {
+        self.current.shards.keys().map(|key_begin| key_begin.0)
+    }
+
+    /// Adds a session's writer. Every patch says so until [`Self::confirm_writer`].
+    pub fn add_writer(&mut self, key_begin: u32, writer: u32) {
+        let key_begin = HexNumber(key_begin);
+        let writers = &mut self.current.shards.entry(key_begin).or_default().writers;
+        writers.push(HexNumber(writer));
+        writers.drain(..writers.len().saturating_sub(WRITERS));
+        self.announcing = Some(key_begin);
+    }
+
+    /// Says that a patch with this session's writer is durable.
+    pub fn confirm_writer(&mut self) {
+        self.announcing = None;
+    }
+
+    /// Whether an earlier session has found that files at `endpoint` must be made visible by copies.
+    pub fn copies_at(&self, key_begin: u32, endpoint: &str) -> bool {
+        let shard = self.current.shards.get(&HexNumber(key_begin));
+        shard.and_then(|shard| shard.copies_at.as_deref()) == Some(endpoint)
+    }
+
+    /// Notes that files at `endpoint` must be made visible by copies.
+    pub fn note_copies_at(&mut self, key_begin: u32, endpoint: &str) {
+        let shard = self.current.shards.entry(HexNumber(key_begin)).or_default();
+        shard.copies_at = Some(endpoint.to_owned());
     }
 
     /// Merges a patch that another shard has returned. Fails where the result is no state.
     pub fn apply(&mut self, patch: &Value) -> Result<()> {
         let mut current = self.current.to_json();
+        current["version"] = json!(self.version);
         merge(&mut current, patch);
-        self.current = Self::from_value(&current)?.current;
+        let merged = Self::from_value(&current)?;
+        (self.current, self.version) = (merged.current, merged.version);
         merge(&mut self.returned, patch);
+        self.returned = without_version(&self.returned);
         Ok(())
     }
 
-    /// The number of this shard's next file of a binding.
+    /// The number of a shard's next file of a binding. Its first one is above all that other
+    /// keyBegins have, so that names order a key's rows over splits and merges too.
     pub fn counter(&self, state_key: &str, key_begin: u32) -> u64 {
-        let shards = self.current.bindings.get(state_key);
+        let Some(shards) = self.current.bindings.get(state_key) else {
+            return 0;
+        };
+        let highest = || shards.values().map(|files| files.counter).max();
         shards
-            .and_then(|shards| shards.get(&KeyBegin(key_begin)))
-            .map_or(0, |shard| shard.counter)
+            .get(&HexNumber(key_begin))
+            .map_or_else(|| highest().unwrap_or(0), |files| files.counter)
     }
 
-    /// Takes the number of this shard's next file of a binding.
+    /// Takes the number of a shard's next file of a binding.
     pub fn next_counter(&mut self, state_key: &str, key_begin: u32) -> u64 {
-        let shard = self.shard(state_key, key_begin);
-        let counter = shard.counter;
+        let counter = self.counter(state_key, key_begin);
         // Only a state that is not ours comes near the end, and there files merely stop to sort.
-        shard.counter = counter.saturating_add(1);
+        self.files(state_key, key_begin).counter = counter.saturating_add(1);
         counter
     }
 
-    /// Adds an upload that waits to be completed.
-    pub fn stage(&mut self, state_key: &str, key_begin: u32, upload: StagedUpload) {
-        self.shard(state_key, key_begin)
+    /// Adds a file that waits to be made visible.
+    pub fn stage(&mut self, state_key: &str, key_begin: u32, file: StagedFile) {
+        self.files(state_key, key_begin)
             .staged
-            .insert(upload.token.clone(), upload);
+            .insert(file.token.clone(), file);
     }
 
-    /// Removes an upload that no longer waits. What is not there is left alone.
-    pub fn clear(&mut self, entry: &EntryId) {
+    /// Changes an entry, where it is there.
+    pub fn update(&mut self, entry: &EntryId, change: impl FnOnce(&mut StagedFile)) {
         let shards = self.current.bindings.get_mut(&entry.state_key);
-        if let Some(shard) = shards.and_then(|shards| shards.get_mut(&KeyBegin(entry.key_begin))) {
-            shard.staged.remove(&entry.token);
+        let files = shards.and_then(|shards| shards.get_mut(&HexNumber(entry.key_begin)));
+        if let Some(file) = files.and_then(|files| files.staged.get_mut(&entry.token)) {
+            change(file);
         }
     }
 
-    /// What waits to be completed and was staged by shards whose keyBegin lies in `key_begins`: by state key, keyBegin, token.
+    /// Removes an entry that no longer waits; without it, nothing happens.
+    pub fn clear(&mut self, entry: &EntryId) {
+        let shards = self.current.bindings.get_mut(&entry.state_key);
+        if let Some(files) = shards.and_then(|shards| shards.get_mut(&HexNumber(entry.key_begin))) {
+            files.staged.remove(&entry.token);
+        }
+    }
+
+    /// The files that wait and were staged by shards whose keyBegin lies in `key_begins`, in the
+    /// order of state key, keyBegin and token.
     pub fn staged_in(
         &self,
         key_begins: RangeInclusive<u32>,
-    ) -> impl Iterator<Item = (EntryId, &StagedUpload)> {
+    ) -> impl Iterator<Item = (EntryId, &StagedFile)> {
         self.current
             .bindings
             .iter()
             .flat_map(move |(state_key, shards)| {
-                let range = KeyBegin(*key_begins.start())..=KeyBegin(*key_begins.end());
+                let range = HexNumber(*key_begins.start())..=HexNumber(*key_begins.end());
                 let shards = shards
                     .iter()
                     .filter(move |(key_begin, _)| range.contains(key_begin));
@@ -180,23 +286,50 @@ impl State {
             })
     }
 
-    /// The merge patch of everything that changed since the last one, for `StartedCommit.state` or `Acknowledged.state`. `None`
-    /// where nothing did: the runtime does not allow an empty update.
+    /// Returns the merge patch of everything that changed since the last one, for
+    /// `StartedCommit.state` or `Acknowledged.state`; `None` where nothing did, because the runtime
+    /// does not allow an empty update.
     pub fn take_patch(&mut self) -> Option<Value> {
         let current = self.current.to_json();
-        let mut patch = diff(&self.returned, &current)?;
-        patch["version"] = json!(VERSION);
+        let mut patch = diff(&self.returned, &current).unwrap_or(Value::Null);
+        if let Some(key_begin) = self.announcing {
+            let writers = &self.current.shards[&key_begin].writers;
+            let announced = json!({"shards": {key_begin.to_string(): {"writers": writers}}});
+            merge(&mut patch, &announced);
+        }
         self.returned = current;
+        if patch.is_null() {
+            return None;
+        }
+        patch["version"] = json!(self.next_version());
         Some(patch)
     }
 
-    fn shard(&mut self, state_key: &str, key_begin: u32) -> &mut Shard {
+    fn next_version(&mut self) -> u64 {
+        let needed = self.current.version();
+        self.version = if self.is_shared {
+            needed.max(self.version)
+        } else {
+            needed
+        };
+        self.version
+    }
+
+    fn files(&mut self, state_key: &str, key_begin: u32) -> &mut Files {
         let shards = self
             .current
             .bindings
             .entry(state_key.to_owned())
             .or_default();
-        shards.entry(KeyBegin(key_begin)).or_default()
+        // The first shard of a backfill decides, and those that are split from it follow.
+        let mapping = match shards.values().next() {
+            Some(first) => first.mapping,
+            None => Some(MAPPING_VERSION),
+        };
+        shards.entry(HexNumber(key_begin)).or_insert_with(|| Files {
+            mapping,
+            ..Files::default()
+        })
     }
 }
 
@@ -206,29 +339,28 @@ fn without_nulls(value: &Value) -> Value {
     clean
 }
 
-fn version_of(state: &Value) -> Result<u64> {
-    state.get("version").and_then(Value::as_u64).ok_or_else(|| {
-        Error::config(
-            "the task's state has no version, so another connector wrote it: make a new task for this connector, under a name of its own",
-        )
-    })
+fn without_version(state: &Value) -> Value {
+    let mut state = state.clone();
+    merge(&mut state, &json!({"version": null}));
+    state
 }
 
-/// Leads a state of `version` through the steps that are still ahead of it.
-fn migrate(state: Value, version: u64, migrations: &[Migration]) -> Result<Value> {
-    let newest = migrations.len() as u64 + 1;
+fn version_of(state: &Value) -> Result<u64> {
+    let version = state.get("version").and_then(Value::as_u64).ok_or_else(|| {
+        Error::config(
+            "the task's state has no version, so another connector wrote it: make a new task for \
+             this connector, under a name of its own",
+        )
+    })?;
     match version {
         0 => Err(Error::internal(
             "the task's state has version 0, which this connector has never written: please report this",
         )),
-        version if version > newest => Err(Error::config(format!(
-            "the task's state has version {version} and this connector knows versions up to {newest}: \
-             a newer connector has run this task, so use that one or a newer one"
+        UPLOADS_ONLY..=NEWEST_VERSION => Ok(version),
+        _ => Err(Error::config(format!(
+            "the task's state has version {version} and this connector knows versions up to \
+             {NEWEST_VERSION}: a newer connector has run this task, so use that one or a newer one"
         ))),
-        version => Ok(migrations
-            .iter()
-            .skip(version as usize - 1)
-            .fold(state, |state, step| step(state))),
     }
 }
 

@@ -1,16 +1,8 @@
 use super::*;
 
-fn upload(token: &str) -> StagedUpload {
-    StagedUpload {
-        location: Location {
-            bucket: "lake".into(),
-            region: "eu-west-1".into(),
-            endpoint: None,
-            path_style: false,
-        },
-        key: format!("orders/v0000000000/00000000-000000000000-5eed5eed-{token}.parquet"),
+fn upload(token: &str) -> StagedFile {
+    let staged = Staged::Multipart(StagedUpload {
         upload_id: format!("upload-{token}"),
-        token: token.into(),
         parts: vec![
             Part {
                 etag: "\"e1\"".into(),
@@ -21,9 +13,35 @@ fn upload(token: &str) -> StagedUpload {
                 crc32: None,
             },
         ],
+    });
+    staged_file(token, staged)
+}
+
+fn object(token: &str) -> StagedFile {
+    let staged = StagedObject {
+        key: format!("orders/_staged/{token}.staged"),
+        etag: "\"e1\"".into(),
+        version: None,
+    };
+    staged_file(token, Staged::Copy { staged })
+}
+
+fn staged_file(token: &str, staged: Staged) -> StagedFile {
+    StagedFile {
+        location: Location {
+            bucket: "lake".into(),
+            region: "eu-west-1".into(),
+            endpoint: None,
+            path_style: false,
+        },
+        key: format!("orders/v0000000000/00000000-000000000000-5eed5eed-{token}.parquet"),
+        token: token.into(),
         bytes: 8_388_609,
         rows: 12,
         staged_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        receipt: None,
+        failing_since: None,
+        staged,
     }
 }
 
@@ -54,11 +72,11 @@ fn absent_null_and_empty_state_are_a_new_task() {
 
 #[test]
 fn a_newer_version_is_refused_by_name() {
-    let error = State::from_json(br#"{"version": 2, "bindings": {}}"#).unwrap_err();
+    let error = State::from_json(br#"{"version": 3, "bindings": {}}"#).unwrap_err();
     assert_eq!(error.kind(), crate::error::ErrorKind::Config);
     let text = error.to_string();
     assert!(
-        text.contains("version 2") && text.contains("up to 1") && text.contains("newer"),
+        text.contains("version 3") && text.contains("up to 2") && text.contains("newer"),
         "{text}"
     );
 }
@@ -75,28 +93,6 @@ fn what_is_no_state_of_ours_is_refused() {
     ] {
         assert!(State::from_json(text.as_bytes()).is_err(), "{text}");
     }
-}
-
-#[test]
-fn older_versions_are_led_through_every_step_that_is_ahead_of_them() {
-    let steps: [Migration; 2] = [
-        |mut state| {
-            state["one"] = json!(true);
-            state
-        },
-        |mut state| {
-            state["two"] = json!(true);
-            state
-        },
-    ];
-    assert_eq!(
-        migrate(json!({}), 1, &steps).unwrap(),
-        json!({"one": true, "two": true})
-    );
-    assert_eq!(migrate(json!({}), 2, &steps).unwrap(), json!({"two": true}));
-    assert_eq!(migrate(json!({}), 3, &steps).unwrap(), json!({}));
-    assert!(migrate(json!({}), 4, &steps).is_err());
-    assert!(migrate(json!({}), 0, &steps).is_err());
 }
 
 #[test]
@@ -201,6 +197,7 @@ fn the_shape_of_the_state_is_fixed() {
         "acme/orders.v1": {
           "40000000": {
             "counter": 1,
+            "mapping": 1,
             "staged": {
               "00000000000000aa": {
                 "bucket": "lake",
@@ -294,4 +291,127 @@ fn the_last_counter_is_no_crash() {
         read(&json!({"version": 1, "bindings": {"a": {"00000000": {"counter": u64::MAX}}}}));
     assert_eq!(state.next_counter("a", 0), u64::MAX);
     assert_eq!(state.next_counter("a", 0), u64::MAX);
+}
+
+/// A state that the connector of version 0.1 has written, before there were two ways to commit.
+#[test]
+fn a_state_without_ways_receipts_and_writers_is_read_as_multipart() {
+    let mut entry = json!(upload("11"));
+    let fields = entry.as_object_mut().unwrap();
+    assert!(!fields.contains_key("receipt") && !fields.contains_key("failingSince"));
+    let stored = json!({"version": 1, "bindings": {"a": {"00000000": {
+        "counter": 4, "staged": {"11": entry},
+    }}}});
+    let mut state = read(&stored);
+    let (_, file) = state.staged_in(0..=0).next().unwrap();
+    assert_eq!(*file, upload("11"));
+    assert_eq!(state.writers(0).count(), 0);
+    assert_eq!(state.take_patch(), None);
+}
+
+#[test]
+fn an_object_that_is_staged_for_a_copy_raises_the_version_for_as_long_as_it_waits() {
+    let mut state = State::default();
+    state.stage("a", 0, upload("11"));
+    assert_eq!(state.take_patch().unwrap()["version"], 1);
+    state.stage("a", 0, object("22"));
+    let patch = state.take_patch().unwrap();
+    assert_eq!(patch["version"], 2);
+    let entry = &patch["bindings"]["a"]["00000000"]["staged"]["22"];
+    assert_eq!(entry["staged"]["key"], "orders/_staged/22.staged");
+    assert_eq!(
+        entry.get("uploadId"),
+        None,
+        "an older connector cannot read it"
+    );
+    let read = read(&patch);
+    let (_, file) = read.staged_in(0..=0).next().unwrap();
+    assert_eq!(*file, object("22"));
+    state.clear(&id("a", 0, "22"));
+    assert_eq!(state.take_patch().unwrap()["version"], 1);
+}
+
+#[test]
+fn the_version_never_goes_down_while_other_shards_may_need_it() {
+    let mut stored = json!({"version": 1, "bindings": {}});
+    let mut theirs = read(&stored);
+    theirs.stage("a", 0x8000_0000, object("22"));
+    merge(&mut stored, &theirs.take_patch().unwrap());
+    for (is_shared, expected) in [(true, 2), (false, 1)] {
+        let mut ours = read(&stored);
+        if is_shared {
+            ours.share();
+        }
+        ours.clear(&id("a", 0x8000_0000, "22"));
+        assert_eq!(ours.take_patch().unwrap()["version"], expected);
+    }
+}
+
+#[test]
+fn a_writer_is_told_with_every_patch_until_it_is_durable() {
+    let mut state = read(&json!({"version": 1, "bindings": {}, "shards": {
+        "00000000": {"writers": ["00000001"]}, "80000000": {"writers": ["00000009"]},
+    }}));
+    state.add_writer(0, 2);
+    let told = json!({"version": 1, "shards": {"00000000": {"writers": ["00000001", "00000002"]}}});
+    assert_eq!(state.take_patch(), Some(told.clone()));
+    assert_eq!(state.take_patch(), Some(told));
+    state.next_counter("a", 0);
+    assert!(state.take_patch().unwrap()["shards"].is_object());
+    state.confirm_writer();
+    assert_eq!(state.take_patch(), None);
+    assert_eq!(state.writers(0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(state.key_begins().collect::<Vec<_>>(), [0, 0x8000_0000]);
+}
+
+#[test]
+fn the_last_sixty_four_writers_are_kept() {
+    let mut state = State::default();
+    for writer in 0..100 {
+        state.add_writer(7, writer);
+    }
+    let kept: Vec<_> = state.writers(7).collect();
+    assert_eq!(kept, (36..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_endpoint_that_needs_copies_is_remembered_by_its_url() {
+    let mut state = State::default();
+    state.note_copies_at(0, "http://minio:9000");
+    let state = read(&state.take_patch().unwrap());
+    assert!(state.copies_at(0, "http://minio:9000"));
+    assert!(!state.copies_at(0, "http://ceph:9000"));
+    assert!(!state.copies_at(1, "http://minio:9000"));
+}
+
+#[test]
+fn the_first_counter_of_a_key_begin_is_above_those_of_all_others() {
+    let mut state = read(&json!({"version": 1, "bindings": {"a": {
+        "00000000": {"counter": 7}, "40000000": {"counter": 9},
+    }}}));
+    assert_eq!(state.counter("a", 0x8000_0000), 9);
+    assert_eq!(state.next_counter("a", 0x8000_0000), 9);
+    assert_eq!(state.next_counter("a", 0x8000_0000), 10);
+    assert_eq!(state.next_counter("a", 0), 7, "its own goes on");
+    assert_eq!(state.counter("b", 0), 0);
+}
+
+#[test]
+fn a_backfill_keeps_the_mapping_that_it_began_with() {
+    let mut state = read(&json!({"version": 1, "bindings": {
+        "old": {"00000000": {"counter": 7}}, "newer": {"00000000": {"counter": 1, "mapping": 1}},
+    }}));
+    for (state_key, key_begin, expected) in [
+        ("old", 0, json!(null)),
+        ("old", 1, json!(null)),
+        ("newer", 1, json!(1)),
+        ("new", 0, json!(MAPPING_VERSION)),
+    ] {
+        state.next_counter(state_key, key_begin);
+        let patch = state.take_patch().unwrap();
+        let files = &patch["bindings"][state_key][HexNumber(key_begin).to_string()];
+        let noted = files.get("mapping").cloned().unwrap_or_default();
+        let is_unchanged = key_begin == 0 && state_key != "new";
+        assert_eq!(noted, if is_unchanged { json!(null) } else { expected });
+    }
 }

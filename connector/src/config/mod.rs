@@ -16,7 +16,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use path_prefix::{PathPrefix, STAGED_SUFFIX, STAGING_FOLDER, StagingPrefix};
+pub use path_prefix::{PathPrefix, StagingPrefix};
 pub use schema::{endpoint_schema, resource_schema};
 pub use secret::Secret;
 

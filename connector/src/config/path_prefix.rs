@@ -7,22 +7,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::keys::FileKey;
+use crate::keys::{KEY_BYTES, STAGED_KEY_BYTES, STAGING_FOLDER};
 
 /// The greatest length of a key in S3, in bytes of UTF-8.
 const MAX_KEY_BYTES: usize = 1024;
-
-/// The folder of everything that is not part of the table. Readers skip folders that begin with an underscore.
-pub const STAGING_FOLDER: &str = "_staged";
-
-/// The end of a staged object's name, behind the name of the file that it becomes.
-pub const STAGED_SUFFIX: &str = ".staged";
-
-/// The length in bytes of what a staged object's key adds to its staging place, slashes included.
-const STAGED_BYTES: usize = "/".len()
-    + STAGING_FOLDER.len()
-    + (FileKey::BYTES - "/v0000000001".len())
-    + STAGED_SUFFIX.len();
 
 /// The date patterns, in the words of strftime, and how many digits each becomes.
 const DATE_PATTERNS: [(char, &str, usize); 6] = [
@@ -72,14 +60,6 @@ impl PathPrefix {
         rendered
     }
 
-    /// What all keys of the binding begin with, whatever the date: the part before the first date pattern.
-    pub fn literal(&self) -> &str {
-        match self.pieces.first() {
-            Some(Piece::Literal(text)) => text,
-            _ => "",
-        }
-    }
-
     /// The folders before the first one with a date pattern, which are the same at any date. Empty where the first one has a pattern.
     pub fn before_patterns(&self) -> &str {
         match self.pieces.as_slice() {
@@ -101,19 +81,6 @@ impl PathPrefix {
     /// or else this prefix before its patterns. Where it is empty, keys begin with [`STAGING_FOLDER`].
     pub fn staging_place<'a>(&'a self, staging_prefix: Option<&'a StagingPrefix>) -> &'a str {
         staging_prefix.map_or(self.before_patterns(), StagingPrefix::as_str)
-    }
-
-    /// What follows this prefix in `key`, from the slash on, if `key` begins with it rendered at any date.
-    pub fn strip<'a>(&self, key: &'a str) -> Option<&'a str> {
-        self.pieces.iter().try_fold(key, |rest, piece| match piece {
-            Piece::Literal(text) => rest.strip_prefix(text.as_str()),
-            Piece::Date { digits, .. } => {
-                let (date, rest) = rest.split_at_checked(*digits)?;
-                date.bytes()
-                    .all(|byte| byte.is_ascii_digit())
-                    .then_some(rest)
-            }
-        })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -148,8 +115,8 @@ impl PathPrefix {
     /// The length of the longest key that is made of this prefix, be it a file's own or that of its staged object.
     fn longest_key_bytes(&self) -> usize {
         let rendered: usize = self.pieces.iter().map(Piece::rendered_bytes).sum();
-        let file = rendered + FileKey::BYTES;
-        let staged = self.before_patterns().len() + STAGED_BYTES;
+        let file = rendered + KEY_BYTES;
+        let staged = self.before_patterns().len() + STAGED_KEY_BYTES;
         file.max(staged)
     }
 }
@@ -358,51 +325,6 @@ mod tests {
     }
 
     #[test]
-    fn the_literal_part_ends_before_the_first_date() {
-        let cases = [
-            ("a/b", "a/b"),
-            ("a/%Y/b", "a/"),
-            ("%Y/b", ""),
-            ("100%%/%d", "100%/"),
-            ("%%Y", "%Y"),
-        ];
-        for (text, literal) in cases {
-            assert_eq!(prefix(text).literal(), literal, "{text}");
-        }
-    }
-
-    #[test]
-    fn strip_undoes_render_at_any_date() {
-        for text in ["a/b", "a/%Y/%m", "%Y%m%d%H%M%S", "%%Y/%Y", "größe/%d"] {
-            let prefix = prefix(text);
-            for date in [
-                "0001-01-01T00:00:00Z",
-                "2026-12-31T23:59:59Z",
-                "9999-12-30T00:00:00Z",
-            ] {
-                let key = prefix.render(at(date)) + "/rest";
-                assert_eq!(prefix.strip(&key), Some("/rest"), "{key}");
-            }
-        }
-    }
-
-    #[test]
-    fn strip_refuses_other_keys() {
-        let prefix = prefix("a/%Y/b");
-        for other in [
-            "",
-            "a/",
-            "a/202",
-            "a/20xx/b",
-            "a/2026",
-            "b/2026/b",
-            "a/202ö/b",
-        ] {
-            assert_eq!(prefix.strip(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn prefixes_that_cannot_be_are_refused_with_the_right_form() {
         let cases = [
             ("/", "such as `my/prefix`"),
@@ -509,7 +431,7 @@ mod tests {
         let message = problem(&format!("{longest}x"));
         assert!(message.contains("is 1 bytes too long"), "{message}");
         assert!(message.contains("would have 1025, and S3 takes 1024"));
-        let dated = format!("{}/%Y", "x".repeat(MAX_KEY_BYTES - FileKey::BYTES - 5));
+        let dated = format!("{}/%Y", "x".repeat(MAX_KEY_BYTES - KEY_BYTES - 5));
         assert_eq!(prefix(&dated).normalised(), dated);
         // What counts is the length in UTF-8, and after dates are put in.
         assert!(problem(&format!("ö{}", &longest[1..])).contains("is 1 bytes too long"));

@@ -3,6 +3,10 @@
 //! Everything here is pure. A value that does not fit its column is never lost and never stops the task: it is rescued into
 //! one column of its own, unless the user wants such a value to be an error.
 
+/// The version of the rules by which values become columns. A state notes the version that each
+/// backfill began with, so that rules can change without changing what stands in one folder.
+pub const MAPPING_VERSION: u32 = 1;
+
 mod batch;
 mod column;
 mod convert;

@@ -9,7 +9,6 @@
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -21,8 +20,9 @@ use crate::protocol::materialize::response;
 use crate::protocol::{Open, PROTOCOL_VERSION, Request, flow};
 use crate::requests::{End, Event, Requests};
 use crate::responses::Responses;
+use crate::stop::Stop;
 use crate::store::{ATTEMPTS, CHECK_ATTEMPTS, ObjectStore};
-use crate::transactor::{Environment, Opening, Transactor};
+use crate::transactor::{Acknowledged, Environment, Opening, Transactor, stopped};
 use crate::validate;
 
 /// Where users read about this connector.
@@ -39,8 +39,7 @@ pub async fn serve<S: ObjectStore, W: Write>(
     connect: impl Fn(&EndpointConfig, u32) -> S,
     mut environment: Environment,
 ) -> Result<()> {
-    // Before the first answer, so before the runtime read the state that Open will carry.
-    let began_at = (environment.now)();
+    let stop = requests.stop();
     loop {
         let request = match requests.next().await? {
             Event::End(_) => return Ok(()),
@@ -62,7 +61,7 @@ pub async fn serve<S: ObjectStore, W: Write>(
                 responses.applied(applied)?;
             }
             Request::Open(request) => {
-                let session = open(&request, &connect, environment, began_at).await?;
+                let session = open(&request, &connect, environment, stop).await?;
                 // A specification of many fields takes much memory, and the session has what it needs of it.
                 drop(request);
                 return session.run(requests, responses).await;
@@ -119,7 +118,7 @@ async fn open<S: ObjectStore>(
     request: &Open,
     connect: impl Fn(&EndpointConfig, u32) -> S,
     environment: Environment,
-    began_at: Timestamp,
+    stop: Stop,
 ) -> Result<Session<S>> {
     let materialization = given(request.materialization.as_ref())?;
     let (endpoint, store) = connected(&materialization.config_json, connect, ATTEMPTS)?;
@@ -128,7 +127,7 @@ async fn open<S: ObjectStore>(
         endpoint: &endpoint,
         key_range: key_range(request.range.as_ref()),
         state: &request.state_json,
-        began_at,
+        stop,
     };
     let pacing = Pacing {
         interval: environment.haste.shorten(endpoint.upload_interval),
@@ -208,7 +207,10 @@ impl<S: ObjectStore> Session<S> {
             Event::Request(Request::Acknowledge(_)) => {}
             Event::Request(other) => return Err(unexpected(&other, "Acknowledge")),
         }
-        let patch = self.transactor.acknowledge().await?;
+        let patch = match self.transactor.acknowledge().await? {
+            Acknowledged::Done(patch) => patch,
+            Acknowledged::Stopped => return Ok(Step::End),
+        };
         let wait = self.pacing.wait(round, Instant::now().into_std());
         if !wait.is_zero() {
             info!(
@@ -252,8 +254,8 @@ impl<S: ObjectStore> Session<S> {
         loop {
             match requests.wait().await? {
                 None => {}
-                Some(End::Closed) => return Err(cut_off("the runtime closed its pipe")),
-                Some(End::Terminated) => return Err(cut_off("the process was asked to stop")),
+                Some(End::Closed) => return Err(cut_off()),
+                Some(End::Terminated) => return Err(stopped()),
             }
             // Nothing is awaited for a row that is here already.
             while requests.is_ready() {
@@ -263,19 +265,22 @@ impl<S: ObjectStore> Session<S> {
                     other => return Err(unexpected(&other, "Store or StartCommit")),
                 };
                 if let Some(binding) = full {
-                    self.transactor.flush(binding, requests.waited()).await?;
+                    let stop = requests.stop();
+                    tokio::select! {
+                        () = stop.requested() => return Err(stopped()),
+                        flushed = self.transactor.flush(binding, requests.waited()) => flushed?,
+                    }
                 }
             }
         }
     }
 }
 
-fn cut_off(what: &str) -> Error {
+fn cut_off() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        format!(
-            "{what} in the middle of a transaction; nothing of it was committed, and the next session will do it again"
-        ),
+        "the runtime closed its pipe in the middle of a transaction; nothing of it was committed, and the \
+         next session will do it again",
     )
 }
 

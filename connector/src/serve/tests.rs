@@ -11,7 +11,8 @@ use serde_json::json;
 use super::*;
 use crate::protocol::materialize::{self, Response};
 use crate::protocol::{Codec, JsonTuple, Materialization, Positions, Tuple};
-use crate::store::fake::{Fake, Operation, location};
+use crate::requests::Terminator;
+use crate::store::fake::{Fake, Operation};
 
 /// What the connector has written, while it still writes.
 #[derive(Clone, Default)]
@@ -236,23 +237,15 @@ async fn both_codecs_and_both_forms_of_tuples_give_the_same_file() {
 }
 
 #[tokio::test]
-async fn transactions_without_stores_leave_neither_files_nor_state() {
+async fn transactions_without_stores_leave_no_files_and_tell_nothing_but_the_writer() {
     let bucket = Fake::new();
     let (responses, result) = play(&bucket, &session(&[0..0, 0..0])).await;
     result.unwrap();
-    assert_eq!(bucket.keys(), [""; 0]);
-    let has_state = |response: &Response| {
-        let started = response
-            .started_commit
-            .as_ref()
-            .is_some_and(|response| response.state.is_some());
-        started
-            || response
-                .acknowledged
-                .as_ref()
-                .is_some_and(|response| response.state.is_some())
-    };
-    assert!(!responses.iter().any(has_state));
+    assert_eq!((bucket.keys(), bucket.staged_keys()), (vec![], vec![]));
+    let state = merged(json!({}), &responses);
+    assert_eq!(state["bindings"], json!(null));
+    let told = merged(json!({}), &responses[4..]);
+    assert_eq!(told, json!({}), "nothing once the writer is durable");
 }
 
 #[tokio::test]
@@ -264,7 +257,7 @@ async fn the_end_of_input_after_started_commit_aborts_nothing_and_the_next_sessi
     result.unwrap();
     assert_eq!((bucket.keys().len(), bucket.pending().len()), (0, 1));
 
-    let state = patch(responses.last().unwrap());
+    let state = merged(json!({}), &responses);
     let recovery = [open_with(0, &["orders"], &state), acknowledge()];
     for _ in 0..2 {
         let (responses, result) = play(&bucket, &recovery).await;
@@ -552,81 +545,282 @@ async fn a_request_to_stop_ends_the_wait_and_is_an_error_only_within_a_transacti
     }
 }
 
-#[tokio::test]
-async fn uploads_that_an_earlier_session_left_behind_are_aborted_and_no_others() {
-    let bucket = Fake::new();
-    let task = crate::keys::task_hash("acmeCo/lake");
-    let key = |task: u32, token: u64| {
-        crate::keys::FileKey {
-            backfill: 0,
-            key_begin: 0,
-            counter: 0,
-            task,
-            token,
+/// A session whose input stays open, so that what runs beside it comes to its end.
+struct Live {
+    output: Output,
+    writer: std::io::PipeWriter,
+    terminator: Terminator,
+    served: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Live {
+    fn start(store: &Fake, random: u64) -> Self {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (requests, terminator) = Requests::read(Codec::Proto, reader);
+        let store = store.clone();
+        let connect = move |_: &EndpointConfig, _| store.clone();
+        let output = Output::default();
+        let responses = Responses::new(Codec::Proto, output.clone());
+        let environment = Environment {
+            random: fastrand::Rng::with_seed(random),
+            ..environment()
+        };
+        let served = tokio::spawn(serve(requests, responses, connect, environment));
+        Self {
+            output,
+            writer,
+            terminator,
+            served,
         }
-        .under("orders")
-    };
-    let (stale, live, foreign) = (key(task, 1), key(task, 2), key(!task, 3));
-    let mut live_id = String::new();
-    for (key, token) in [(&stale, "1"), (&live, "2"), (&foreign, "3")] {
-        let id = bucket.create_upload(key, token).await.unwrap();
-        live_id = if *key == live { id } else { live_id };
     }
-    let place = serde_json::to_value(location("")).unwrap();
-    let mut upload = json!({
-        "key": live, "uploadId": live_id, "token": "2", "parts": [], "bytes": 0, "rows": 0,
-        "stagedAt": "2026-11-23T00:00:00Z",
-    });
-    crate::checkpoint::merge(&mut upload, &place);
-    let state = json!({"version": 1, "bindings": {"orders": {"00000000": {"counter": 3, "staged": {"2": upload}}}}});
-    play(&bucket, &[open_with(0, &["orders"], &state)])
-        .await
-        .1
-        .unwrap();
-    let mut expected = [live, foreign];
-    expected.sort();
-    assert_eq!(bucket.pending(), expected);
+
+    /// Sends requests, and waits until so many answers are there in all.
+    async fn send(&mut self, requests: &[materialize::Request], answers: usize) -> Vec<Response> {
+        let mut bytes = Vec::new();
+        for request in requests {
+            Codec::Proto.encode(request, &mut bytes).unwrap();
+        }
+        self.writer.write_all(&bytes).unwrap();
+        while self.output.responses(Codec::Proto).len() < answers {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.output.responses(Codec::Proto)
+    }
+
+    /// Closes the input, and waits for the end.
+    async fn end(self) -> Result<()> {
+        drop(self.writer);
+        self.served.await.unwrap()
+    }
+}
+
+async fn until(what: impl Fn() -> bool) {
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it comes true");
+}
+
+/// All patches of a session, as the runtime merges them.
+fn merged(mut state: serde_json::Value, responses: &[Response]) -> serde_json::Value {
+    for response in responses {
+        let started = response.started_commit.as_ref();
+        let acknowledged = response.acknowledged.as_ref();
+        let update = started
+            .and_then(|response| response.state.as_ref())
+            .or(acknowledged.and_then(|response| response.state.as_ref()));
+        if let Some(update) = update {
+            let patch = serde_json::from_slice(&update.updated_json).unwrap();
+            crate::checkpoint::merge(&mut state, &patch);
+        }
+    }
+    state
+}
+
+/// Leaves an upload behind, as a process does that is killed in the middle of a transaction. Returns
+/// the state that the runtime has then.
+async fn leave_behind(bucket: &Fake, state: &serde_json::Value, random: u64) -> serde_json::Value {
+    let mut live = Live::start(bucket, random);
+    let opened = [open_with(0, &["orders"], state), acknowledge()];
+    let responses = live.send(&opened, 2).await;
+    let before = bucket.pending().len();
+    // It never comes back from its upload, so nothing is thrown away.
+    bucket.hang(Operation::Complete);
+    bucket.hang(Operation::Abort);
+    live.send(&[flush(), store(1), start_commit()], 4).await;
+    assert_eq!(bucket.pending().len(), before + 1);
+    live.served.abort();
+    bucket.go_on(Operation::Complete);
+    bucket.go_on(Operation::Abort);
+    merged(state.clone(), &responses)
 }
 
 #[tokio::test]
-async fn uploads_left_behind_for_a_binding_that_is_no_longer_active_are_aborted_too() {
+async fn what_an_earlier_session_has_left_behind_is_aborted_beside_the_session() {
     let bucket = Fake::new();
-    let key = crate::keys::FileKey {
-        backfill: 0,
-        key_begin: 0,
-        counter: 0,
-        task: crate::keys::task_hash("acmeCo/lake"),
-        token: 1,
+    let state = leave_behind(&bucket, &json!({}), 1).await;
+    let mut next = Live::start(&bucket, 2);
+    next.send(&[open_with(0, &["orders"], &state)], 1).await;
+    until(|| bucket.pending().is_empty()).await;
+    next.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_left_behind_for_a_binding_that_is_no_longer_active_is_aborted_too() {
+    let bucket = Fake::new();
+    let state = leave_behind(&bucket, &json!({}), 1).await;
+    let mut task = materialization(0, &["new"]);
+    // A configuration that cannot be read any more is no reason to fail.
+    task["inactiveBindings"] = json!([binding("orders"), {"resourceConfig": {"table": "x"}}]);
+    let range = json!({"keyEnd": u32::MAX, "rClockEnd": u32::MAX});
+    let open = message(json!({"open": {
+        "materialization": task, "version": "1", "range": range, "state": state,
+    }}));
+    let mut next = Live::start(&bucket, 2);
+    next.send(&[open], 1).await;
+    until(|| bucket.pending().is_empty()).await;
+    next.end().await.unwrap();
+}
+
+/// A preview, a second stack, or a task that was made again under its name.
+#[tokio::test]
+async fn a_session_that_knows_nothing_leaves_alone_what_another_has_staged_and_committed() {
+    let bucket = Fake::new();
+    let mut requests = session(&[0..3]);
+    requests.pop();
+    let (responses, result) = play(&bucket, &requests).await;
+    result.unwrap();
+    let state = merged(json!({}), &responses);
+    let mut preview = Live::start(&bucket, 2);
+    preview.send(&session(&[5..6]), 5).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    preview.end().await.unwrap();
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    play(&bucket, &recovery).await.1.unwrap();
+    let mut rows: Vec<_> = bucket
+        .keys()
+        .iter()
+        .flat_map(|key| ids(bucket.object(key)))
+        .collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [0, 1, 2, 5]);
+}
+
+/// Its runtime has read the state, and then it is slow to start, until it has a successor.
+#[tokio::test]
+async fn a_session_that_is_late_leaves_alone_what_its_successor_has_begun() {
+    let bucket = Fake::new();
+    let read = leave_behind(&bucket, &json!({}), 1).await;
+    let mut successor = session(&[0..3]);
+    successor.pop();
+    successor[0] = open_with(0, &["orders"], &read);
+    let (responses, result) = {
+        let mut live = Live::start(&bucket, 2);
+        let responses = live.send(&successor, 4).await;
+        (responses, live.end().await)
     };
-    bucket.create_upload(&key.under("old"), "1").await.unwrap();
-    let mut task = materialization(0, &["orders"]);
-    // What cannot be read any more is no reason to fail.
-    task["inactiveBindings"] = json!([binding("old"), {"resourceConfig": {"table": "x"}}]);
-    let open = message(json!({"open": {"materialization": task, "version": "1", "state": {}}}));
-    play(&bucket, &[open]).await.1.unwrap();
+    result.unwrap();
+    let mut late = Live::start(&bucket, 3);
+    late.send(&[open_with(0, &["orders"], &read)], 1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    late.end().await.unwrap();
+    let state = merged(read, &responses);
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    play(&bucket, &recovery).await.1.unwrap();
+    assert_eq!(ids(bucket.object(&bucket.keys()[0])), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_writer_is_drawn_by_each_session_and_told_until_it_is_durable() {
+    let bucket = Fake::new();
+    let mut live = Live::start(&bucket, 1);
+    let responses = live.send(&session(&[0..1, 1..2]), 8).await;
+    live.end().await.unwrap();
+    let writers = |index: usize| {
+        let state = merged(json!({}), &responses[index..=index]);
+        state["shards"]["00000000"]["writers"].clone()
+    };
+    let ours = writers(1);
+    assert_eq!(ours.as_array().unwrap().len(), 1);
+    assert_eq!(writers(3), ours, "with StartedCommit again");
+    assert_eq!(
+        writers(4),
+        json!(null),
+        "which is durable once it is acknowledged"
+    );
+    assert_eq!(writers(6), json!(null));
+    let writer = ours[0].as_str().unwrap();
+    assert!(bucket.keys().iter().all(|key| key.contains(writer)));
+    let state = merged(json!({}), &responses);
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    let mut next = Live::start(&bucket, 2);
+    let responses = next.send(&recovery, 2).await;
+    let both = merged(state, &responses)["shards"]["00000000"]["writers"].clone();
+    assert_eq!(both.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn on_minio_files_are_copied_and_the_next_session_need_not_ask() {
+    let bucket = Fake::new();
+    bucket.be_minio();
+    let (responses, result) = play(&bucket, &session(&[0..3])).await;
+    result.unwrap();
+    let committed = merged(json!({}), &responses[..4]);
+    assert_eq!(committed["version"], 2);
+    let state = merged(json!({}), &responses);
+    assert_eq!(state["version"], 1, "nothing waits to be copied");
+    assert_eq!(ids(bucket.object(&bucket.keys()[0])), [0, 1, 2]);
+    assert!(!bucket.operations().contains(&Operation::Create));
+    let asked = bucket.operations().len();
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    play(&bucket, &recovery).await.1.unwrap();
+    // The clean-up may ask, beside the session.
+    let own = &bucket.operations()[asked..];
+    assert_ne!(own.first(), Some(&Operation::Copy), "{own:?}");
+}
+
+#[tokio::test]
+async fn what_one_way_has_staged_the_other_makes_visible() {
+    for (was_minio, is_minio) in [(true, false), (false, true)] {
+        let bucket = Fake::new();
+        if was_minio {
+            bucket.be_minio();
+        }
+        let mut requests = session(&[0..3]);
+        requests.pop();
+        let (responses, result) = play(&bucket, &requests).await;
+        result.unwrap();
+        if is_minio {
+            bucket.be_minio();
+        }
+        let state = merged(json!({}), &responses);
+        let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+        play(&bucket, &recovery).await.1.unwrap();
+        assert_eq!(ids(bucket.object(&bucket.keys()[0])), [0, 1, 2]);
+        assert_eq!(bucket.pending(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_to_stop_is_heard_while_files_are_made_visible_and_nothing_is_lost() {
+    let bucket = Fake::new();
+    bucket.hang(Operation::Complete);
+    let mut live = Live::start(&bucket, 1);
+    let responses = live.send(&session(&[0..3]), 4).await;
+    bucket.until(Operation::Complete).await;
+    tokio::time::pause();
+    live.terminator.terminate().await;
+    let began = Instant::now();
+    live.end().await.unwrap();
+    assert!(
+        began.elapsed() <= Duration::from_secs(11),
+        "{:?}",
+        began.elapsed()
+    );
+    tokio::time::resume();
+    bucket.go_on(Operation::Complete);
+    let state = merged(json!({}), &responses);
+    let recovery = [open_with(0, &["orders"], &state), acknowledge()];
+    play(&bucket, &recovery).await.1.unwrap();
+    assert_eq!(ids(bucket.object(&bucket.keys()[0])), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_request_to_stop_is_heard_while_files_are_uploaded() {
+    let bucket = Fake::new();
+    bucket.hang(Operation::Part);
+    let mut live = Live::start(&bucket, 1);
+    let mut sent = session(&[0..3]);
+    sent.pop();
+    live.send(&sent, 3).await;
+    bucket.until(Operation::Part).await;
+    live.terminator.terminate().await;
+    let error = live.end().await.unwrap_err();
+    assert!(error.to_string().contains("asked to stop"), "{error}");
     assert_eq!(bucket.pending(), [""; 0]);
-}
-
-#[tokio::test]
-async fn uploads_that_a_later_session_has_begun_are_live_whatever_the_state_of_a_delayed_one_says()
-{
-    let bucket = Fake::new();
-    let key = |token| crate::keys::FileKey {
-        backfill: 0,
-        key_begin: 0,
-        counter: 0,
-        task: crate::keys::task_hash("acmeCo/lake"),
-        token,
-    };
-    // The session begins at 01:02:03, and the store's clock may be slow.
-    for (token, time) in [(1, "00:46:02"), (2, "00:46:03"), (3, "01:10:00")] {
-        bucket.set_time(format!("2026-11-23T{time}Z").parse().unwrap());
-        let key = key(token).under("orders");
-        bucket.create_upload(&key, "t").await.unwrap();
-    }
-    play(&bucket, &[open()]).await.1.unwrap();
-    let live = [key(2).under("orders"), key(3).under("orders")];
-    assert_eq!(bucket.pending(), live);
 }
 
 #[tokio::test]
@@ -643,7 +837,7 @@ async fn unfinished_batches_of_many_bindings_together_stay_within_their_memory()
         .config,
         key_range: 0..=u32::MAX,
         state: b"",
-        began_at: Timestamp::UNIX_EPOCH,
+        stop: crate::stop::stop().1,
     };
     let mut transactor = Transactor::open(Fake::new(), opening, environment())
         .await

@@ -6,7 +6,7 @@ use crate::error::Result;
 /// Creates a multipart upload of `key` and aborts it: all that the task will need, and nothing that anybody can see. The error
 /// says what is wrong: no such bucket, which action is denied, which region is right.
 pub async fn check<S: ObjectStore>(store: &S, key: &str) -> Result<()> {
-    let upload_id = store.create_upload(key, "0000000000000000").await?;
+    let upload_id = store.create_upload(key).await?;
     store
         .abort(&PendingUpload {
             key: key.to_owned(),

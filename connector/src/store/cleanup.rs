@@ -1,103 +1,264 @@
-//! Throwing away uploads that no checkpoint can name, so that their parts do not cost money for ever. Best effort: a store
-//! that cannot list, or credentials that may not, are no error.
+//! Throwing away what no checkpoint can name, so that it does not cost money for ever. Best effort: a
+//! store that cannot list, or credentials that may not, are no error.
 
+use std::collections::{BTreeSet, HashSet};
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::{ListedUpload, ObjectStore, PendingUpload};
+use super::way::Commit;
+use super::{Marker, ObjectStore, Page, PendingUpload};
+use crate::checkpoint::StagedFile;
+use crate::error::{ErrorKind, Result};
+use crate::keys::{Author, STAGING_FOLDER};
 
-/// How long clean-up may hold up the beginning of a session, or the error at its end.
+/// How long throwing away may hold up the error at the end of a session.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Aborts `uploads`, all at once and within half a minute; what fails is logged, and left to the bucket's lifecycle rule.
-pub async fn abort_all<S: ObjectStore>(
+/// The prefixes that are listed at once.
+const AT_ONCE: usize = 8;
+
+/// Throws staged files away that no checkpoint can name; failures are logged.
+pub async fn discard_all<S: ObjectStore>(store: &S, files: impl IntoIterator<Item = StagedFile>) {
+    let discard = |file: StagedFile| {
+        let store = store.clone();
+        async move {
+            let discarded = file.staged.discard(&store, &file.key).await;
+            warn_of(&file.key, discarded);
+        }
+    };
+    all_within_patience(files.into_iter().map(discard)).await;
+}
+
+/// Aborts uploads; failures are logged, and left to the bucket's lifecycle rule.
+pub(super) async fn abort_all<S: ObjectStore>(
     store: &S,
     uploads: impl IntoIterator<Item = PendingUpload>,
 ) {
-    let mut running = JoinSet::new();
-    for upload in uploads {
+    let abort = |upload: PendingUpload| {
         let store = store.clone();
-        running.spawn(async move { abort_or_warn(&store, &upload).await });
-    }
-    let all = async { while running.join_next().await.is_some() {} };
-    if timeout(PATIENCE, all).await.is_err() {
-        warn!(
-            "aborting uploads took too long; a lifecycle rule for incomplete uploads will remove the rest"
-        );
-    }
+        async move { warn_of(&upload.key, store.abort(&upload).await) }
+    };
+    all_within_patience(uploads.into_iter().map(abort)).await;
 }
 
-async fn abort_or_warn<S: ObjectStore>(store: &S, upload: &PendingUpload) {
-    if let Err(error) = store.abort(upload).await {
-        warn!(
-            key = upload.key,
-            %error,
-            "an upload could not be aborted; a lifecycle rule for incomplete uploads will remove it"
-        );
-    }
-}
-
-/// Aborts the uploads below `prefixes` that are `stale`. It is for the caller to say yes only to keys that parse wholly, carry this task
-/// and a keyBegin in this shard's range, stand in no checkpoint, and were created before this process began. Returns how many were aborted. Takes at most half a minute.
-pub async fn abort_stale<S: ObjectStore>(
+/// Deletes staged objects, each of them or one version of it; failures are logged.
+pub(super) async fn delete_all<S: ObjectStore>(
     store: &S,
-    prefixes: &[String],
-    stale: impl Fn(&ListedUpload) -> bool,
-) -> usize {
+    objects: impl IntoIterator<Item = (String, Option<String>)>,
+) {
+    let delete = |(key, version): (String, Option<String>)| {
+        let store = store.clone();
+        async move { warn_of(&key, store.delete(&key, version.as_deref()).await) }
+    };
+    all_within_patience(objects.into_iter().map(delete)).await;
+}
+
+fn warn_of(key: &str, discarded: Result<()>) {
+    if let Err(error) = discarded {
+        warn!(
+            key,
+            %error,
+            "what was staged in vain could not be thrown away; a later session or a lifecycle rule will"
+        );
+    }
+}
+
+/// Runs all of `works` at once, for half a minute at most.
+async fn all_within_patience<F>(works: impl Iterator<Item = F>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let running: JoinSet<()> = works.collect();
+    if timeout(PATIENCE, running.join_all()).await.is_err() {
+        warn!("throwing away what was staged in vain took too long and was left off");
+    }
+}
+
+/// What earlier sessions of this shard have left behind: theirs, and not named by the state.
+///
+/// The writers are those of the state as it was read, so their sessions were fenced off before that
+/// and cannot commit any more. A successor's writer, and that of any session with another state, is
+/// never among them.
+#[derive(Clone, Debug, Default)]
+pub struct LeftBehind {
+    /// The earlier sessions.
+    pub authors: BTreeSet<Author>,
+    /// The ids of the uploads, and the keys of the staged objects and receipts, that the state names.
+    pub named: HashSet<String>,
+}
+
+impl LeftBehind {
+    fn includes(&self, key: &str, id: &str) -> bool {
+        Author::of(key).is_some_and(|author| self.authors.contains(&author))
+            && !self.named.contains(id)
+    }
+}
+
+/// The places to look for what was left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Prefixes {
+    /// The prefixes below which files stand.
+    pub files: Vec<String>,
+    /// The staging folders.
+    pub staging: Vec<String>,
+}
+
+/// Aborts and deletes what earlier sessions have left behind. `key` is one under which nothing is.
+pub async fn clean_up<S: ObjectStore>(store: S, left: LeftBehind, prefixes: Prefixes, key: String) {
+    if left.authors.is_empty() {
+        return;
+    }
+    let Prefixes { mut files, staging } = prefixes;
+    files.extend(staging.iter().cloned());
+    // MinIO lists uploads by exact key or by whole bucket, and finds nothing below a prefix.
+    let lists_whole = store.location().endpoint.is_some() && is_minio(&store, &key).await;
+    let uploads = if lists_whole {
+        vec![String::new()]
+    } else {
+        outermost(files)
+    };
+    let left = Arc::new(left);
+    let aborted = below(uploads, |prefix| {
+        abort_below(store.clone(), Arc::clone(&left), prefix)
+    });
+    let aborted = aborted.await;
+    let deleted = below(outermost(staging), |prefix| {
+        delete_below(store.clone(), Arc::clone(&left), prefix)
+    });
+    let deleted = deleted.await;
+    if aborted + deleted > 0 {
+        info!(
+            uploads = aborted,
+            objects = deleted,
+            "threw away what earlier sessions had left behind"
+        );
+    }
+}
+
+async fn is_minio<S: ObjectStore>(store: &S, key: &str) -> bool {
+    store.is_minio(key).await.unwrap_or(false)
+}
+
+/// Works on several prefixes at once, until one is refused. Returns how much was thrown away.
+async fn below<F>(prefixes: Vec<String>, work: impl Fn(String) -> F) -> usize
+where
+    F: Future<Output = Result<usize>> + Send + 'static,
+{
+    let mut waiting = prefixes.into_iter();
+    let mut running: JoinSet<_> = waiting.by_ref().take(AT_ONCE).map(&work).collect();
+    let mut count = 0;
+    while let Some(joined) = running.join_next().await {
+        match joined {
+            Ok(Ok(thrown_away)) => count += thrown_away,
+            Ok(Err(error)) => {
+                info!(
+                    %error,
+                    "what earlier sessions left behind cannot be listed, and is left to a lifecycle rule"
+                );
+                return count;
+            }
+            // A panic is reported where it happens.
+            Err(_) => {}
+        }
+        if let Some(prefix) = waiting.next() {
+            running.spawn(work(prefix));
+        }
+    }
+    count
+}
+
+async fn abort_below<S: ObjectStore>(
+    store: S,
+    left: Arc<LeftBehind>,
+    prefix: String,
+) -> Result<usize> {
     let mut aborted = 0;
-    let work = async {
-        let pending = list_below(store, prefixes).await;
-        let stale = pending.iter().filter(|listed| stale(listed));
-        for ListedUpload { upload, .. } in stale {
-            match store.abort(upload).await {
-                Ok(()) => aborted += 1,
-                Err(error) => debug!(key = upload.key, %error, "a stale upload cannot be aborted"),
+    let mut from: Option<Marker> = None;
+    loop {
+        let Page { items, next } = store.list_uploads(&prefix, from).await?;
+        for upload in items {
+            if left.includes(&upload.key, &upload.upload_id) && abort(&store, &upload).await {
+                aborted += 1;
             }
         }
+        if next.is_none() {
+            return Ok(aborted);
+        }
+        from = next;
+    }
+}
+
+/// Aborts an upload, unless there is an object under its key: on some stores the object of a completed
+/// upload goes with it. Returns whether it is gone.
+async fn abort<S: ObjectStore>(store: &S, upload: &PendingUpload) -> bool {
+    let is_aws = store.location().endpoint.is_none();
+    match store.head(&upload.key).await {
+        Ok(None) => {}
+        // So AWS answers where `s3:ListBucket` is not allowed; there no object goes with an upload.
+        Err(error) if is_aws && error.kind() == ErrorKind::Auth => {}
+        Ok(Some(_)) => return false,
+        Err(error) => {
+            debug!(key = upload.key, %error, "an upload that was left behind cannot be judged");
+            return false;
+        }
+    }
+    let aborted = store.abort(upload).await;
+    if let Err(error) = &aborted {
+        debug!(key = upload.key, %error, "an upload that was left behind cannot be aborted");
+    }
+    aborted.is_ok()
+}
+
+async fn delete_below<S: ObjectStore>(
+    store: S,
+    left: Arc<LeftBehind>,
+    prefix: String,
+) -> Result<usize> {
+    let mut deleted = 0;
+    let mut from: Option<Marker> = None;
+    loop {
+        let Page { items, next } = store.list_objects(&prefix, from).await?;
+        for key in items {
+            if is_staged(&key) && left.includes(&key, &key) {
+                delete(&store, &key).await?;
+                deleted += 1;
+            }
+        }
+        if next.is_none() {
+            return Ok(deleted);
+        }
+        from = next;
+    }
+}
+
+/// Whether a key stands in a staging folder. Nothing else is ever deleted.
+fn is_staged(key: &str) -> bool {
+    let mut segments = key.rsplit('/').skip(1);
+    segments.next() == Some(STAGING_FOLDER)
+}
+
+/// Deletes an object, and not just its newest version where the bucket has versions.
+async fn delete<S: ObjectStore>(store: &S, key: &str) -> Result<()> {
+    let version = match store.head(key).await {
+        Ok(Some(object)) => object.written.version,
+        _ => None,
     };
-    if timeout(PATIENCE, work).await.is_err() {
-        info!("listing and aborting stale uploads took too long and was left off");
-    }
-    aborted
-}
-
-/// The pending uploads below any of `prefixes`. MinIO lists uploads by whole bucket only, and finds nothing by prefix; so where
-/// nothing is found, the whole bucket is listed.
-async fn list_below<S: ObjectStore>(store: &S, prefixes: &[String]) -> Vec<ListedUpload> {
-    let prefixes = outermost(prefixes);
-    let mut pending = Vec::new();
-    for prefix in &prefixes {
-        pending.extend(list(store, prefix).await);
-    }
-    if pending.is_empty() && !prefixes.is_empty() && prefixes != [""] {
-        pending = list(store, "").await;
-    }
-    pending.retain(|listed| {
-        let key = &listed.upload.key;
-        prefixes.iter().any(|prefix| key.starts_with(prefix))
-    });
-    pending
-}
-
-async fn list<S: ObjectStore>(store: &S, prefix: &str) -> Vec<ListedUpload> {
-    store.list_uploads(prefix).await.unwrap_or_else(|error| {
-        debug!(prefix, %error, "stale uploads cannot be listed and are left to a lifecycle rule");
-        Vec::new()
-    })
+    store.delete(key, version.as_deref()).await
 }
 
 /// The prefixes that no other one covers.
-fn outermost(prefixes: &[String]) -> Vec<&str> {
-    let mut sorted: Vec<&str> = prefixes.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
-    let mut outermost: Vec<&str> = Vec::new();
-    for prefix in sorted {
+fn outermost(mut prefixes: Vec<String>) -> Vec<String> {
+    prefixes.sort_unstable();
+    let mut outermost: Vec<String> = Vec::new();
+    for prefix in prefixes {
         if !outermost
             .last()
-            .is_some_and(|last| prefix.starts_with(last))
+            .is_some_and(|last| prefix.starts_with(last.as_str()))
         {
             outermost.push(prefix);
         }
@@ -106,76 +267,4 @@ fn outermost(prefixes: &[String]) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fake::{Fake, Operation};
-    use super::*;
-    use crate::error::{Error, ErrorKind};
-
-    fn prefixes(prefixes: &[&str]) -> Vec<String> {
-        prefixes.iter().map(ToString::to_string).collect()
-    }
-
-    #[tokio::test]
-    async fn only_stale_uploads_below_the_prefixes_are_aborted() {
-        let store = Fake::new();
-        for key in ["a/stale", "a/live", "b/stale", "ab/stale"] {
-            store.create_upload(key, "t").await.unwrap();
-        }
-        let aborted = abort_stale(&store, &prefixes(&["a/"]), |listed| {
-            listed.upload.key.ends_with("stale")
-        })
-        .await;
-        assert_eq!(aborted, 1);
-        assert_eq!(store.pending(), ["a/live", "ab/stale", "b/stale"]);
-    }
-
-    #[tokio::test]
-    async fn prefixes_that_another_covers_are_listed_once() {
-        let store = Fake::new();
-        store.create_upload("a/b/live", "t").await.unwrap();
-        abort_stale(&store, &prefixes(&["a/b/", "a/", "c/", "a/"]), |_| false).await;
-        let operations = [Operation::Create, Operation::List, Operation::List];
-        assert_eq!(store.operations(), operations);
-    }
-
-    #[tokio::test]
-    async fn where_no_prefix_finds_anything_the_whole_bucket_is_listed_once() {
-        let store = Fake::new();
-        abort_stale(&store, &prefixes(&["a/", "c/"]), |_| true).await;
-        assert_eq!(store.operations(), [Operation::List; 3]);
-    }
-
-    #[tokio::test]
-    async fn a_store_that_cannot_list_or_abort_is_no_error() {
-        for operation in [Operation::List, Operation::Abort] {
-            let store = Fake::new();
-            store.create_upload("a/stale", "t").await.unwrap();
-            store.fail(operation, || Error::new(ErrorKind::Auth, "denied"));
-            assert_eq!(abort_stale(&store, &prefixes(&["a/"]), |_| true).await, 0);
-            assert_eq!(store.pending(), ["a/stale"]);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_store_that_hangs_does_not_hold_up_the_session() {
-        let store = Fake::new();
-        store.hang(Operation::List);
-        let began = tokio::time::Instant::now();
-        assert_eq!(abort_stale(&store, &prefixes(&[""]), |_| true).await, 0);
-        assert_eq!(began.elapsed(), PATIENCE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_store_that_hangs_does_not_hide_the_error_at_the_end() {
-        let store = Fake::new();
-        for key in ["a/1", "a/2"] {
-            store.create_upload(key, "t").await.unwrap();
-        }
-        let listed = store.list_uploads("").await.unwrap();
-        let pending = listed.into_iter().map(|listed| listed.upload);
-        store.hang(Operation::Abort);
-        let began = tokio::time::Instant::now();
-        abort_all(&store, pending).await;
-        assert_eq!(began.elapsed(), PATIENCE);
-    }
-}
+mod tests;

@@ -158,6 +158,38 @@ impl Failure {
         }
     }
 
+    /// Whether S3 has another object there than the request expects.
+    pub(super) fn is_other_object(&self) -> bool {
+        self.status == Some(412)
+    }
+
+    /// An answer that did not come in time.
+    pub(super) fn timeout() -> Self {
+        Self {
+            transport: Some(Transport::Timeout),
+            ..Self::default()
+        }
+    }
+
+    /// An answer that broke off in its body.
+    pub(super) fn broken(error: &dyn StdError) -> Self {
+        Self {
+            transport: Some(Transport::Broken),
+            message: Some(error.to_string()),
+            ..Self::default()
+        }
+    }
+
+    /// What an answer says whose operation is not known.
+    pub(super) fn from_response(response: &HttpResponse) -> Self {
+        let body = response.body().bytes().map(String::from_utf8_lossy);
+        Self {
+            status: Some(response.status().as_u16()),
+            code: body.and_then(|body| between(&body, "<Code>", "</Code>")),
+            ..Self::default()
+        }
+    }
+
     /// `403 AccessDenied: Access Denied`
     fn answer(&self) -> String {
         let mut answer = self

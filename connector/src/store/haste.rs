@@ -17,6 +17,11 @@ impl Haste {
         Self(times.max(1))
     }
 
+    /// The number per second where it would be `per_second` in life.
+    pub fn hasten(self, per_second: u64) -> u64 {
+        per_second.saturating_mul(u64::from(self.0))
+    }
+
     /// How long to wait where it would be `wait` in life.
     pub fn shorten(self, wait: Duration) -> Duration {
         wait / self.0

@@ -177,10 +177,11 @@ impl Drop for Place {
 /// What a writer hands over.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// The next part: [`PART_BYTES`] long, or the last one.
+    /// The next part, [`PART_BYTES`] long.
     Part(PartBody),
-    /// The file is whole. Where a writer goes away without it, the file is not.
-    End,
+    /// The file is whole, with what is left of it. Where a writer goes away without it, the file is
+    /// not.
+    End(Option<PartBody>),
 }
 
 /// Cuts the bytes of one file into parts and hands each to the file's [`Upload`](super::Upload). Writing blocks while the
@@ -230,10 +231,11 @@ impl PartWriter {
 
     /// Hands over what is left and declares the file whole. Returns its size in bytes.
     pub fn finish(mut self) -> io::Result<u64> {
-        if self.part_bytes() > 0 {
-            self.hand_over()?;
-        }
-        self.send(Piece::End)?;
+        let rest = match self.part_bytes() {
+            0 => None,
+            _ => Some(self.take_part()?),
+        };
+        self.send(Piece::End(rest))?;
         Ok(self.written)
     }
 
@@ -270,6 +272,12 @@ impl PartWriter {
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
+        let part = self.take_part()?;
+        self.send(Piece::Part(part))
+    }
+
+    /// Takes what is there as a part, and waits for its place.
+    fn take_part(&mut self) -> io::Result<PartBody> {
         if self.pieces.is_closed() {
             return Err(ended());
         }
@@ -277,7 +285,7 @@ impl PartWriter {
         let place = self.pool.place(self.chunk_bytes)?;
         self.chunk_bytes = 0;
         let chunks = std::mem::take(&mut self.chunks);
-        self.send(Piece::Part(PartBody::new(chunks, Some(place))))
+        Ok(PartBody::new(chunks, Some(place)))
     }
 
     fn send(&self, piece: Piece) -> io::Result<()> {
@@ -324,7 +332,10 @@ mod tests {
         while let Ok(piece) = receiver.try_recv() {
             match piece {
                 Piece::Part(body) => parts.push(body.chunks().concat()),
-                Piece::End => ended = true,
+                Piece::End(rest) => {
+                    parts.extend(rest.map(|body| body.chunks().concat()));
+                    ended = true;
+                }
             }
         }
         (parts, ended)
@@ -453,7 +464,7 @@ mod tests {
             // The rest of it shares a part with what comes next.
             let rest = (lead + 3 * part) % part;
             let (mut file, mut ours) = (Vec::new(), 0);
-            while let Some(Piece::Part(body)) = pieces.blocking_recv() {
+            while let Some(Piece::Part(body) | Piece::End(Some(body))) = pieces.blocking_recv() {
                 assert!(body.bytes() == part || file.len() + body.bytes() == bytes.len());
                 file.extend(body.chunks().concat());
                 let in_page = |chunk: &&Bytes| page.as_ptr_range().contains(&chunk.as_ptr());
@@ -491,8 +502,8 @@ mod tests {
             writer.write_page(Bytes::from_static(b"page")).unwrap();
         }
         writer.finish().unwrap();
-        let Some(Piece::Part(body)) = pieces.blocking_recv() else {
-            panic!("there is a part");
+        let Some(Piece::End(Some(body))) = pieces.blocking_recv() else {
+            panic!("there is a rest");
         };
         assert_eq!((body.bytes(), body.chunks().len()), (400, 1));
     }

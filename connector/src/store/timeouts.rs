@@ -16,8 +16,11 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Most requests.
     pub request: Limit,
-    /// Uploading a part: 8 MiB at 70 KB/s, and enough of the attempts.
+    /// Uploading a part or an object: an attempt has the time that all bytes on their way need
+    /// besides, and none begins after the whole.
     pub part: Limit,
+    /// An attempt to copy, besides the time that all bytes that are copied need.
+    pub copy: Duration,
     /// Completing an upload: S3 says that it can take minutes.
     pub completion: Limit,
 }
@@ -40,7 +43,8 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(10),
             request: limit(1, 5),
-            part: limit(2, 15),
+            part: limit(1, 15),
+            copy: Duration::from_mins(1),
             completion: limit(5, 20),
         }
     }
@@ -54,6 +58,7 @@ impl Timeouts {
             request: self.request.in_haste(haste),
             part: self.part.in_haste(haste),
             completion: self.completion.in_haste(haste),
+            copy: haste.shorten(self.copy).max(LEAST.min(self.copy)),
             ..self
         }
     }
@@ -94,9 +99,9 @@ mod tests {
         let life = Timeouts::default();
         assert_eq!(life.in_haste(Haste::NONE), life);
         for (times, request, part, completion) in [
-            (2, seconds(30, 150), seconds(60, 450), seconds(150, 600)),
-            (10, seconds(10, 50), seconds(12, 90), seconds(30, 120)),
-            (200, seconds(10, 50), seconds(10, 75), seconds(10, 40)),
+            (2, seconds(30, 150), seconds(30, 450), seconds(150, 600)),
+            (10, seconds(10, 50), seconds(10, 150), seconds(30, 120)),
+            (200, seconds(10, 50), seconds(10, 150), seconds(10, 40)),
         ] {
             let hasty = life.in_haste(Haste::times(times));
             assert_eq!(hasty.connect, life.connect);

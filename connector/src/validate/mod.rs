@@ -10,7 +10,7 @@ pub use constraints::Candidate;
 
 use crate::config::{EndpointConfig, PathPrefix, ResourceConfig, Unconvertible};
 use crate::error::{Context, Error, Result};
-use crate::keys::{FileKey, task_hash};
+use crate::keys::in_staging_folder;
 use crate::parquet::codec;
 use crate::protocol::flow;
 use crate::protocol::materialize::{request, response};
@@ -66,7 +66,7 @@ pub async fn validate<S: ObjectStore>(
         }
     }
     let prefixes = prefixes.into_values().map(|(_, prefix)| prefix);
-    check_prefixes(store, prefixes.collect(), &request.name, environment).await?;
+    check_prefixes(store, prefixes.collect(), environment).await?;
     Ok(response::Validated { bindings })
 }
 
@@ -104,24 +104,17 @@ fn last_selection<'a>(
 pub async fn check_prefixes<S: ObjectStore>(
     store: &S,
     prefixes: Vec<PathPrefix>,
-    task_name: &str,
     environment: &mut Environment,
 ) -> Result<()> {
-    let now = (environment.now)();
     let mut checks = JoinSet::new();
     let mut outcome = Ok(());
     for prefix in prefixes {
-        let key = FileKey {
-            backfill: 0,
-            key_begin: 0,
-            counter: 0,
-            task: task_hash(task_name),
-            token: environment.random.u64(..),
-        };
+        let name = format!("{:016x}.check", environment.random.u64(..));
+        let key = in_staging_folder(prefix.before_patterns(), &name);
         if checks.len() == CHECKS_AT_ONCE {
             outcome = outcome.and(joined(checks.join_next().await));
         }
-        let (store, key) = (store.clone(), key.under(&prefix.render(now)));
+        let store = store.clone();
         checks.spawn(async move { store::check(&store, &key).await });
     }
     // Each is waited for, so that none leaves an upload behind.

@@ -1,18 +1,20 @@
 //! Servers that do not answer, or not as they should: what is waited for, how often it is tried, and what is said in the end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::tests::{SECRET, Server, error_body, part, pending as part_of, read, staged, store};
+use super::tests::{
+    KEY, SECRET, Server, error_body, part, pending as part_of, read, staged, staged_object, store,
+};
 use super::*;
 use crate::error::ErrorKind;
 use crate::store::http_client::tests::acceptor;
-use crate::store::{Haste, check};
+use crate::store::{Haste, Timeouts, check};
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);
@@ -74,6 +76,7 @@ fn short() -> Timeouts {
         request: limit,
         part: limit,
         completion: limit,
+        copy: SHORT,
     }
 }
 
@@ -107,19 +110,27 @@ async fn a_server_that_never_answers_is_given_up_after_every_attempt_of_every_ki
     let server = BadServer::start(Manner::Silent).await;
     let store = hasty(&server.endpoint, 3, short());
     let body = Bytes::from_static(b"rows").into();
+    let object = Bytes::from_static(b"rows").into();
     let upload = part_of();
     let mut expected = 0;
     for error in [
-        store.create_upload("a/1", "70ce").await.unwrap_err(),
+        store.create_upload("a/1").await.unwrap_err(),
         store.upload_part(&upload, 1, body).await.unwrap_err(),
-        store.complete(&staged()).await.unwrap_err(),
+        store.complete(KEY, &staged()).await.unwrap_err(),
         store.head("a/1").await.unwrap_err(),
         store.abort(&upload).await.unwrap_err(),
-        store.list_uploads("a/").await.unwrap_err(),
+        store.list_uploads("a/", None).await.unwrap_err(),
+        store.list_objects("a/", None).await.unwrap_err(),
+        store.put(KEY, object, ContentType::Json).await.unwrap_err(),
+        store.get(KEY).await.unwrap_err(),
+        store.delete(KEY, None).await.unwrap_err(),
     ] {
         is_timeout(&error, &server.endpoint);
         expected += 3;
     }
+    let copied = store.copy(&staged_object("a/2", None), 4, KEY).await;
+    is_timeout(&copied.unwrap_err(), &server.endpoint);
+    expected += 1;
     assert_eq!(server.connections(), expected);
 }
 
@@ -129,7 +140,7 @@ async fn an_operation_ends_even_if_there_are_attempts_left() {
     let mut timeouts = short();
     timeouts.request.operation = 2 * SHORT;
     let store = hasty(&server.endpoint, 1000, timeouts);
-    let created = timeout(40 * SHORT, store.create_upload("a/1", "70ce")).await;
+    let created = timeout(40 * SHORT, store.create_upload("a/1")).await;
     is_timeout(&created.expect("it ends").unwrap_err(), &server.endpoint);
     assert!(server.connections() <= 3, "{}", server.connections());
 }
@@ -145,7 +156,7 @@ async fn an_upload_that_stands_still_for_a_while_has_its_attempt_nonetheless() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        tokio::time::sleep(Duration::from_secs(8)).await;
+        sleep(Duration::from_secs(8)).await;
         let request = read(&mut stream).await;
         let answer = b"HTTP/1.1 200 OK\r\netag: \"e1\"\r\ncontent-length: 0\r\n\r\n";
         stream.write_all(answer).await.unwrap();
@@ -175,10 +186,10 @@ async fn an_address_that_swallows_connections_is_given_up() {
 
 #[tokio::test]
 async fn every_trouble_is_retried_as_often_as_there_are_attempts_and_then_told() {
-    for status in [500, 502, 503, 504] {
+    for status in [429, 500, 502, 503, 504] {
         let server = Server::start(&[(status, "", "")]).await;
         let store = hasty(&server.endpoint, ATTEMPTS, short());
-        let error = store.create_upload("a/1", "70ce").await.unwrap_err();
+        let error = store.create_upload("a/1").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(
             error.to_string().contains("retries did not help"),
@@ -188,13 +199,34 @@ async fn every_trouble_is_retried_as_often_as_there_are_attempts_and_then_told()
     }
     let server = BadServer::start(Manner::Resets).await;
     let store = hasty(&server.endpoint, ATTEMPTS, short());
-    let error = store.create_upload("a/1", "70ce").await.unwrap_err();
+    let error = store.create_upload("a/1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(
         error.to_string().contains("retries did not help"),
         "{error}"
     );
     assert_eq!(server.connections(), ATTEMPTS as usize);
+}
+
+/// Stores say these in passing, and the SDK takes some of them for good.
+#[tokio::test]
+async fn answers_that_pass_are_retried_for_every_kind_of_request() {
+    for (status, code) in [
+        (429, "TooManyRequests"),
+        (400, "BadDigest"),
+        (400, "XAmzContentChecksumMismatch"),
+        (409, "OperationAborted"),
+        (400, "RequestTimeout"),
+        (503, "SlowDown"),
+    ] {
+        let server = Server::start(&[(status, "", &error_body(code))]).await;
+        let store = hasty(&server.endpoint, 3, short());
+        store.create_upload("a/1").await.unwrap_err();
+        let body = Bytes::from_static(b"rows").into();
+        store.upload_part(&part_of(), 1, body).await.unwrap_err();
+        store.complete(KEY, &staged()).await.unwrap_err();
+        assert_eq!(server.requests().len(), 9, "{code}");
+    }
 }
 
 #[tokio::test]
@@ -206,7 +238,7 @@ async fn what_no_retry_mends_is_not_retried() {
     ] {
         let server = Server::start(&[(status, "", &error_body(code))]).await;
         let store = hasty(&server.endpoint, ATTEMPTS, short());
-        store.create_upload("a/1", "70ce").await.unwrap_err();
+        store.create_upload("a/1").await.unwrap_err();
         assert_eq!(server.requests().len(), 1, "{code}");
     }
 }
@@ -219,7 +251,7 @@ async fn many_operations_at_once_have_all_their_attempts_each() {
     let mut running = tokio::task::JoinSet::new();
     for number in 0..40 {
         let store = store.clone();
-        running.spawn(async move { store.create_upload(&format!("a/{number}"), "70ce").await });
+        running.spawn(async move { store.create_upload(&format!("a/{number}")).await });
     }
     for created in running.join_all().await {
         created.unwrap_err();
@@ -239,7 +271,7 @@ async fn the_pauses_between_attempts_are_bounded_and_random() {
             ..S3Options::clone(&hasty(&server.endpoint, 3, Timeouts::default()).options)
         });
         let began = Instant::now();
-        store.create_upload("a/1", "70ce").await.unwrap_err();
+        store.create_upload("a/1").await.unwrap_err();
         parts.push(began.elapsed());
     }
     // 100 ms and 200 ms at most, and a busy machine.
@@ -282,7 +314,7 @@ async fn what_is_denied_is_named_by_its_action() {
     let body = Bytes::from_static(b"rows").into();
     for (error, action) in [
         (
-            store.create_upload("a/1", "70ce").await.unwrap_err(),
+            store.create_upload("a/1").await.unwrap_err(),
             "`s3:PutObject`",
         ),
         (
@@ -290,7 +322,7 @@ async fn what_is_denied_is_named_by_its_action() {
             "`s3:PutObject`",
         ),
         (
-            store.complete(&staged()).await.unwrap_err(),
+            store.complete(KEY, &staged()).await.unwrap_err(),
             "`s3:PutObject`",
         ),
         (
@@ -299,7 +331,7 @@ async fn what_is_denied_is_named_by_its_action() {
         ),
         (store.head("a/1").await.unwrap_err(), "`s3:GetObject`"),
         (
-            store.list_uploads("a/").await.unwrap_err(),
+            store.list_uploads("a/", None).await.unwrap_err(),
             "`s3:ListBucketMultipartUploads`",
         ),
     ] {

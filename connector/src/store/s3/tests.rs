@@ -7,8 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::config::EndpointConfig;
 use crate::error::ErrorKind;
-use crate::store::check;
+use crate::store::{Haste, Timeouts, check};
 
 pub(super) const SECRET: &str = "wJalrXUtnFEMIsecret";
 
@@ -101,6 +102,7 @@ pub(super) fn store(endpoint: &str, checksums: Checksums) -> S3Store {
         attempts: CHECK_ATTEMPTS,
         haste: Haste::NONE,
         timeouts: Timeouts::default(),
+        http_client: None,
     })
 }
 
@@ -111,12 +113,11 @@ pub(super) fn pending() -> PendingUpload {
     }
 }
 
+pub(super) const KEY: &str = "a/1.parquet";
+
 pub(super) fn staged() -> StagedUpload {
     StagedUpload {
-        location: store("http://unused", Checksums::None).location().clone(),
-        key: "a/1.parquet".into(),
         upload_id: "U1".into(),
-        token: "70ce".into(),
         parts: vec![
             Part {
                 etag: "\"e1\"".into(),
@@ -127,9 +128,14 @@ pub(super) fn staged() -> StagedUpload {
                 crc32: None,
             },
         ],
-        bytes: 4,
-        rows: 1,
-        staged_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+pub(super) fn staged_object(key: &str, version: Option<&str>) -> StagedObject {
+    StagedObject {
+        key: key.into(),
+        etag: "\"e1\"".into(),
+        version: version.map(str::to_owned),
     }
 }
 
@@ -150,12 +156,19 @@ const CREATED: &str =
 const COMPLETED: &str =
     "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
 
+fn completed() -> Completion {
+    Completion::Completed(Written {
+        etag: "\"e\"".into(),
+        version: None,
+    })
+}
+
 #[tokio::test]
-async fn an_upload_is_created_with_type_token_and_checksum_algorithm() {
+async fn an_upload_is_created_with_type_and_checksum_algorithm() {
     let server = Server::start(&[(200, "", CREATED)]).await;
     let id = server
         .store(Checksums::Crc32)
-        .create_upload("a/1.parquet", "70ce")
+        .create_upload(KEY)
         .await
         .unwrap();
     assert_eq!(id, "U1");
@@ -163,7 +176,6 @@ async fn an_upload_is_created_with_type_token_and_checksum_algorithm() {
     for line in [
         "post /lake/a/1.parquet?uploads",
         "content-type: application/vnd.apache.parquet",
-        "x-amz-meta-token: 70ce",
         "x-amz-checksum-algorithm: crc32",
         "/eu-west-1/s3/aws4_request",
     ] {
@@ -223,10 +235,10 @@ async fn a_completion_gives_the_checksums_again() {
     let server = Server::start(&[(200, "", COMPLETED)]).await;
     let completion = server
         .store(Checksums::None)
-        .complete(&staged())
+        .complete(KEY, &staged())
         .await
         .unwrap();
-    assert_eq!(completion, Completion::Completed);
+    assert_eq!(completion, completed());
     let body = String::from_utf8(server.requests()[0].body.clone()).unwrap();
     assert_eq!(body.matches("<Part>").count(), 2, "{body}");
     assert_eq!(
@@ -243,10 +255,10 @@ async fn an_error_in_the_body_of_a_completion_with_status_200_is_retried() {
     let server = Server::start(&[(200, "", &body), (200, "", COMPLETED)]).await;
     let completion = server
         .store(Checksums::Crc32)
-        .complete(&staged())
+        .complete(KEY, &staged())
         .await
         .unwrap();
-    assert_eq!(completion, Completion::Completed);
+    assert_eq!(completion, completed());
     assert_eq!(server.requests().len(), 2);
 }
 
@@ -259,7 +271,7 @@ async fn an_error_that_stays_in_the_body_of_a_completion_is_an_error() {
     let server = Server::start(&script).await;
     let error = server
         .store(Checksums::Crc32)
-        .complete(&staged())
+        .complete(KEY, &staged())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
@@ -286,7 +298,10 @@ async fn a_completion_that_stays_in_trouble_is_looked_into_by_asking_for_its_upl
         let mut script = vec![(500, "", trouble.as_str()); CHECK_ATTEMPTS as usize];
         script.push((status, "", &body));
         let server = Server::start(&script).await;
-        let completed = server.store(Checksums::Crc32).complete(&staged()).await;
+        let completed = server
+            .store(Checksums::Crc32)
+            .complete(KEY, &staged())
+            .await;
         let last = server.requests().pop().unwrap().head;
         assert!(last.starts_with("get /lake/a/1.parquet?"), "{last}");
         match (completed, expected) {
@@ -303,7 +318,7 @@ async fn no_such_upload_is_told_apart() {
     let server = Server::start(&[(404, "", &body)]).await;
     let store = server.store(Checksums::Crc32);
     assert_eq!(
-        store.complete(&staged()).await.unwrap(),
+        store.complete(KEY, &staged()).await.unwrap(),
         Completion::NoSuchUpload
     );
     store.abort(&pending()).await.unwrap();
@@ -314,7 +329,10 @@ async fn no_such_upload_is_told_apart() {
 async fn parts_that_are_no_longer_there_are_told_apart() {
     let body = error_body("InvalidPart");
     let server = Server::start(&[(400, "", &body)]).await;
-    let completed = server.store(Checksums::Crc32).complete(&staged()).await;
+    let completed = server
+        .store(Checksums::Crc32)
+        .complete(KEY, &staged())
+        .await;
     assert_eq!(completed.unwrap(), Completion::NoSuchPart);
     assert_eq!(server.requests().len(), 1);
 }
@@ -336,16 +354,137 @@ async fn an_answer_that_breaks_off_is_retried() {
 }
 
 #[tokio::test]
-async fn a_look_finds_size_and_token_or_nothing() {
-    let found = (200, "x-amz-meta-token: 70ce\r\n", "rows");
-    let server = Server::start(&[found, (404, "", "")]).await;
+async fn a_look_finds_size_and_version_or_nothing() {
+    let found = (200, "etag: \"e1\"\r\nx-amz-version-id: v7\r\n", "rows");
+    let unversioned = (200, "etag: \"e1\"\r\nx-amz-version-id: null\r\n", "rows");
+    let server = Server::start(&[found, unversioned, (404, "", "")]).await;
     let store = server.store(Checksums::Crc32);
-    let info = ObjectInfo {
-        bytes: 4,
-        token: Some("70ce".into()),
-    };
-    assert_eq!(store.head("a/1.parquet").await.unwrap(), Some(info));
-    assert_eq!(store.head("a/1.parquet").await.unwrap(), None);
+    for version in [Some("v7".to_owned()), None] {
+        let written = Written {
+            etag: "\"e1\"".into(),
+            version,
+        };
+        let info = ObjectInfo { bytes: 4, written };
+        assert_eq!(store.head(KEY).await.unwrap(), Some(info));
+    }
+    assert_eq!(store.head(KEY).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_object_is_put_with_its_type_and_checksum() {
+    let answer = (200, "etag: \"e1\"\r\nx-amz-version-id: v1\r\n", "");
+    let server = Server::start(&[(503, "", ""), answer]).await;
+    let store = server.store(Checksums::Crc32);
+    let body = part(&[b"1234", b"567", b"89"]);
+    let written = store.put(KEY, body, ContentType::Parquet).await.unwrap();
+    assert_eq!(
+        written,
+        Written {
+            etag: "\"e1\"".into(),
+            version: Some("v1".into())
+        }
+    );
+    for Request { head, body } in &server.requests() {
+        assert_eq!(body, b"123456789");
+        for line in [
+            "put /lake/a/1.parquet",
+            "content-type: application/vnd.apache.parquet",
+            "x-amz-checksum-crc32: y/q5jg==",
+            "unsigned-payload",
+        ] {
+            assert!(head.contains(line), "{line} in {head}");
+        }
+    }
+}
+
+const COPIED: &str = "<CopyObjectResult><ETag>\"e\"</ETag></CopyObjectResult>";
+
+#[tokio::test]
+async fn a_copy_names_its_source_by_encoded_key_version_and_etag_and_is_tried_once() {
+    let server = Server::start(&[(200, "", COPIED), (503, "", "")]).await;
+    let store = server.store(Checksums::Crc32);
+    let from = staged_object("a b/ü+%/_staged/1.staged", Some("v/1"));
+    assert_eq!(store.copy(&from, 4, KEY).await.unwrap(), Copied::Done);
+    let head = &server.requests()[0].head;
+    for line in [
+        "put /lake/a/1.parquet",
+        "x-amz-copy-source: lake/a%20b/%c3%bc%2b%25/_staged/1.staged?versionid=v/1",
+        "x-amz-copy-source-if-match: \"e1\"",
+        "x-amz-metadata-directive: replace",
+        "content-type: application/vnd.apache.parquet",
+    ] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+    let error = store.copy(&from, 4, KEY).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_copy_of_what_is_not_there_or_is_another_object_has_no_source() {
+    let cases = [
+        (404, error_body("NoSuchKey")),
+        (404, error_body("NoSuchVersion")),
+        (412, error_body("PreconditionFailed")),
+    ];
+    for (status, body) in cases {
+        let server = Server::start(&[(status, "", &body)]).await;
+        let from = staged_object("a/_staged/1", None);
+        let copied = server.store(Checksums::Crc32).copy(&from, 4, KEY).await;
+        assert_eq!(copied.unwrap(), Copied::NoSource, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_body_of_a_copy_with_status_200_is_an_error() {
+    let body = error_body("InternalError");
+    let server = Server::start(&[(200, "", &body)]).await;
+    let from = staged_object("a/_staged/1", None);
+    let copied = server.store(Checksums::Crc32).copy(&from, 4, KEY).await;
+    assert_eq!(copied.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_deletion_names_its_version_and_what_is_gone_is_no_error() {
+    let gone = error_body("NoSuchKey");
+    let server = Server::start(&[(204, "", ""), (204, "", ""), (404, "", &gone)]).await;
+    let store = server.store(Checksums::Crc32);
+    store.delete(KEY, Some("v1")).await.unwrap();
+    store.delete(KEY, None).await.unwrap();
+    store.delete(KEY, None).await.unwrap();
+    let requests = server.requests();
+    assert!(requests[0].head.contains("versionid=v1"), "{requests:?}");
+    assert!(!requests[1].head.contains("versionid"), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_small_object_is_read_whole_or_is_not_there() {
+    let gone = error_body("NoSuchKey");
+    let server = Server::start(&[(200, "", "{}"), (404, "", &gone)]).await;
+    let store = server.store(Checksums::Crc32);
+    assert_eq!(store.get(KEY).await.unwrap().unwrap(), "{}");
+    assert_eq!(store.get(KEY).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn minio_is_known_by_what_it_says_of_itself_in_an_answer_of_s3s_form() {
+    let id = "x-amz-request-id: 1\r\n";
+    for (status, headers, expected) in [
+        (404, format!("{id}server: MinIO\r\n"), true),
+        (403, format!("{id}server: MinIO/RELEASE\r\n"), true),
+        (404, format!("{id}x-minio-error-code: NoSuchKey\r\n"), true),
+        (404, format!("{id}server: AmazonS3\r\n"), false),
+        (404, id.to_owned(), false),
+        (404, "server: MinIO Console\r\n".to_owned(), false),
+        (200, format!("{id}server: MinIO\r\n"), false),
+    ] {
+        let server = Server::start(&[(status, &headers, "")]).await;
+        let is_minio = server.store(Checksums::Crc32).is_minio(KEY).await;
+        assert_eq!(is_minio.unwrap(), expected, "{status} {headers}");
+    }
+    let server = Server::start(&[(503, &format!("{id}server: MinIO\r\n"), "")]).await;
+    let error = server.store(Checksums::Crc32).is_minio(KEY).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -363,17 +502,43 @@ async fn a_refused_look_names_the_action() {
 #[tokio::test]
 async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
     let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
-                <Upload><Key>a/1</Key><UploadId>U1</UploadId><Initiated>2026-11-23T01:02:03.004Z</Initiated></Upload></ListMultipartUploadsResult>";
+                <Upload><Key>a/1</Key><UploadId>U1</UploadId></Upload></ListMultipartUploadsResult>";
     let server = Server::start(&[(200, "", page)]).await;
-    let uploads = server
-        .store(Checksums::Crc32)
-        .list_uploads("a/")
-        .await
-        .unwrap();
-    assert_eq!(uploads.len(), 2);
-    let initiated = "2026-11-23T01:02:03.004Z".parse().unwrap();
-    assert_eq!(uploads[0].initiated, Some(initiated));
+    let store = server.store(Checksums::Crc32);
+    let first = store.list_uploads("a/", None).await.unwrap();
+    assert_eq!(first.items.len(), 1);
+    let second = store.list_uploads("a/", first.next).await.unwrap();
+    assert_eq!(second.items.len(), 1);
+    assert_eq!(second.next, None);
     assert!(server.requests()[1].head.contains("key-marker=k"));
+}
+
+#[tokio::test]
+async fn objects_are_listed_page_by_page() {
+    let page = |next: &str| {
+        format!(
+            "<ListBucketResult><IsTruncated>{}</IsTruncated>{next}<Contents><Key>a/1</Key></Contents></ListBucketResult>",
+            !next.is_empty()
+        )
+    };
+    let (first, last) = (
+        page("<NextContinuationToken>t=1</NextContinuationToken>"),
+        page(""),
+    );
+    let server = Server::start(&[(200, "", &first), (200, "", &last)]).await;
+    let store = server.store(Checksums::Crc32);
+    let first = store.list_objects("a/", None).await.unwrap();
+    let second = store.list_objects("a/", first.next).await.unwrap();
+    assert_eq!(
+        (first.items, second.items),
+        (vec!["a/1".to_owned()], vec!["a/1".to_owned()])
+    );
+    assert_eq!(second.next, None);
+    assert!(
+        server.requests()[1]
+            .head
+            .contains("continuation-token=t%3d1")
+    );
 }
 
 #[tokio::test]
@@ -486,7 +651,7 @@ async fn a_store_at_another_place_keeps_its_credentials() {
     location.region = "us-east-2".into();
     let store = elsewhere.at(&location);
     assert_eq!(store.location(), &location);
-    store.create_upload("a/1", "70ce").await.unwrap();
+    store.create_upload("a/1").await.unwrap();
     let head = &server.requests()[0].head;
     assert!(
         head.contains("akiaexample/") && head.contains("/us-east-2/s3/"),
