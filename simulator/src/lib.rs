@@ -20,6 +20,7 @@ pub mod run;
 pub mod runtime;
 pub mod s3;
 pub mod schema;
+pub mod seaweedfs;
 pub mod selection;
 pub mod suggest;
 pub mod torture;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use flow_sim::container::{Container, Image};
 use flow_sim::run::{Bucket, Location, Store};
-use flow_sim::{ceph, minio};
+use flow_sim::{ceph, minio, seaweedfs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::docker;
 
-const IMAGES: [Image; 2] = [minio::IMAGE, ceph::IMAGE];
+const IMAGES: [Image; 3] = [minio::IMAGE, ceph::IMAGE, seaweedfs::IMAGE];
 
 /// No server may take longer to start.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use std::thread;
 
 use flow_sim::container::{Container, Image};
 use flow_sim::run::{Location, Store};
-use flow_sim::{ceph, minio, s3};
+use flow_sim::{ceph, minio, s3, seaweedfs};
 
 use crate::docker;
 
@@ -21,13 +21,15 @@ pub(crate) enum Server {
     Minio,
     /// A real Ceph, one for the whole suite.
     Ceph,
+    /// A real SeaweedFS, one for the whole suite.
+    SeaweedFs,
 }
 
 impl Server {
     /// Every server that can be had: without Docker only the simulator's own, and then `test` is noted as skipped for the rest.
     pub(crate) fn all(test: &str) -> Vec<Self> {
         if docker::wanted(test) {
-            vec![Self::Embedded, Self::Minio, Self::Ceph]
+            vec![Self::Embedded, Self::Minio, Self::Ceph, Self::SeaweedFs]
         } else {
             vec![Self::Embedded]
         }
@@ -39,6 +41,7 @@ impl Server {
             Self::Embedded => embedded().clone(),
             Self::Minio => minio().0.clone(),
             Self::Ceph => ceph().0.clone(),
+            Self::SeaweedFs => seaweedfs().0.clone(),
         }
     }
 
@@ -123,6 +126,11 @@ fn minio() -> &'static Place {
 fn ceph() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| contained(ceph::IMAGE))
+}
+
+fn seaweedfs() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| contained(seaweedfs::IMAGE))
 }
 
 /// Starts a server in a container, which is removed when this process is gone.

@@ -29,10 +29,8 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     python::ensure(&workspace.root)?;
     browser::ensure();
-    if with_docker {
-        servers::ensure(&workspace, &servers::ALL, WITHOUT_DOCKER)?;
-    }
-    workspace.build()?;
+    let servers: &[_] = if with_docker { &servers::ALL } else { &[] };
+    servers::ensure_while(&workspace, servers, WITHOUT_DOCKER, || workspace.build())?;
     if with_docker {
         image::from_program(&workspace, &workspace.program(image::PROGRAM))?;
     }

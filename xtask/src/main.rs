@@ -11,10 +11,12 @@ mod debian;
 mod docker;
 mod duckdb;
 mod fuzz;
+mod golang;
 mod image;
 mod minio;
 mod python;
 mod sabotage;
+mod seaweedfs;
 mod servers;
 mod sh;
 
@@ -84,12 +86,12 @@ fn asks_for_help(args: &[String]) -> bool {
 /// Runs the simulator in our place.
 fn sim(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
-    servers::ensure(
+    servers::ensure_while(
         &workspace,
         &servers::wanted(args),
         "Or leave `--s3` out: the embedded server needs no Docker",
+        || workspace.build(),
     )?;
-    workspace.build()?;
     let mut simulator = workspace.command(workspace.program("flow-sim"));
     if args.is_empty() {
         sh::say(&format!("flow-sim run {DEFAULT_CATALOG}"));
@@ -116,10 +118,11 @@ fn setup(mut workspace: Workspace, args: &[String]) -> Result<()> {
     python::ensure(&workspace.root)?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--no-docker"] => Ok(()),
-        [] => servers::ensure(
+        [] => servers::ensure_while(
             &workspace,
             &servers::ALL,
             "Or run `cargo xtask setup --no-docker`",
+            || Ok(()),
         ),
         _ => Err(Failure::Said(
             "`cargo xtask setup` takes no argument but --no-docker".to_owned(),

@@ -156,9 +156,9 @@ pub(super) struct RunArguments {
     /// made, through standard input or a FIFO
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) max_time: Option<Duration>,
-    /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), the URL of any
-    /// server, with credentials from the usual AWS variables, or `none`: the configuration stays as it is in the catalog,
-    /// and no files are read back
+    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or `seaweedfs` (a container), the URL
+    /// of any server, with credentials from the usual AWS variables, or `none`: the configuration stays as it is in the
+    /// catalog, and no files are read back
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
     /// The bucket; it is made if it is not there

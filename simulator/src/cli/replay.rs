@@ -69,8 +69,8 @@ pub(super) struct ReplayArguments {
     /// How messages are written [default: as they were when recorded, or else proto]
     #[arg(long, value_enum)]
     codec: Option<CodecName>,
-    /// Where the files go: `embedded` (a server inside this process), `minio` or `ceph` (a container), the URL of any server,
-    /// with credentials from the usual AWS variables, or `none`: configurations stay as they were recorded
+    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or `seaweedfs` (a container), the URL
+    /// of any server, with credentials from the usual AWS variables, or `none`: configurations stay as they were recorded
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     s3: String,
     /// The bucket; it is made if it is not there

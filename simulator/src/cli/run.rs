@@ -108,12 +108,13 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
         "embedded" => Ok(Store::Embedded),
         "minio" => Ok(Store::Minio),
         "ceph" => Ok(Store::Ceph),
+        "seaweedfs" => Ok(Store::SeaweedFs),
         "none" => Ok(Store::None),
         url if url.starts_with("http://") || url.starts_with("https://") => {
             location(url).map(Store::At)
         }
         other => Err(Failure::usage(format!(
-            "--s3 is `{other}`; write embedded, minio, ceph, none, or a URL such as http://127.0.0.1:9000"
+            "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, none, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }

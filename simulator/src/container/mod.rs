@@ -1,8 +1,8 @@
-//! A real S3 server in a container of its own, started by testcontainers: what [`minio`](crate::minio) and
-//! [`ceph`](crate::ceph) have in common.
+//! A real S3 server in a container of its own, started by testcontainers: what [`minio`](crate::minio),
+//! [`ceph`](crate::ceph) and [`seaweedfs`](crate::seaweedfs) have in common.
 //!
-//! Their images are made on this machine, once, by `cargo conformance` and by `cargo sim … --s3 minio` (or `ceph`), which
-//! also see to it that a Docker engine runs. Here they are only started, and for tests killed, paused and cut off.
+//! Their images are made on this machine, once, by `cargo conformance` and by `cargo sim … --s3 minio` (or another of them),
+//! which also see to it that a Docker engine runs. Here they are only started, and for tests killed, paused and cut off.
 
 mod port;
 mod reaper;

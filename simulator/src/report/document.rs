@@ -77,7 +77,7 @@ pub struct Run {
     pub shards: u32,
     /// The upload interval in seconds, where it was given on the command line.
     pub interval: Option<u32>,
-    /// `embedded`, `minio`, `ceph`, or `url`.
+    /// `embedded`, `minio`, `ceph`, `seaweedfs`, or `url`.
     pub store: String,
     /// The bucket.
     pub bucket: String,

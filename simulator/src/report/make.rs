@@ -117,6 +117,7 @@ fn store(store: &Store) -> &'static str {
         Store::Embedded => "embedded",
         Store::Minio => "minio",
         Store::Ceph => "ceph",
+        Store::SeaweedFs => "seaweedfs",
         Store::At(_) => "url",
         Store::None => "none",
     }

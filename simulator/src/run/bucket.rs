@@ -15,6 +15,7 @@ use crate::minio;
 use crate::readback::literal_part;
 use crate::refusal::explain;
 use crate::s3;
+use crate::seaweedfs;
 
 /// The bucket, unless another is named.
 const BUCKET: &str = "flow-sim";
@@ -82,6 +83,7 @@ impl Bucket {
             Store::Embedded => embedded(seed).await?,
             Store::Minio => contained(minio::IMAGE).await?,
             Store::Ceph => contained(ceph::IMAGE).await?,
+            Store::SeaweedFs => contained(seaweedfs::IMAGE).await?,
             Store::At(location) => (location.clone(), Guard::None),
             Store::None => {
                 return Err(Error::Usage(

@@ -89,6 +89,8 @@ pub enum Store {
     Minio,
     /// A Ceph in a container, which ends with the run.
     Ceph,
+    /// A SeaweedFS in a container, which ends with the run.
+    SeaweedFs,
     /// A server that is there already.
     At(Location),
     /// Wherever the connector writes: its configuration stays as the catalog has it, and no files are read back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flow_sim::container::Container;
 use flow_sim::run::Location;
 use flow_sim::s3::{self, Attempts, Effect, Fault, FaultPlan, KeyPattern, Operation};
-use flow_sim::{ceph, minio};
+use flow_sim::{ceph, minio, seaweedfs};
 use tokio::sync::Mutex;
 
 use super::LENGTH;
@@ -33,7 +33,7 @@ impl Outage {
     pub(super) fn of(server: Server) -> &'static [Self] {
         match server {
             Server::Embedded => &[Self::Kill, Self::Pause, Self::Silence],
-            Server::Minio | Server::Ceph => {
+            Server::Minio | Server::Ceph | Server::SeaweedFs => {
                 &[Self::Kill, Self::Pause, Self::Disconnect, Self::Silence]
             }
         }
@@ -67,6 +67,7 @@ impl Victim {
             }
             Server::Minio => contained(minio::start().await.unwrap()),
             Server::Ceph => contained(ceph::start().await.unwrap()),
+            Server::SeaweedFs => contained(seaweedfs::start().await.unwrap()),
         };
         let line = Line::to(&location.endpoint).await;
         Self {
