@@ -1,7 +1,8 @@
 //! Outages of servers with the real connector running: in mid-upload and in mid-completion the server is killed and comes
 //! back, takes requests and does not answer them for a while, loses its network, or the line to it goes dead without a word.
-//! Nothing is lost, nothing doubled: what is read back is what was sent.
+//! And the connector itself is killed in mid-completion. Nothing is lost, nothing doubled: what is read back is what was sent.
 
+mod killed;
 mod line;
 mod trigger;
 mod victim;
@@ -10,7 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::Object;
 use flow_sim::run::{Options, Store, run};
+use tokio::runtime::Handle;
 
 use crate::docker;
 use crate::servers::{Server, bucket, connector};
@@ -25,28 +29,36 @@ const RESTARTS: u32 = 20;
 
 /// The documents of the catalog with one binding: 30 MB, in row groups of one part each.
 const LARGE: Catalog = Catalog {
-    moment: Moment::Upload,
     bindings: 1,
     documents: 3_000,
+    transactions: 2,
 };
 
 /// Many small files, so that their completions take longer than it takes to hurt a server.
 const WIDE: Catalog = Catalog {
-    moment: Moment::Completion,
     bindings: 100,
     documents: 1,
+    transactions: 2,
 };
 
-/// A catalog that materializes one collection of noise a number of times, with so many documents in each of two transactions, and
-/// what it is good for.
+/// A catalog that materializes one collection of noise a number of times, with so many documents in
+/// each of its transactions.
 #[derive(Clone, Copy)]
 struct Catalog {
-    moment: Moment,
     bindings: usize,
     documents: usize,
+    transactions: usize,
 }
 
 impl Catalog {
+    /// The documents for a moment: large files to upload, or many to complete.
+    fn of(moment: Moment) -> Self {
+        match moment {
+            Moment::Upload => LARGE,
+            Moment::Completion => WIDE,
+        }
+    }
+
     /// Writes it down, with the recipe of its documents.
     fn write(self, folder: &Path) {
         let binding = |number| {
@@ -80,9 +92,10 @@ materializations:
     bindings:
 {bindings}"
         );
-        let documents = 2 * self.documents;
+        let transactions = self.transactions;
+        let documents = transactions * self.documents;
         let recipe = format!(
-            "{{collection: noise, generator: noise, seed: 1, documents: {documents}, transactions: 2, sessions: 1}}"
+            "{{collection: noise, generator: noise, seed: 1, documents: {documents}, transactions: {transactions}, sessions: 1}}"
         );
         std::fs::write(folder.join("flow.yaml"), catalog).unwrap();
         std::fs::write(folder.join("fixture.yaml"), recipe).unwrap();
@@ -112,9 +125,9 @@ fn options(
 }
 
 /// Plays a catalog while the server has an outage at that moment. What is read back must be what was sent.
-async fn survives(victim: &Arc<Victim>, catalog: Catalog, outage: Outage) -> Trigger {
-    let played = plays((command(outage), RESTARTS), victim, catalog, outage).await;
-    played.unwrap_or_else(|error| panic!("{:?} {outage:?}: {error}", catalog.moment))
+async fn survives(victim: &Arc<Victim>, moment: Moment, outage: Outage) -> Trigger {
+    let played = plays((command(outage), RESTARTS), victim, moment, outage).await;
+    played.unwrap_or_else(|error| panic!("{moment:?} {outage:?}: {error}"))
 }
 
 fn command(outage: Outage) -> Vec<String> {
@@ -129,14 +142,15 @@ fn command(outage: Outage) -> Vec<String> {
 async fn plays(
     command: (Vec<String>, u32),
     victim: &Arc<Victim>,
-    catalog: Catalog,
+    moment: Moment,
     outage: Outage,
 ) -> Result<Trigger, String> {
     let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::of(moment);
     catalog.write(folder.path());
     let options = options(victim, outage, folder.path(), command);
-    let mut trigger = Trigger::new(victim, &options, catalog.moment, outage);
-    let what = format!("{:?} {outage:?}", catalog.moment);
+    let mut trigger = Trigger::new(victim, &options, moment, outage);
+    let what = format!("{moment:?} {outage:?}");
     let played = run(&options, &mut trigger).await;
     trigger.healed().await;
     let report = played.map_err(|error| error.to_string())?;
@@ -151,21 +165,29 @@ async fn plays(
     Ok(trigger)
 }
 
-/// The same with a `MinIO` that is killed in mid-completion; `None` where it has not survived that itself. It forgets an upload's parts a
-/// moment before it makes the object, so one that is killed in that moment has lost what it had acknowledged, and all that a connector
-/// can do is to say so.
-async fn survives_unless_minio_does_not(victim: &Arc<Victim>) -> Option<Trigger> {
-    // A server that has lost files is given two minutes to think better of it, and here one. Less would not always be enough for one
-    // that starts again on a busy machine.
-    match plays((impatient(2), 0), victim, WIDE, Outage::Kill).await {
-        Ok(trigger) => Some(trigger),
-        Err(error) => {
-            for part in ["no longer has parts of their uploads", "`noise/", "`skip`"] {
-                assert!(error.contains(part), "{part} is not in: {error}");
-            }
-            None
-        }
+/// The files that anybody can see. What the connector keeps for itself is none of them.
+async fn files(client: &Client, bucket: &str) -> Vec<Object> {
+    let mut pages = client
+        .list_objects_v2()
+        .bucket(bucket)
+        .into_paginator()
+        .send();
+    let mut files = Vec::new();
+    while let Some(page) = pages.next().await {
+        files.extend(page.unwrap().contents.unwrap_or_default());
     }
+    files.retain(|object| !is_kept_for_itself(object.key().unwrap()));
+    files
+}
+
+/// Whether a key has the segment below which the connector keeps what is no file.
+fn is_kept_for_itself(key: &str) -> bool {
+    key.split('/').any(|segment| segment == "_staged")
+}
+
+/// Waits here, in the middle of the run, which is told of its progress and does not wait by itself.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| Handle::current().block_on(future))
 }
 
 /// The connector's own patience has sufficed. Where connections may be refused for two seconds an impatient one may have given up, and
@@ -184,7 +206,7 @@ fn has_coped(victim: &Victim, trigger: &Trigger, outage: Outage) {
 async fn survives_in_mid_upload(server: Server) {
     let victim = Arc::new(Victim::start(server).await);
     for &outage in Outage::of(server) {
-        let trigger = survives(&victim, LARGE, outage).await;
+        let trigger = survives(&victim, Moment::Upload, outage).await;
         has_coped(&victim, &trigger, outage);
     }
 }
@@ -192,13 +214,9 @@ async fn survives_in_mid_upload(server: Server) {
 async fn survives_in_mid_completion(server: Server) {
     let victim = Arc::new(Victim::start(server).await);
     for &outage in Outage::of(server) {
-        let trigger = match (server, outage) {
-            (Server::Minio, Outage::Kill) => survives_unless_minio_does_not(&victim).await,
-            _ => Some(survives(&victim, WIDE, outage).await),
-        };
-        let Some(trigger) = trigger else { continue };
+        let trigger = survives(&victim, Moment::Completion, outage).await;
         has_coped(&victim, &trigger, outage);
-        let (before, after) = trigger.objects_before_and_after().await;
+        let (before, after) = trigger.files_before_and_after().await;
         // It was in the middle of the first transaction's files.
         assert_eq!(before + after, 2 * WIDE.bindings);
         let middle = 1..WIDE.bindings;
@@ -210,8 +228,8 @@ async fn survives_in_mid_completion(server: Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_that_outlasts_the_retries_is_a_clear_error_and_the_next_session_goes_on() {
     let victim = Arc::new(Victim::start(Server::Embedded).await);
-    for catalog in [LARGE, WIDE] {
-        let played = plays((impatient(100), RESTARTS), &victim, catalog, Outage::Kill).await;
+    for moment in [Moment::Upload, Moment::Completion] {
+        let played = plays((impatient(100), RESTARTS), &victim, moment, Outage::Kill).await;
         let trigger = played.unwrap();
         let failure = trigger.failures.first().expect("it has failed");
         let endpoint = victim.location(Outage::Kill).endpoint;
@@ -260,5 +278,19 @@ async fn ceph_in_mid_upload() {
 async fn ceph_in_mid_completion() {
     if docker::wanted("outages::ceph_in_mid_completion") {
         survives_in_mid_completion(Server::Ceph).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_in_mid_upload() {
+    if docker::wanted("outages::seaweedfs_in_mid_upload") {
+        survives_in_mid_upload(Server::SeaweedFs).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seaweedfs_in_mid_completion() {
+    if docker::wanted("outages::seaweedfs_in_mid_completion") {
+        survives_in_mid_completion(Server::SeaweedFs).await;
     }
 }

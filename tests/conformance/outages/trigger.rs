@@ -7,12 +7,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::Object;
 use flow_sim::run::{Bucket, Event, Options, Progress, Store};
 use flow_sim::runtime::{Step, Verdict};
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::victim::{Outage, Victim};
-use super::{LARGE, LENGTH};
+use super::{LARGE, LENGTH, files, wait_for};
 
 /// How often the server is asked how far things are.
 const POLL: Duration = Duration::from_millis(5);
@@ -65,12 +64,12 @@ impl Trigger {
         self.healing.take().expect("the outage").await.unwrap();
     }
 
-    /// How many objects were made before the server was hurt, and how many later. S3 tells the time of an object to the second.
-    pub(super) async fn objects_before_and_after(&self) -> (usize, usize) {
+    /// How many files were made before the server was hurt, and how many later. S3 tells the time of an object to the second.
+    pub(super) async fn files_before_and_after(&self) -> (usize, usize) {
         let hurt_at = self.hurt_at.unwrap().duration_since(SystemTime::UNIX_EPOCH);
         let hurt_at = hurt_at.unwrap().as_secs_f64();
-        let objects = self.objects().await;
-        let (before, after): (Vec<_>, Vec<_>) = objects
+        let files = self.files().await;
+        let (before, after): (Vec<_>, Vec<_>) = files
             .iter()
             .map(|object| object.last_modified().unwrap().as_secs_f64())
             .partition(|made_at| *made_at < hurt_at);
@@ -105,17 +104,16 @@ impl Trigger {
         }));
     }
 
-    /// Whether there is a part, or an object.
+    /// Whether there is a part, or a file.
     async fn has_begun(&self) -> bool {
         match self.moment {
             Moment::Upload => self.parts().await > 0,
-            Moment::Completion => !self.objects().await.is_empty(),
+            Moment::Completion => !self.files().await.is_empty(),
         }
     }
 
-    async fn objects(&self) -> Vec<Object> {
-        let page = self.client().list_objects_v2().bucket(&self.bucket);
-        page.send().await.unwrap().contents.unwrap_or_default()
+    async fn files(&self) -> Vec<Object> {
+        files(self.client(), &self.bucket).await
     }
 
     async fn parts(&self) -> usize {
@@ -153,11 +151,6 @@ impl Progress for Trigger {
         }
         Verdict::Continue
     }
-}
-
-/// Waits here, in the middle of the run, which is told of its progress and does not wait by itself.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    tokio::task::block_in_place(|| Handle::current().block_on(future))
 }
 
 #[expect(
