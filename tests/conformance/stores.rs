@@ -3,14 +3,18 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use flow_sim::run::{Bucket, Location as Place};
-use jiff::{SignedDuration, Timestamp};
-use materialize_s3_parquet::checkpoint::{Location, Part, StagedUpload};
+use jiff::Timestamp;
+use materialize_s3_parquet::checkpoint::{
+    Location, Part, Staged, StagedFile, StagedObject, StagedUpload,
+};
 use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
+use materialize_s3_parquet::keys::Author;
+use materialize_s3_parquet::stop::stop;
 use materialize_s3_parquet::store::{
-    CHECK_ATTEMPTS, CompleteOptions, Completion, Entry, Haste, ObjectInfo, ObjectStore, Outcome,
-    PART_BYTES, PartLimits, PartPool, PendingUpload, S3Options, S3Store, Timeouts, Upload,
-    abort_stale, complete_all,
+    CHECK_ATTEMPTS, Completion, ContentType, Copied, Entry, Haste, LeftBehind, ObjectStore,
+    Outcome, PART_BYTES, PartLimits, PartPool, PendingUpload, Prefixes, PublishOptions, Published,
+    S3Options, S3Store, Target, Timeouts, Upload, Way, Written, clean_up, publish,
 };
 
 use crate::servers::{Server, bucket};
@@ -31,6 +35,7 @@ pub(crate) fn store(place: &Place, bucket: &str, checksums: Checksums) -> S3Stor
         attempts: CHECK_ATTEMPTS,
         haste: Haste::NONE,
         timeouts: Timeouts::default(),
+        http_client: None,
     })
 }
 
@@ -45,13 +50,20 @@ async fn open(server: Server) -> (Bucket, S3Store) {
 /// How many parts [`stage`] has on their way at once.
 pub(crate) const PLACES: usize = 2;
 
-/// Uploads `bytes` bytes under `key`, up to the point where a checkpoint would name them.
-pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
+/// Stages `bytes` bytes for `key` in one of the two ways, up to the point where a checkpoint would name
+/// them.
+pub(crate) async fn stage_by(store: &S3Store, way: Way, key: &str, bytes: usize) -> StagedFile {
     let pool = PartPool::new(PartLimits {
         parts: PLACES,
         ..PartLimits::default()
     });
-    let (mut writer, upload) = Upload::start(store, &pool, key.to_owned(), TOKEN.to_owned());
+    let target = Target {
+        way,
+        key: key.to_owned(),
+        staged_key: format!("_staged/{key}.staged"),
+        token: TOKEN.to_owned(),
+    };
+    let (mut writer, upload) = Upload::start(store, &pool, target);
     let written = tokio::task::spawn_blocking(move || {
         let data: Vec<u8> = (0..bytes).map(|index| (index % 251) as u8).collect();
         std::io::Write::write_all(&mut writer, &data).unwrap();
@@ -65,58 +77,148 @@ pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpl
         .staged
 }
 
-async fn complete(store: &S3Store, upload: &StagedUpload) -> Outcome {
+/// Stages `bytes` bytes under `key` as a multipart upload.
+pub(crate) async fn stage(store: &S3Store, key: &str, bytes: usize) -> StagedUpload {
+    match stage_by(store, Way::Multipart, key, bytes).await.staged {
+        Staged::Multipart(upload) => upload,
+        Staged::Copy { .. } => panic!("it was to be an upload"),
+    }
+}
+
+async fn make_visible(store: &S3Store, file: &StagedFile, is_new: bool) -> Outcome {
     let entries = vec![Entry {
-        upload: upload.clone(),
+        file: file.clone(),
         active: true,
+        is_new,
     }];
-    let options = CompleteOptions {
+    let options = PublishOptions {
         now: Timestamp::UNIX_EPOCH,
         missing: MissingUploads::Fail,
         haste: Haste::NONE,
+        stop: stop().1,
     };
-    complete_all(store, entries, options).await.unwrap()[0]
+    match publish(store, entries, options).await.unwrap() {
+        Published::Done(outcomes) => outcomes[0],
+        Published::Stopped => panic!("nobody has asked for a stop"),
+    }
+}
+
+fn completed(completion: &Completion) -> bool {
+    matches!(completion, Completion::Completed(_))
+}
+
+async fn bytes_of(store: &S3Store, key: &str) -> Option<u64> {
+    store.head(key).await.unwrap().map(|object| object.bytes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staged_file_is_invisible_then_complete_and_completing_it_again_is_no_harm() {
+async fn a_staged_file_is_invisible_then_complete_and_asking_for_it_again_is_no_harm() {
     for server in Server::all("stores::a_staged_file_is_invisible_then_complete") {
-        let (_bucket, real) = open(server).await;
+        let (bucket, real) = open(server).await;
         let unguarded = store(&server.location(), &real.location().bucket, Checksums::None);
         for (store, name) in [(real, "crc32"), (unguarded, "none")] {
-            for bytes in [
-                1,
-                PART_BYTES - 1,
-                PART_BYTES,
-                PART_BYTES + 1,
-                2 * PART_BYTES,
-                2 * PART_BYTES + 1,
-            ] {
-                let key = format!("{name}/{bytes}");
-                let upload = stage(&store, &key, bytes).await;
-                assert_eq!(upload.parts.len(), bytes.div_ceil(PART_BYTES));
-                assert_eq!(store.head(&key).await.unwrap(), None, "{server:?} {key}");
-                assert_eq!(
-                    complete(&store, &upload).await,
-                    Outcome::Completed,
-                    "{server:?} {key}"
-                );
-                let object = ObjectInfo {
-                    bytes: bytes as u64,
-                    token: Some(TOKEN.to_owned()),
-                };
-                assert_eq!(
-                    store.head(&key).await.unwrap(),
-                    Some(object),
-                    "{server:?} {key}"
-                );
-                let again = complete(&store, &upload).await;
-                assert!(
-                    matches!(again, Outcome::AlreadyCompleted | Outcome::Completed),
-                    "{server:?} {again:?}"
-                );
+            for way in [Way::Multipart, Way::Copy] {
+                for bytes in [
+                    1,
+                    PART_BYTES - 1,
+                    PART_BYTES,
+                    PART_BYTES + 1,
+                    2 * PART_BYTES + 1,
+                ] {
+                    let key = format!("{name}/{}/{bytes}", way.as_str());
+                    let file = stage_by(&store, way, &key, bytes).await;
+                    assert_eq!(bytes_of(&store, &key).await, None, "{server:?} {key}");
+                    for is_new in [true, false, true] {
+                        let outcome = make_visible(&store, &file, is_new).await;
+                        assert_eq!(outcome, Outcome::Visible, "{server:?} {key} {is_new}");
+                        assert_eq!(bytes_of(&store, &key).await, Some(bytes as u64));
+                    }
+                }
             }
         }
+        let staged = real_keys(&bucket, "_staged/").await;
+        assert_eq!(staged, Vec::<String>::new(), "{server:?}");
+    }
+}
+
+/// The keys of a bucket below a prefix, as another client lists them.
+async fn real_keys(bucket: &Bucket, prefix: &str) -> Vec<String> {
+    let list = bucket.client().list_objects_v2();
+    let page = list
+        .bucket(&bucket.name)
+        .prefix(prefix)
+        .send()
+        .await
+        .unwrap();
+    let objects = page.contents.unwrap_or_default().into_iter();
+    objects.filter_map(|object| object.key).collect()
+}
+
+/// A copy is of the very object that was staged, under any key, and leaves the staged one where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_of_the_object_that_was_staged_or_it_is_none() {
+    for server in Server::all("stores::a_copy_is_of_the_object_that_was_staged") {
+        let (bucket, store) = open(server).await;
+        let staged_key = "größe 100%+x/_staged/1.parquet.staged";
+        let put = |bytes: &'static [u8]| {
+            store.put(
+                staged_key,
+                Bytes::from_static(bytes).into(),
+                ContentType::Parquet,
+            )
+        };
+        let Written { etag, version } = put(b"rows").await.unwrap();
+        let staged = StagedObject {
+            key: staged_key.to_owned(),
+            etag,
+            version,
+        };
+        let key = "größe 100%+x/1.parquet";
+        assert_eq!(
+            store.copy(&staged, 4, key).await.unwrap(),
+            Copied::Done,
+            "{server:?}"
+        );
+        assert_eq!(bytes_of(&store, key).await, Some(4));
+        assert_eq!(store.get(staged_key).await.unwrap().unwrap(), "rows");
+        let client = bucket.client();
+        let object = client
+            .head_object()
+            .bucket(&bucket.name)
+            .key(key)
+            .send()
+            .await;
+        let content_type = object.unwrap().content_type;
+        assert_eq!(
+            content_type.as_deref(),
+            Some("application/vnd.apache.parquet"),
+            "{server:?}"
+        );
+
+        put(b"other rows").await.unwrap();
+        assert_eq!(
+            store.copy(&staged, 4, "2").await.unwrap(),
+            Copied::NoSource,
+            "{server:?}"
+        );
+        store.delete(staged_key, None).await.unwrap();
+        assert_eq!(
+            store.copy(&staged, 4, "2").await.unwrap(),
+            Copied::NoSource,
+            "{server:?}"
+        );
+        assert_eq!(bytes_of(&store, "2").await, None);
+        assert_eq!(store.get(staged_key).await.unwrap(), None);
+        store.delete(staged_key, None).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minio_is_known_by_its_answers_and_no_other_server_is_taken_for_it() {
+    for server in Server::all("stores::minio_is_known_by_its_answers") {
+        let (_bucket, store) = open(server).await;
+        let is_minio = store.is_minio("_staged/0.check").await.unwrap();
+        assert_eq!(is_minio, server == Server::Minio, "{server:?}");
     }
 }
 
@@ -127,14 +229,11 @@ async fn a_second_completion_is_taken_by_ceph_and_known_by_no_one_once_the_objec
     for server in Server::all("stores::a_second_completion_is_taken_by_ceph") {
         let (bucket, store) = open(server).await;
         let upload = stage(&store, "key", 10).await;
-        let completed = store.complete(&upload).await.unwrap();
-        assert_eq!(completed, Completion::Completed, "{server:?}");
-        let again = match server {
-            Server::Embedded | Server::Minio => Completion::NoSuchUpload,
-            Server::Ceph => Completion::Completed,
-            Server::SeaweedFs => Completion::Completed,
-        };
-        assert_eq!(store.complete(&upload).await.unwrap(), again, "{server:?}");
+        let answer = store.complete("key", &upload).await.unwrap();
+        assert!(completed(&answer), "{server:?}");
+        let is_taken_again = matches!(server, Server::Ceph | Server::SeaweedFs);
+        let again = store.complete("key", &upload).await.unwrap();
+        assert_eq!(completed(&again), is_taken_again, "{server:?}: {again:?}");
         let delete = bucket
             .client()
             .delete_object()
@@ -142,7 +241,7 @@ async fn a_second_completion_is_taken_by_ceph_and_known_by_no_one_once_the_objec
             .key("key");
         delete.send().await.unwrap();
         assert_eq!(
-            store.complete(&upload).await.unwrap(),
+            store.complete("key", &upload).await.unwrap(),
             Completion::NoSuchUpload,
             "{server:?}"
         );
@@ -156,50 +255,76 @@ async fn an_aborted_upload_is_gone_and_aborting_it_again_is_no_error() {
         let (_bucket, store) = open(server).await;
         let upload = stage(&store, "key", 10).await;
         for _ in 0..2 {
-            store.abort(&PendingUpload::from(&upload)).await.unwrap();
+            let pending = PendingUpload {
+                key: "key".to_owned(),
+                upload_id: upload.upload_id.clone(),
+            };
+            store.abort(&pending).await.unwrap();
         }
         assert_eq!(
-            store.complete(&upload).await.unwrap(),
+            store.complete("key", &upload).await.unwrap(),
             Completion::NoSuchUpload
         );
         assert_eq!(store.head("key").await.unwrap(), None);
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real servers go by the real time"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_are_listed_by_prefix_but_on_minio_only_by_the_whole_bucket() {
     for server in Server::all("stores::uploads_are_listed_by_prefix") {
-        let (_bucket, store) = open(server).await;
-        store.create_upload("orders/stale", TOKEN).await.unwrap();
-        let by_prefix = store.list_uploads("orders/").await.unwrap().len();
+        let (bucket, store) = open(server).await;
+        let author = Author {
+            key_begin: 0,
+            writer: 7,
+        };
+        let name = "00000000-000000000000-00000007-0123456789abcdef.parquet";
+        let key = format!("orders/v0000000000/{name}");
+        store.create_upload(&key).await.unwrap();
+        let body = Bytes::from_static(b"rows").into();
+        let staged = format!("orders/_staged/{name}.staged");
+        store
+            .put(&staged, body, ContentType::Parquet)
+            .await
+            .unwrap();
+        let by_prefix = store
+            .list_uploads("orders/", None)
+            .await
+            .unwrap()
+            .items
+            .len();
         let expected = match server {
             Server::Embedded | Server::Ceph | Server::SeaweedFs => 1,
             Server::Minio => 0,
         };
         assert_eq!(by_prefix, expected, "{server:?}");
-        let listed = store.list_uploads("").await.unwrap();
+        let listed = store.list_uploads("", None).await.unwrap().items;
         assert_eq!(listed.len(), 1, "{server:?}");
-        // The clean-up tells by it whether a later session has begun the upload.
-        let age = now().duration_since(listed[0].initiated.unwrap());
-        assert!(
-            age.abs() < SignedDuration::from_mins(15),
-            "{server:?}: {age}"
-        );
         // The clean-up finds it either way.
+        let left = LeftBehind {
+            authors: [author].into(),
+            ..LeftBehind::default()
+        };
+        let prefixes = Prefixes {
+            files: vec!["orders/".to_owned()],
+            staging: vec!["orders/_staged/".to_owned()],
+        };
+        clean_up(
+            store.clone(),
+            left,
+            prefixes,
+            "orders/_staged/0.check".to_owned(),
+        )
+        .await;
         assert_eq!(
-            abort_stale(&store, &["orders/".to_owned()], |_| true).await,
-            1,
+            store.list_uploads("", None).await.unwrap().items,
+            [],
             "{server:?}"
         );
-        assert_eq!(store.list_uploads("").await.unwrap(), []);
+        assert_eq!(
+            real_keys(&bucket, "").await,
+            Vec::<String>::new(),
+            "{server:?}"
+        );
     }
 }
 
@@ -212,7 +337,7 @@ async fn a_wrong_region_is_named_where_the_server_minds_it() {
             ..bucket.location.clone()
         };
         let created = store(&elsewhere, &bucket.name, Checksums::Crc32)
-            .create_upload("key", TOKEN)
+            .create_upload("key")
             .await;
         match server {
             Server::Embedded => {
@@ -238,16 +363,13 @@ async fn a_part_that_is_not_the_one_that_was_sent_is_refused() {
         };
         let good = std::mem::replace(&mut upload.parts, vec![damaged]);
         assert_eq!(
-            store.complete(&upload).await.unwrap(),
+            store.complete("key", &upload).await.unwrap(),
             Completion::NoSuchPart,
             "{server:?}"
         );
         assert_eq!(store.head("key").await.unwrap(), None);
         upload.parts = good;
-        assert_eq!(
-            store.complete(&upload).await.unwrap(),
-            Completion::Completed
-        );
+        assert!(completed(&store.complete("key", &upload).await.unwrap()));
     }
 }
 
@@ -258,12 +380,12 @@ async fn a_wrong_checksum_is_refused_but_by_ceph() {
         let (_bucket, store) = open(server).await;
         let mut upload = stage(&store, "key", 10).await;
         upload.parts[0].crc32 = Some("AAAAAA==".to_owned());
-        let expected = match server {
-            Server::Embedded | Server::Minio => Completion::NoSuchPart,
-            Server::Ceph | Server::SeaweedFs => Completion::Completed,
+        let is_taken = match server {
+            Server::Embedded | Server::Minio => false,
+            Server::Ceph | Server::SeaweedFs => true,
         };
-        let completed = store.complete(&upload).await.unwrap();
-        assert_eq!(completed, expected, "{server:?}");
+        let answer = store.complete("key", &upload).await.unwrap();
+        assert_eq!(completed(&answer), is_taken, "{server:?}: {answer:?}");
     }
 }
 
@@ -274,7 +396,7 @@ async fn a_completion_over_another_object_can_be_forbidden_but_not_on_ceph() {
         let (bucket, store) = open(server).await;
         let first = stage(&store, "key", 10).await;
         let second = stage(&store, "key", 20).await;
-        store.complete(&first).await.unwrap();
+        store.complete("key", &first).await.unwrap();
         let part = CompletedPart::builder()
             .part_number(1)
             .e_tag(&second.parts[0].etag)
@@ -306,7 +428,7 @@ async fn a_completion_over_another_object_can_be_forbidden_but_not_on_ceph() {
 async fn parts_arrive_as_they_were_sent() {
     for server in Server::all("stores::parts_arrive_as_they_were_sent") {
         let (bucket, store) = open(server).await;
-        let id = store.create_upload("key", TOKEN).await.unwrap();
+        let id = store.create_upload("key").await.unwrap();
         let pending = PendingUpload {
             key: "key".to_owned(),
             upload_id: id.clone(),
@@ -316,14 +438,11 @@ async fn parts_arrive_as_they_were_sent() {
             .upload_part(&pending, 1, body.clone().into())
             .await
             .unwrap();
-        let mut upload = stage(&store, "other", 1).await;
-        upload = StagedUpload {
-            key: "key".to_owned(),
+        let upload = StagedUpload {
             upload_id: id,
             parts: vec![part],
-            ..upload
         };
-        store.complete(&upload).await.unwrap();
+        store.complete("key", &upload).await.unwrap();
         let object = bucket
             .client()
             .get_object()
