@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
-use crate::config::ResourceConfig;
+use crate::config::{EndpointConfig, ResourceConfig};
 use crate::error::{Context, Result};
 use crate::protocol::flow::{MaterializationSpec, materialization_spec};
 use crate::store::ObjectStore;
 use crate::transactor::Environment;
-use crate::validate::check_prefixes;
+use crate::validate::Places;
 
-/// Checks the bucket, and describes what is new since `last`: empty where nothing is.
+/// Checks the bucket wherever `last` has not shown already what it does, and describes what is new since `last`: empty where nothing is.
 pub async fn apply<S: ObjectStore>(
     materialization: &MaterializationSpec,
     last: Option<&MaterializationSpec>,
+    endpoint: &EndpointConfig,
     store: &S,
     environment: &mut Environment,
 ) -> Result<String> {
@@ -23,11 +24,11 @@ pub async fn apply<S: ObjectStore>(
             ResourceConfig::from_json(&binding.resource_config_json).context(|| path(binding))
         })
         .collect::<Result<Vec<_>>>()?;
-    let prefixes = resources
-        .into_iter()
-        .map(|resource| resource.path_prefix)
-        .collect();
-    check_prefixes(store, prefixes, environment).await?;
+    let prefixes = resources.iter().map(|resource| &resource.path_prefix);
+    Places::new(prefixes, endpoint.advanced.staging_prefix.as_ref())
+        .not_shown_by(last, &materialization.config_json)
+        .check(store, endpoint, environment)
+        .await?;
 
     let applied: HashSet<_> = last
         .iter()

@@ -47,7 +47,8 @@ pub const MAX_ZSTD_LEVEL: i32 = 22;
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "S3 Parquet Endpoint")]
 pub struct EndpointConfig {
-    /// Access key ID of the user or role that writes the files. It needs s3:PutObject, s3:GetObject and s3:AbortMultipartUpload.
+    /// Access key ID of the user or role that writes the files. It needs s3:PutObject,
+    /// s3:GetObject, s3:AbortMultipartUpload and s3:ListBucket, and to commit by copy s3:DeleteObject.
     #[schemars(title = "Access Key ID", length(min = 1), extend("order" = 0))]
     pub aws_access_key_id: String,
     /// Secret access key that belongs to the access key ID.

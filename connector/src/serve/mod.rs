@@ -55,9 +55,12 @@ pub async fn serve<S: ObjectStore, W: Write>(
             }
             Request::Apply(request) => {
                 let materialization = given(request.materialization.as_ref())?;
-                let (_, store) = connected(&materialization.config_json, &connect, CHECK_ATTEMPTS)?;
+                let (endpoint, store) =
+                    connected(&materialization.config_json, &connect, CHECK_ATTEMPTS)?;
                 let last = request.last_materialization.as_ref();
-                let applied = apply::apply(materialization, last, &store, &mut environment).await?;
+                let applied =
+                    apply::apply(materialization, last, &endpoint, &store, &mut environment)
+                        .await?;
                 responses.applied(applied)?;
             }
             Request::Open(request) => {

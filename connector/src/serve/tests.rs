@@ -457,7 +457,14 @@ async fn validate_and_apply_check_the_bucket_and_say_what_is_denied() {
         let bucket = Fake::new();
         play(&bucket, &[message(request)]).await.1.unwrap();
         assert_eq!((bucket.keys(), bucket.pending()), (vec![], vec![]));
-        assert_eq!(bucket.operations(), [Operation::Create, Operation::Abort]);
+        let trial = [
+            Operation::Probe,
+            Operation::Create,
+            Operation::Part,
+            Operation::Head,
+            Operation::Abort,
+        ];
+        assert_eq!(bucket.operations(), trial);
     }
 }
 
@@ -480,6 +487,20 @@ async fn apply_describes_what_is_new_and_nothing_when_nothing_is() {
             responses[0].applied.as_ref().unwrap().action_description,
             expected
         );
+    }
+}
+
+#[tokio::test]
+async fn apply_checks_only_where_the_last_specification_has_not() {
+    let (new, old) = (materialization(0, &["a", "b"]), materialization(0, &["a"]));
+    for (last, trials) in [(json!(null), 2), (old, 1), (new.clone(), 0)] {
+        let apply =
+            json!({"apply": {"materialization": new, "version": "2", "lastMaterialization": last}});
+        let bucket = Fake::new();
+        play(&bucket, &[message(apply)]).await.1.unwrap();
+        let asked = bucket.operations();
+        let created = asked.iter().filter(|asked| **asked == Operation::Create);
+        assert_eq!(created.count(), trials, "{asked:?}");
     }
 }
 

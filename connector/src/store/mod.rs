@@ -28,7 +28,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 
-pub use check::check;
+pub use check::{Trial, check};
 pub use choose::{Choice, choose};
 pub use cleanup::{LeftBehind, Prefixes, clean_up, discard_all};
 pub use haste::Haste;

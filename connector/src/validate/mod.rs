@@ -1,29 +1,25 @@
 //! Validate: which fields may and must be materialized, and whether the bucket takes what the task will write.
 
+mod bucket;
 mod constraints;
 
 use std::collections::BTreeMap;
 
-use tokio::task::JoinSet;
-
+pub use bucket::Places;
 pub use constraints::Candidate;
 
-use crate::config::{EndpointConfig, PathPrefix, ResourceConfig, Unconvertible};
+use crate::config::{EndpointConfig, ResourceConfig, Unconvertible};
 use crate::error::{Context, Error, Result};
-use crate::keys::in_staging_folder;
 use crate::parquet::codec;
 use crate::protocol::flow;
 use crate::protocol::materialize::{request, response};
 use crate::protocol::{self};
-use crate::store::{self, ObjectStore};
+use crate::store::ObjectStore;
 use crate::transactor::Environment;
-
-/// The prefixes that are checked at once.
-const CHECKS_AT_ONCE: usize = 16;
 
 /// Answers Validate.
 ///
-/// Errors where a configuration is wrong, two bindings share a prefix, or the bucket does not take an upload.
+/// Errors where a configuration is wrong, two bindings share a prefix, or the bucket does not do what the task will ask of it.
 pub async fn validate<S: ObjectStore>(
     request: &request::Validate,
     endpoint: &EndpointConfig,
@@ -65,8 +61,10 @@ pub async fn validate<S: ObjectStore>(
             return Err(shared_prefix(&bindings, &other.0, &collection.name));
         }
     }
-    let prefixes = prefixes.into_values().map(|(_, prefix)| prefix);
-    check_prefixes(store, prefixes.collect(), environment).await?;
+    let prefixes = prefixes.values().map(|(_, prefix)| prefix);
+    Places::new(prefixes, endpoint.advanced.staging_prefix.as_ref())
+        .check(store, endpoint, environment)
+        .await?;
     Ok(response::Validated { bindings })
 }
 
@@ -98,39 +96,4 @@ fn last_selection<'a>(
     )
     .ok()?;
     Some((collection, binding.field_selection.as_ref()?))
-}
-
-/// Creates and aborts an upload under each prefix: all that the task will need, and nothing that anybody can see.
-pub async fn check_prefixes<S: ObjectStore>(
-    store: &S,
-    prefixes: Vec<PathPrefix>,
-    environment: &mut Environment,
-) -> Result<()> {
-    let mut checks = JoinSet::new();
-    let mut outcome = Ok(());
-    for prefix in prefixes {
-        let name = format!("{:016x}.check", environment.random.u64(..));
-        let key = in_staging_folder(prefix.before_patterns(), &name);
-        if checks.len() == CHECKS_AT_ONCE {
-            outcome = outcome.and(joined(checks.join_next().await));
-        }
-        let store = store.clone();
-        checks.spawn(async move { store::check(&store, &key).await });
-    }
-    // Each is waited for, so that none leaves an upload behind.
-    while !checks.is_empty() {
-        outcome = outcome.and(joined(checks.join_next().await));
-    }
-    outcome
-}
-
-fn joined(check: Option<Result<Result<()>, tokio::task::JoinError>>) -> Result<()> {
-    match check {
-        None => Ok(()),
-        Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(Error::internal(
-            "a check of the bucket broke off: please report this",
-        )
-        .with_source(error)),
-    }
 }

@@ -13,8 +13,9 @@ use super::tests::{
 };
 use super::*;
 use crate::error::ErrorKind;
+use crate::store::check::check_upload as check;
 use crate::store::http_client::tests::acceptor;
-use crate::store::{Haste, Timeouts, check};
+use crate::store::{Haste, Timeouts};
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);

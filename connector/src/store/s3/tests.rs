@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::config::EndpointConfig;
 use crate::error::ErrorKind;
-use crate::store::{Haste, Timeouts, check};
+use crate::store::check::check_upload;
+use crate::store::{Haste, Timeouts, Trial, Way, check};
 
 pub(super) const SECRET: &str = "wJalrXUtnFEMIsecret";
 
@@ -586,7 +587,7 @@ async fn the_check_tells_what_is_wrong() {
     ];
     for (status, headers, body, advice) in cases {
         let server = Server::start(&[(status, headers, &body)]).await;
-        let error = check(&server.store(Checksums::Crc32), "a/check")
+        let error = check_upload(&server.store(Checksums::Crc32), "a/check")
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -622,7 +623,7 @@ async fn endpoints_that_are_not_there_are_told_apart() {
         ("not a url".to_owned(), ErrorKind::Config, "can be made"),
     ];
     for (endpoint, kind, advice) in cases {
-        let error = check(&store(&endpoint, Checksums::Crc32), "a/check")
+        let error = check_upload(&store(&endpoint, Checksums::Crc32), "a/check")
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -688,4 +689,37 @@ async fn an_endpoint_with_a_path_is_joined_with_the_bucket_by_one_slash() {
             "{head}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_check_of_copies_names_what_is_denied_of_them() {
+    let denied = error_body("AccessDenied");
+    let copied = "<CopyObjectResult><ETag>\"e\"</ETag></CopyObjectResult>";
+    let etag = "etag: \"e\"\r\n";
+    let script = [
+        (200, etag, ""),
+        (404, "", ""),
+        (200, "", copied),
+        (200, etag, ""),
+        (204, "", ""),
+    ];
+    let trial = Trial::new(Way::Copy, "tmp", "a", 1);
+    for (allowed, permission) in [
+        (0, "`s3:PutObject`"),
+        (2, "`s3:PutObject`"),
+        (4, "`s3:DeleteObject`"),
+    ] {
+        let mut script = script[..allowed].to_vec();
+        script.push((403, "", &denied));
+        let server = Server::start(&script).await;
+        let error = check(&server.store(Checksums::Crc32), &trial)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+        assert!(error.to_string().contains(permission), "{error}");
+    }
+    let server = Server::start(&script).await;
+    check(&server.store(Checksums::Crc32), &trial)
+        .await
+        .unwrap();
 }
