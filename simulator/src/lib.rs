@@ -22,6 +22,7 @@ pub mod s3;
 pub mod schema;
 pub mod seaweedfs;
 pub mod selection;
+pub mod staging;
 pub mod suggest;
 pub mod torture;
 pub mod transcript;

@@ -11,6 +11,7 @@ use super::task::Built;
 use crate::figures::{bytes, plural};
 use crate::readback::{fetch, prefix};
 use crate::refusal::explain;
+use crate::staging::is_staged;
 
 /// How many files there are, and how large they are together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(super) struct Sizes {
     pub(super) bytes: u64,
 }
 
-/// Takes the files of a round away, and says how large they were.
+/// Takes the files of a round away, and says how large those of the table were.
 pub(super) async fn take(built: &Built) -> Result<Sizes> {
     let mut sizes = Sizes::default();
     let prefix = built.spec.bindings.first().map(prefix).unwrap_or_default();
@@ -33,8 +34,10 @@ pub(super) async fn take(built: &Built) -> Result<Sizes> {
         }
         for object in listed.contents() {
             let key = object.key().unwrap_or_default();
-            sizes.files += 1;
-            sizes.bytes += object.size().unwrap_or_default().unsigned_abs();
+            if !is_staged(key) {
+                sizes.files += 1;
+                sizes.bytes += object.size().unwrap_or_default().unsigned_abs();
+            }
             let deleted = client.delete_object().bucket(bucket).key(key).send().await;
             deleted.map_err(|error| refused("delete", key, explain(&error)))?;
         }

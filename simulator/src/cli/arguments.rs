@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
+use flow_sim::s3::Manners;
 use materialize_s3_parquet::protocol::Codec;
 
 use super::bench::{BenchArguments, BenchDuckDbArguments};
@@ -87,7 +88,10 @@ Examples:
       On port 9000; how to use it is printed.
 
   flow-sim s3 --port 0 --bucket lake --json > server.json &
-      On any free port; endpoint, credentials and buckets for programs.";
+      On any free port; endpoint, credentials and buckets for programs.
+
+  flow-sim s3 --manners minio
+      As MinIO would answer, and lose what it loses.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -161,6 +165,9 @@ pub(super) struct RunArguments {
     /// catalog, and no files are read back
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
+    /// Whose manners the server inside this process has: what it lists, forgets, refuses and loses
+    #[arg(long, value_enum, default_value = "aws")]
+    pub(super) manners: MannersName,
     /// The bucket; it is made if it is not there
     #[arg(long, default_value = "flow-sim")]
     pub(super) bucket: String,
@@ -228,6 +235,12 @@ pub(super) struct S3Arguments {
     /// The buckets that are there from the start
     #[arg(long, default_value = "flow-sim")]
     pub(super) bucket: Vec<String>,
+    /// Whose manners it has: what it lists, forgets, refuses and loses
+    #[arg(long, value_enum, default_value = "aws")]
+    pub(super) manners: MannersName,
+    /// Keep the versions of all objects
+    #[arg(long)]
+    pub(super) versioned: bool,
     /// Print what a program needs to use it as one JSON document, on one line
     #[arg(long)]
     pub(super) json: bool,
@@ -268,6 +281,30 @@ impl From<CodecName> for Codec {
         match name {
             CodecName::Proto => Self::Proto,
             CodecName::Json => Self::Json,
+        }
+    }
+}
+
+/// The manners of an S3 server by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MannersName {
+    /// Amazon S3
+    Aws,
+    /// MinIO: lists uploads by exact key, and may lose a completion whose client goes away
+    Minio,
+    /// Ceph: takes wrong checksums, writes over what If-None-Match was to spare
+    Ceph,
+    /// Google Cloud Storage: refuses a POST without Content-Length
+    Gcs,
+}
+
+impl From<MannersName> for Manners {
+    fn from(name: MannersName) -> Self {
+        match name {
+            MannersName::Aws => Self::Aws,
+            MannersName::Minio => Self::Minio,
+            MannersName::Ceph => Self::Ceph,
+            MannersName::Gcs => Self::Gcs,
         }
     }
 }

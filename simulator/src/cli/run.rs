@@ -6,8 +6,9 @@ use flow_sim::fixture::ClosePolicy;
 use flow_sim::report::{Context, Document, Recorder, Verdict};
 use flow_sim::run::{Location, Options, Store, run as play};
 use flow_sim::runtime::Level;
+use flow_sim::s3::Manners;
 
-use super::arguments::RunArguments;
+use super::arguments::{MannersName, RunArguments};
 use super::failure::Failure;
 use super::lines::Lines;
 use super::narration::Narration;
@@ -89,6 +90,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
             time: arguments.max_time,
         },
         store: store(&arguments.s3)?,
+        manners: manners(arguments)?,
         bucket: Some(arguments.bucket.clone()),
         codec: arguments.codec.map(Into::into),
         runtime: arguments.runtime.into(),
@@ -101,6 +103,17 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         log_level: Level::from(arguments.log_level).min(Level::Info),
         ..Options::new(&arguments.catalog)
     })
+}
+
+/// Only a server of ours can have other manners than its own.
+fn manners(arguments: &RunArguments) -> Result<Manners, Failure> {
+    if arguments.manners == MannersName::Aws || arguments.s3 == "embedded" {
+        return Ok(arguments.manners.into());
+    }
+    Err(Failure::usage(format!(
+        "--manners is for the server inside this process, and --s3 is `{}`, which has its own; leave one of them out",
+        arguments.s3
+    )))
 }
 
 pub(super) fn store(name: &str) -> Result<Store, Failure> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use flow_sim::s3::{Options, Server};
+use flow_sim::s3::{Manners, Options, Rules, Server};
 use serde_json::{Value, json};
 
 use super::arguments::S3Arguments;
@@ -15,6 +15,10 @@ pub(super) async fn serve(arguments: &S3Arguments) -> Result<ExitCode, Failure> 
     let options = Options {
         address: SocketAddr::new(arguments.host, arguments.port),
         buckets: arguments.bucket.clone(),
+        rules: Rules {
+            versioned: arguments.versioned,
+            ..Manners::from(arguments.manners).rules()
+        },
         discard: arguments.discard,
         ..Options::default()
     };

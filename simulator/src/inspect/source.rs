@@ -10,6 +10,7 @@ use super::error::{Error, Result};
 use crate::readback::fetch_one;
 use crate::refusal::explain;
 use crate::run::{Location, client};
+use crate::staging::is_staged;
 
 /// The ending of a Parquet file's name.
 const EXTENSION: &str = "parquet";
@@ -17,9 +18,9 @@ const EXTENSION: &str = "parquet";
 /// What to look into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file of this machine, or a folder with all its `.parquet` files.
+    /// A file of this machine, or a folder with all its `.parquet` files but those that are staged.
     Local(PathBuf),
-    /// An object of a bucket, or the `.parquet` objects below a prefix.
+    /// An object of a bucket, or the `.parquet` objects below a prefix but those that are staged.
     Bucket {
         /// The bucket.
         bucket: String,
@@ -146,19 +147,16 @@ impl Findings {
     }
 }
 
-/// The `.parquet` files below a folder, in the order of their paths.
-fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The `.parquet` files below a folder that are not staged, in the order of their paths.
+fn below(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|source| unreadable(&folder, source))? {
             let path = entry.map_err(|source| unreadable(&folder, source))?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == EXTENSION)
-            {
+            } else if is_parquet(root, &path) {
                 files.push(path);
             }
         }
@@ -167,7 +165,15 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The objects below a prefix that are Parquet by their names, or the one that is named exactly, with their bytes.
+/// Whether a file is Parquet by its name, and not in a folder of staged files below the root.
+fn is_parquet(root: &Path, path: &Path) -> bool {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let name = path.extension();
+    name.is_some_and(|extension| extension == EXTENSION) && !is_staged(&below.to_string_lossy())
+}
+
+/// The objects below a prefix that are Parquet by their names and not staged, or the one that is named exactly, with their
+/// bytes.
 async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String, u64)>> {
     let mut objects = Vec::new();
     let mut token = None;
@@ -190,7 +196,7 @@ async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String
             let is_parquet = key
                 .rsplit_once('.')
                 .is_some_and(|(_, extension)| extension == EXTENSION);
-            if is_parquet || key == prefix {
+            if (is_parquet && !is_staged(&key)) || key == prefix {
                 objects.push((key, bytes.unwrap_or_default()));
             }
         }

@@ -85,6 +85,8 @@ async fn a_folder_is_all_its_files_and_more_than_wanted_are_counted() {
         write(&folder.path().join(name), "SELECT 1 AS one", "");
     }
     std::fs::write(folder.path().join("notes.txt"), "no").unwrap();
+    std::fs::create_dir(folder.path().join("_staged")).unwrap();
+    std::fs::write(folder.path().join("_staged/d.parquet"), "no").unwrap();
     let found = inspect(&[Source::Local(folder.path().to_owned())], &options(2, 0))
         .await
         .unwrap();
@@ -104,7 +106,13 @@ async fn a_bucket_is_looked_into_by_key_and_by_prefix() {
     let bucket = Bucket::open(&Store::Embedded, Some("lake"), 0)
         .await
         .unwrap();
-    for key in ["p/v0/x.parquet", "p/v0/y.parquet", "p/notes", "q/z.parquet"] {
+    for key in [
+        "p/v0/x.parquet",
+        "p/v0/y.parquet",
+        "p/_staged/s.parquet",
+        "p/notes",
+        "q/z.parquet",
+    ] {
         let body = std::fs::read(&path).unwrap();
         bucket
             .client()
@@ -125,6 +133,7 @@ async fn a_bucket_is_looked_into_by_key_and_by_prefix() {
         ("s3://lake/p/", 2),
         ("s3://lake/p/v0/y.parquet", 1),
         ("s3://lake/p/notes", 1),
+        ("s3://lake/p/_staged/s.parquet", 1),
         ("s3://lake", 3),
     ] {
         let found = inspect(&[Source::parse(source)], &options).await.unwrap();

@@ -6,6 +6,7 @@ use aws_sdk_s3::Client;
 
 use super::error::{Error, Result};
 use crate::refusal::{causes, explain};
+use crate::staging::is_staged;
 
 /// A file of the bucket, with its copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct Fetched {
     pub path: PathBuf,
 }
 
-/// Fetches every object below `prefix` into `folder`, whose folders are the keys'. In the order in which they were written:
-/// a file's name begins with its shard and a counter.
+/// Fetches every object of the table below `prefix` into `folder`, whose folders are the keys'. In the order in which they
+/// were written: a file's name begins with its shard and a counter.
 pub async fn fetch(
     client: &Client,
     bucket: &str,
@@ -73,9 +74,9 @@ pub(crate) fn literal_part(prefix: &str) -> &str {
     }
 }
 
-/// Whether a key lies directly below a prefix, which may hold date patterns.
+/// Whether a key of the table lies directly below a prefix, which may hold date patterns.
 fn lies_below(key: &str, prefix: &str) -> bool {
-    after_pattern(key, prefix).is_some_and(|name| !name.contains('/'))
+    !is_staged(key) && after_pattern(key, prefix).is_some_and(|name| !name.contains('/'))
 }
 
 /// What follows the beginning of `text` that `pattern` describes; none where it begins otherwise.
@@ -174,6 +175,10 @@ mod tests {
             assert_eq!(lies_below(key, dated), expected, "{key}");
         }
         assert!(lies_below("p/v0000000000/x", "p/v0000000000/"));
+        assert!(!lies_below(
+            "p/_staged/00000000-0a1b2c3d.receipt",
+            "p/_staged/"
+        ));
     }
 
     #[test]

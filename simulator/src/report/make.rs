@@ -227,7 +227,7 @@ pub(super) fn request(origin: Instant, entry: &s3::Entry, timing: s3::Timing) ->
     let since = |at: Instant| micros(at.saturating_duration_since(origin));
     let (status, code) = match &entry.outcome {
         s3::Outcome::Answered { status, code } => (Some(*status), code.clone()),
-        s3::Outcome::Open | s3::Outcome::Reset => (None, None),
+        s3::Outcome::Open | s3::Outcome::Reset | s3::Outcome::Lost => (None, None),
     };
     Request {
         number: entry.number,

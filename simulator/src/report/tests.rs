@@ -108,6 +108,8 @@ fn request(
             key: Some(HOSTILE.to_owned()),
             upload_id: Some("u".to_owned()),
             part: None,
+            version: None,
+            copy_source: None,
         },
         attempt: 1,
         bytes: 8,

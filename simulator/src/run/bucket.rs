@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Object};
 use serde_json::{Value, json};
 
 use super::error::{Error, Result};
@@ -14,8 +14,9 @@ use crate::container::{self, Container, Image};
 use crate::minio;
 use crate::readback::literal_part;
 use crate::refusal::explain;
-use crate::s3;
+use crate::s3::{self, Manners};
 use crate::seaweedfs;
+use crate::staging::is_staged;
 
 /// The bucket, unless another is named.
 const BUCKET: &str = "flow-sim";
@@ -79,8 +80,18 @@ pub struct Bucket {
 impl Bucket {
     /// Starts the server if it is not there already, and makes the bucket if that is not.
     pub async fn open(store: &Store, name: Option<&str>, seed: u64) -> Result<Self> {
+        Self::open_with(store, Manners::default(), name, seed).await
+    }
+
+    /// As [`Bucket::open`], but a server inside this process has the given manners. Others have their own.
+    pub async fn open_with(
+        store: &Store,
+        manners: Manners,
+        name: Option<&str>,
+        seed: u64,
+    ) -> Result<Self> {
         let (location, guard) = match store {
-            Store::Embedded => embedded(seed).await?,
+            Store::Embedded => embedded(manners, seed).await?,
             Store::Minio => contained(minio::IMAGE).await?,
             Store::Ceph => contained(ceph::IMAGE).await?,
             Store::SeaweedFs => contained(seaweedfs::IMAGE).await?,
@@ -133,24 +144,31 @@ impl Bucket {
         }
     }
 
-    /// Refuses a prefix that holds files already: they would be taken for this run's.
+    /// Refuses a prefix that holds files of a table already: they would be taken for this run's.
     pub async fn require_empty(&self, prefix: &str) -> Result<()> {
-        let page = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.name)
-            .prefix(literal_part(prefix))
-            .max_keys(1)
-            .send()
-            .await;
-        let page = page.map_err(|error| self.refused("list", explain(&error)))?;
-        if page.contents().is_empty() {
-            return Ok(());
+        let mut token = None;
+        loop {
+            let page = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.name)
+                .prefix(literal_part(prefix))
+                .set_continuation_token(token)
+                .send()
+                .await;
+            let page = page.map_err(|error| self.refused("list", explain(&error)))?;
+            let mut keys = page.contents().iter().filter_map(Object::key);
+            if keys.any(|key| !is_staged(key)) {
+                return Err(Error::Usage(format!(
+                    "s3://{}/{prefix} holds files already, and a run can only be compared with its own; name another bucket with --bucket",
+                    self.name
+                )));
+            }
+            token = page.next_continuation_token;
+            if token.is_none() {
+                return Ok(());
+            }
         }
-        Err(Error::Usage(format!(
-            "s3://{}/{prefix} holds files already, and a run can only be compared with its own; name another bucket with --bucket",
-            self.name
-        )))
     }
 
     /// Requests that the embedded server does not implement: none, or the run has not tested what it seems to.
@@ -221,8 +239,9 @@ impl Bucket {
     }
 }
 
-async fn embedded(seed: u64) -> Result<(Location, Guard)> {
+async fn embedded(manners: Manners, seed: u64) -> Result<(Location, Guard)> {
     let options = s3::Options {
+        rules: manners.rules(),
         seed,
         ..s3::Options::default()
     };
@@ -294,15 +313,13 @@ mod tests {
             .await
             .unwrap();
         bucket.require_empty("a/").await.unwrap();
-        bucket
-            .client()
-            .put_object()
-            .bucket("b-1")
-            .key("a/x")
-            .body(Vec::new().into())
-            .send()
-            .await
-            .unwrap();
+        let put = async |key| {
+            let put = bucket.client().put_object().bucket("b-1").key(key);
+            put.body(Vec::new().into()).send().await.unwrap();
+        };
+        put("a/_staged/00000000-0a1b2c3d.receipt").await;
+        bucket.require_empty("a/").await.unwrap();
+        put("a/x").await;
         let error = bucket.require_empty("a/").await.unwrap_err();
         assert!(error.to_string().contains("--bucket"), "{error}");
     }

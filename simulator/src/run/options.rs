@@ -8,6 +8,7 @@ use materialize_s3_parquet::protocol::Codec;
 use super::bucket::Location;
 use crate::fixture::ClosePolicy;
 use crate::runtime::{Level, Runtime};
+use crate::s3::Manners;
 
 /// What a run is of, and how it is played.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub close: ClosePolicy,
     /// Where files go.
     pub store: Store,
+    /// Whose manners the server inside this process has.
+    pub manners: Manners,
     /// The bucket; none = `flow-sim`.
     pub bucket: Option<String>,
     /// The codec; none = what the catalog says.
@@ -62,6 +65,7 @@ impl Options {
             fixture: None,
             close: ClosePolicy::default(),
             store: Store::Embedded,
+            manners: Manners::default(),
             bucket: None,
             codec: None,
             runtime: Runtime::V1,

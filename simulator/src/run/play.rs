@@ -35,7 +35,10 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     let folder = Folder::new(options.output.as_deref())?;
     let bucket = match &options.store {
         Store::None => None,
-        store => Some(Bucket::open(store, options.bucket.as_deref(), options.seed).await?),
+        store => {
+            let name = options.bucket.as_deref();
+            Some(Bucket::open_with(store, options.manners, name, options.seed).await?)
+        }
     };
     if let Some(bucket) = &bucket {
         progress.event(Event::Bucket {

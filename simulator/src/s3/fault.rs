@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chance;
 use super::request::{Operation, Target};
 
 /// One thing that goes wrong.
@@ -126,7 +127,8 @@ pub enum Effect {
     SlowDown,
     /// 403 `AccessDenied`, and nothing is done.
     AccessDenied,
-    /// 200 with an error in the body, and nothing is done: what AWS may answer to `CompleteMultipartUpload`.
+    /// 200 with an error in the body, and nothing is done: what AWS may answer to `CompleteMultipartUpload` and
+    /// `CopyObject`.
     ErrorInBody,
     /// The connection is closed without an answer, and nothing is done.
     ResetBefore,
@@ -151,6 +153,8 @@ pub enum Effect {
     },
     /// The upload it names expires first; then it goes on, and finds no such upload.
     ExpireUpload,
+    /// The object that it copies expires first; then it goes on, and finds no such key.
+    ExpireSource,
 }
 
 /// All faults of a run.
@@ -183,15 +187,11 @@ impl FaultPlan {
     }
 
     fn draws(&self, index: usize, fault: &Fault, target: &Target, attempt: u32) -> bool {
-        if fault.per_mille >= 1000 {
-            return true;
-        }
         let identity = format!(
             "{} {index} {} {:?} {:?} {:?} {attempt}",
             self.seed, target.operation, target.bucket, target.key, target.part
         );
-        let seed = fnv1a(identity.as_bytes());
-        fastrand::Rng::with_seed(seed).u16(..1000) < fault.per_mille
+        chance::strikes(&identity, fault.per_mille)
     }
 }
 
@@ -224,13 +224,6 @@ impl AttemptCounter {
     }
 }
 
-/// A hash that is the same in every build and on every machine, unlike the standard library's.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +235,8 @@ mod tests {
             key: Some(key.to_owned()),
             upload_id: Some("u".to_owned()),
             part: Some(number),
+            version: None,
+            copy_source: None,
         }
     }
 

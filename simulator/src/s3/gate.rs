@@ -1,4 +1,5 @@
-//! The gate that every request passes, in and out: it keeps the journal and lets the faults happen.
+//! The gate that every request passes, in and out: it keeps the journal, lets the faults happen, and notices clients that
+//! go away.
 //!
 //! It stands outside `s3s`, so it can close connections, and it sees requests that are refused for their signature.
 
@@ -16,8 +17,11 @@ use hyper::{HeaderMap, Request, StatusCode};
 use s3s::service::S3Service;
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
 
+use super::client::{Client, Connection, DISCONNECTED};
 use super::fault::{AttemptCounter, Effect, FaultPlan, Verdict};
+use super::headers;
 use super::journal::{Entry, Journal, Outcome, Timing};
+use super::manners::Rules;
 use super::request::{Operation, Target};
 use super::slow::slow;
 use super::state::{Store, UploadRef};
@@ -26,6 +30,7 @@ use super::state::{Store, UploadRef};
 pub(super) struct Gate {
     service: S3Service,
     store: Arc<Mutex<Store>>,
+    rules: Rules,
     revoked: AtomicBool,
     log: Mutex<Log>,
 }
@@ -35,6 +40,15 @@ struct Log {
     journal: Journal,
     attempts: AttemptCounter,
     faults: FaultPlan,
+}
+
+/// A request that the journal holds.
+struct Admitted {
+    target: Target,
+    /// Its place in the journal.
+    number: usize,
+    attempt: u32,
+    verdict: Verdict,
 }
 
 /// The request ends without an answer: the connection is closed.
@@ -48,9 +62,15 @@ pub(super) enum NoAnswer {
 
 impl Gate {
     pub(super) fn new(service: S3Service, store: Arc<Mutex<Store>>, faults: FaultPlan) -> Self {
+        let rules = store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rules()
+            .clone();
         Self {
             service,
             store,
+            rules,
             revoked: AtomicBool::new(false),
             log: Mutex::new(Log {
                 faults,
@@ -78,18 +98,31 @@ impl Gate {
     }
 
     /// Answers a request, or closes its connection. What was begun is brought to its end even if the client goes away
-    /// meanwhile, as on a real server.
+    /// meanwhile, as on a real server; but an operation can ask whether it has, since this is dropped with the connection.
     pub(super) async fn handle(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Result<HttpResponse, NoAnswer> {
-        let answer = tokio::spawn(self.pass(request)).await;
+        let admitted = self.admit(&request);
+        let connection = Connection::new();
+        let client = connection.client(admitted.attempt);
+        request.extensions_mut().insert(client);
+        let answer = tokio::spawn(self.pass(request, admitted)).await;
+        drop(connection);
         answer.unwrap_or_else(|error| Err(NoAnswer::Failed(error.into())))
     }
 
-    async fn pass(self: Arc<Self>, request: Request<Incoming>) -> Result<HttpResponse, NoAnswer> {
-        let target = Target::of(request.method(), request.uri(), request.headers());
-        let (number, verdict) = self.admit(&request, &target);
+    async fn pass(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        admitted: Admitted,
+    ) -> Result<HttpResponse, NoAnswer> {
+        let Admitted {
+            target,
+            number,
+            verdict,
+            ..
+        } = admitted;
         // Even a sleep of no time would wait for the timer's next millisecond.
         if !verdict.latency.is_zero() {
             tokio::time::sleep(verdict.latency).await;
@@ -120,17 +153,23 @@ impl Gate {
     }
 
     /// Counts the request and notes it in the journal, in one step.
-    fn admit(&self, request: &Request<Incoming>, target: &Target) -> (usize, Verdict) {
+    fn admit(&self, request: &Request<Incoming>) -> Admitted {
+        let target = Target::of(request.method(), request.uri(), request.headers());
         let line = format!("{} {}", request.method(), request.uri());
         let bytes = body_length(request.headers());
         let mut log = self.log();
-        let attempt = log.attempts.count(target);
-        let verdict = log.faults.verdict(target, attempt);
+        let attempt = log.attempts.count(&target);
+        let verdict = log.faults.verdict(&target, attempt);
         let fault = verdict.effect.clone();
         let number = log
             .journal
             .open(line, target.clone(), attempt, bytes, fault);
-        (number, verdict)
+        Admitted {
+            target,
+            number,
+            attempt,
+            verdict,
+        }
     }
 
     async fn answer(
@@ -141,6 +180,10 @@ impl Gate {
     ) -> Result<HttpResponse, NoAnswer> {
         if self.revoked.load(Ordering::SeqCst) {
             return Ok(refusal(S3ErrorCode::AccessDenied));
+        }
+        let refused = headers::without_length(&self.rules, request.method(), request.headers());
+        if let Some(response) = refused {
+            return Ok(response);
         }
         let request = request.map(Body::http_body);
         match effect {
@@ -168,7 +211,11 @@ impl Gate {
                 Err(NoAnswer::Reset)
             }
             Some(Effect::ExpireUpload) => {
-                self.expire(target);
+                self.expire_upload(target);
+                self.call(request).await
+            }
+            Some(Effect::ExpireSource) => {
+                self.expire_source(target);
                 self.call(request).await
             }
             Some(Effect::Latency { .. } | Effect::SlowBody { .. }) | None => {
@@ -188,7 +235,9 @@ impl Gate {
         request: Request<Body>,
         delay: Duration,
     ) -> Result<(), NoAnswer> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // It is a fault that ends its connection, not its client.
+        parts.extensions.remove::<Client>();
         let body = body.collect().await.map_err(NoAnswer::Failed)?;
         let request = Request::from_parts(parts, Body::from(body.to_bytes()));
         let gate = Arc::clone(self);
@@ -216,7 +265,7 @@ impl Gate {
         });
     }
 
-    fn expire(&self, target: &Target) {
+    fn expire_upload(&self, target: &Target) {
         let (Some(bucket), Some(key), Some(upload_id)) =
             (&target.bucket, &target.key, &target.upload_id)
         else {
@@ -228,7 +277,14 @@ impl Gate {
             upload_id,
         };
         // No such upload: then it has expired already.
-        let _ = self.store().abort_upload(upload);
+        let _ = self.store().expire_upload(upload);
+    }
+
+    fn expire_source(&self, target: &Target) {
+        if let Some(source) = &target.copy_source {
+            // No such bucket: the copy finds out.
+            let _ = self.store().expire_object(&source.bucket, &source.key);
+        }
     }
 
     /// Notes the answer in the journal and gives it its number.
@@ -241,7 +297,20 @@ impl Gate {
             Operation::CreateMultipartUpload => element(&text, "UploadId"),
             _ => None,
         };
-        let outcome = Outcome::Answered { status, code };
+        if matches!(
+            target.operation,
+            Operation::HeadObject | Operation::HeadBucket
+        ) {
+            let message = element(&text, "Message").unwrap_or_default();
+            let error = code.as_deref().map(|code| (code, message.as_str()));
+            headers::sign(&self.rules, error, response.headers_mut());
+        } else {
+            headers::sign(&self.rules, None, response.headers_mut());
+        }
+        let outcome = match code {
+            Some(code) if code == DISCONNECTED => Outcome::Lost,
+            code => Outcome::Answered { status, code },
+        };
         let mut log = self.log();
         log.journal.close(number, outcome, upload_id);
         let entry = &log.journal.entries()[number];

@@ -46,6 +46,8 @@ pub enum Outcome {
     },
     /// The connection was closed without an answer.
     Reset,
+    /// Its client went away while it completed an upload, and the upload is [lost](super::Store::lose_upload).
+    Lost,
 }
 
 /// When a request came and when it ended. It stands beside the journal, and not in it: the journal is the same for the

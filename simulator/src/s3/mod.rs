@@ -4,14 +4,20 @@
 //! A request passes downwards through these rooms, and its answer back up:
 //!
 //! * `server`: the socket, start and stop
-//! * `gate`: journal, faults, revoked access
+//! * `gate`: journal, faults, revoked access, and the manners that only HTTP has
 //! * `s3s` (a crate): HTTP, signatures, XML
 //! * `service`: the operations, from S3's shapes to the store's
-//! * `state`: buckets, objects and uploads; synchronous and pure
+//! * `state`: buckets, objects, their versions, and uploads; synchronous and pure
+//!
+//! What real servers answer differently is a table, `manners`, that all of them look into.
 
+mod chance;
+mod client;
 mod fault;
 mod gate;
+mod headers;
 mod journal;
+mod manners;
 mod request;
 mod server;
 mod service;
@@ -22,10 +28,11 @@ mod tests;
 
 pub use fault::{Attempts, Effect, Fault, FaultPlan, KeyPattern};
 pub use journal::{Entry, Outcome, Timing};
-pub use request::{Operation, Target};
+pub use manners::{Completing, Manners, Recompletion, Rules, UnknownCompletion, UploadListing};
+pub use request::{CopySource, Operation, Target};
 pub use server::{Clock, Options, Server, ServerError, Stored};
 pub use state::{
-    Algorithm, Attributes, Checksum, Completed, Content, Object, ObjectPage, ObjectQuery, Part,
-    PartClaim, PartPage, Payload, Recompletion, Rules, Store, StoreError, Upload, UploadListing,
-    UploadPage, UploadQuery, UploadRef,
+    Algorithm, Attributes, Checksum, Completed, Content, CopyRequest, Deleted, Object, ObjectPage,
+    ObjectQuery, ObjectRef, Part, PartClaim, PartPage, Payload, Store, StoreError, Upload,
+    UploadPage, UploadQuery, UploadRef, Version,
 };

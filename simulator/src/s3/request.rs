@@ -21,6 +21,7 @@ pub enum Operation {
     GetObject,
     HeadObject,
     DeleteObject,
+    CopyObject,
     CreateMultipartUpload,
     UploadPart,
     CompleteMultipartUpload,
@@ -49,6 +50,38 @@ pub struct Target {
     pub upload_id: Option<String>,
     /// The part's number, for `UploadPart`.
     pub part: Option<u32>,
+    /// The version it names, for operations on one version of an object.
+    pub version: Option<String>,
+    /// What is copied, for `CopyObject`.
+    pub copy_source: Option<CopySource>,
+}
+
+/// The source of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySource {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version, if one is named.
+    pub version: Option<String>,
+}
+
+impl CopySource {
+    /// Reads the header `x-amz-copy-source`: a percent-encoded path, and perhaps a version.
+    fn parse(header: &str) -> Option<Self> {
+        let (path, version) = match header.split_once("?versionId=") {
+            Some((path, version)) => (path, Some(decode(version))),
+            None => (header, None),
+        };
+        let path = decode(path);
+        let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/')?;
+        Some(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version,
+        })
+    }
 }
 
 impl Target {
@@ -58,11 +91,11 @@ impl Target {
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         let query = Query::parse(uri.query().unwrap_or_default());
-        let copies = headers.contains_key("x-amz-copy-source");
+        let source = headers.get("x-amz-copy-source");
         let operation = match (bucket, key) {
             ("", _) => server_operation(method, &query),
             (_, "") => bucket_operation(method, &query),
-            _ if copies => Operation::Unsupported,
+            _ if source.is_some() => copy_operation(method, &query),
             _ => object_operation(method, &query),
         };
         let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -72,6 +105,10 @@ impl Target {
             key: named(key),
             upload_id: query.get("uploadId").and_then(named),
             part: query.get("partNumber").and_then(|text| text.parse().ok()),
+            version: query.get("versionId").and_then(named),
+            copy_source: source
+                .and_then(|source| source.to_str().ok())
+                .and_then(CopySource::parse),
         }
     }
 }
@@ -104,9 +141,17 @@ fn object_operation(method: &Method, query: &Query) -> Operation {
         Method::DELETE if upload => Operation::AbortMultipartUpload,
         Method::GET if upload => Operation::ListParts,
         Method::PUT if query.is_plain() => Operation::PutObject,
-        Method::GET if query.is_plain() => Operation::GetObject,
-        Method::HEAD if query.is_plain() => Operation::HeadObject,
-        Method::DELETE if query.is_plain() => Operation::DeleteObject,
+        Method::GET if query.is_of_object() => Operation::GetObject,
+        Method::HEAD if query.is_of_object() => Operation::HeadObject,
+        Method::DELETE if query.is_of_object() => Operation::DeleteObject,
+        _ => Operation::Unsupported,
+    }
+}
+
+/// A copy into a part of an upload is another operation.
+fn copy_operation(method: &Method, query: &Query) -> Operation {
+    match *method {
+        Method::PUT if query.is_plain() => Operation::CopyObject,
         _ => Operation::Unsupported,
     }
 }
@@ -139,11 +184,20 @@ impl Query {
 
     /// Whether it names no sub-resource (`?acl`, `?tagging` …), which would make it another operation.
     fn is_plain(&self) -> bool {
-        let harmless = |name: &str| {
-            name == "x-id" || name.starts_with("X-Amz-") || name.starts_with("response-")
-        };
-        self.0.iter().all(|(name, _)| harmless(name))
+        self.0.iter().all(|(name, _)| is_harmless(name))
     }
+
+    /// Whether it names no sub-resource, but perhaps a version of the object.
+    fn is_of_object(&self) -> bool {
+        let is_version = |name: &str| name == "versionId";
+        self.0
+            .iter()
+            .all(|(name, _)| is_harmless(name) || is_version(name))
+    }
+}
+
+fn is_harmless(name: &str) -> bool {
+    name == "x-id" || name.starts_with("X-Amz-") || name.starts_with("response-")
 }
 
 /// Undoes percent-encoding. What is no valid encoding stays as it is.
@@ -183,7 +237,12 @@ mod tests {
 
     #[test]
     fn sub_resources_are_unsupported() {
-        for uri in ["/b?acl", "/b?location", "/b/k?tagging", "/b/k?versionId=1"] {
+        for uri in [
+            "/b?acl",
+            "/b?location",
+            "/b/k?tagging",
+            "/b/k?acl&versionId=1",
+        ] {
             assert_eq!(
                 target(&Method::GET, uri).operation,
                 Operation::Unsupported,
@@ -193,13 +252,33 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_unsupported() {
-        let headers = HeaderMap::from_iter([(
-            hyper::header::HeaderName::from_static("x-amz-copy-source"),
-            hyper::header::HeaderValue::from_static("/b/other"),
-        )]);
-        let target = Target::of(&Method::PUT, &Uri::from_static("/b/k"), &headers);
-        assert_eq!(target.operation, Operation::Unsupported);
+    fn a_version_is_named() {
+        let target = target(&Method::DELETE, "/b/k?versionId=1%2B1");
+        assert_eq!(target.operation, Operation::DeleteObject);
+        assert_eq!(target.version.as_deref(), Some("1+1"));
+    }
+
+    #[test]
+    fn a_copy_names_its_source_and_a_copied_part_is_unsupported() {
+        let copy = |uri, source| {
+            let headers = HeaderMap::from_iter([(
+                hyper::header::HeaderName::from_static("x-amz-copy-source"),
+                hyper::header::HeaderValue::from_static(source),
+            )]);
+            Target::of(&Method::PUT, &Uri::from_static(uri), &headers)
+        };
+        let target = copy("/b/k", "/c/a%20b/%C3%A9%3Fx?versionId=7%2B");
+        assert_eq!(target.operation, Operation::CopyObject);
+        let source = CopySource {
+            bucket: "c".to_owned(),
+            key: "a b/é?x".to_owned(),
+            version: Some("7+".to_owned()),
+        };
+        assert_eq!(target.copy_source, Some(source));
+        let plain = copy("/b/k", "c/d").copy_source.unwrap();
+        assert_eq!((plain.key.as_str(), plain.version), ("d", None));
+        let part = copy("/b/k?partNumber=1&uploadId=u", "c/d");
+        assert_eq!(part.operation, Operation::Unsupported);
     }
 
     #[test]

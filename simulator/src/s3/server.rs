@@ -18,8 +18,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::fault::FaultPlan;
 use super::gate::Gate;
 use super::journal::{Entry, Timing};
+use super::manners::Rules;
 use super::service::Service;
-use super::state::{Rules, Store};
+use super::state::Store;
 
 /// How long requests in flight may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -40,14 +41,14 @@ pub struct Options {
     pub region: Option<String>,
     /// Buckets that are there from the start.
     pub buckets: Vec<String>,
-    /// How strict the store is, and what it answers where real servers differ.
+    /// How strict the server is, and what it answers where real ones differ.
     pub rules: Rules,
     /// Keep only the sizes of bodies, and verify neither MD5 nor checksum: for benchmarks of the client. Reading such
     /// an object is refused. (A body that is signed as a whole is hashed all the same; a benchmark signs none.)
     pub discard: bool,
     /// What goes wrong.
     pub faults: FaultPlan,
-    /// Decides the upload ids.
+    /// Decides the ids of uploads and versions, and which completions are lost.
     pub seed: u64,
     /// The time that objects and uploads are stamped with. (Signatures are checked against the real time.)
     pub clock: Clock,

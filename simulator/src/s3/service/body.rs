@@ -14,6 +14,7 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::StreamingBlob;
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
 
+use super::Service;
 use crate::s3::state::{Algorithm, Checksum, Content, Digest, Payload};
 
 /// What a request says of its body, to be held against what arrives.
@@ -21,19 +22,23 @@ pub(super) struct Expected {
     checksum: Option<Checksum>,
     trailer: Option<Algorithm>,
     md5: Option<[u8; 16]>,
+    /// Whether a wrong checksum is refused. A wrong MD5 always is.
+    verifies: bool,
 }
 
-impl Expected {
+impl Service {
     /// `checksum` is that of a header; `content_md5` the base64 text of its header.
-    pub(super) fn new(
+    pub(super) fn expected(
+        &self,
         checksum: Option<Checksum>,
         content_md5: Option<&str>,
         headers: &HeaderMap,
-    ) -> S3Result<Self> {
-        Ok(Self {
+    ) -> S3Result<Expected> {
+        Ok(Expected {
             checksum,
             trailer: declared_trailer(headers),
             md5: content_md5.map(parse_md5).transpose()?,
+            verifies: self.store().rules().verifies_checksums,
         })
     }
 }
@@ -140,6 +145,9 @@ fn verify(
             BadDigest,
             "the Content-MD5 is not that of the body"
         ));
+    }
+    if !expected.verifies {
+        return Ok(());
     }
     let claimed = claimed(expected, trailers)?;
     if claimed == content.checksum {

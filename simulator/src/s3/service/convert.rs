@@ -144,8 +144,15 @@ impl From<StoreError> for S3Error {
             }
             StoreError::InvalidPartOrder { .. } => S3ErrorCode::InvalidPartOrder,
             StoreError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
-            StoreError::Exists { .. } => S3ErrorCode::PreconditionFailed,
-            StoreError::ChecksumMissing { .. } => S3ErrorCode::InvalidRequest,
+            StoreError::Exists { .. } | StoreError::SourceChanged { .. } => {
+                S3ErrorCode::PreconditionFailed
+            }
+            StoreError::ChecksumMissing { .. } | StoreError::CopyOntoItself { .. } => {
+                S3ErrorCode::InvalidRequest
+            }
+            StoreError::NoSuchVersion { .. } => S3ErrorCode::NoSuchVersion,
+            StoreError::DeleteMarker { .. } => S3ErrorCode::MethodNotAllowed,
+            StoreError::AlreadyCompleting { .. } => S3ErrorCode::InternalError,
         };
         Self::with_message(code, error.to_string())
     }

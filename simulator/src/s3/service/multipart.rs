@@ -1,5 +1,8 @@
 //! Operations on multipart uploads.
 
+use std::time::Duration;
+
+use hyper::StatusCode;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
@@ -7,14 +10,15 @@ use s3s::dto::{
     ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part,
     StorageClass, UploadPartInput, UploadPartOutput,
 };
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 
 use super::Service;
-use super::body::{Expected, receive};
+use super::body::receive;
 use super::convert::{
     algorithm, attributes, check_storage_class, checksum_of, etag, must_be_new, page_limit,
     refuse_fields, set_checksum, timestamp,
 };
+use crate::s3::client::{Client, DISCONNECTED};
 use crate::s3::state::{self, Algorithm, PartClaim, Upload, UploadQuery, UploadRef};
 
 impl Service {
@@ -63,7 +67,8 @@ impl Service {
         let input = request.input;
         refuse_fields!(input, sse_customer_algorithm);
         let checksum = checksum_of!(input)?;
-        let expected = Expected::new(checksum, input.content_md5.as_deref(), &request.headers)?;
+        let md5 = input.content_md5.as_deref();
+        let expected = self.expected(checksum, md5, &request.headers)?;
         let trailers = request.trailing_headers.as_ref();
         let content = receive(input.body, trailers, expected, self.discard).await?;
         let upload = upload_ref(&input.bucket, &input.key, &input.upload_id);
@@ -78,10 +83,11 @@ impl Service {
         Ok(output)
     }
 
-    pub(super) fn complete_multipart_upload(
+    pub(super) async fn complete_multipart_upload(
         &self,
-        input: &CompleteMultipartUploadInput,
+        request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
+        let input = &request.input;
         refuse_fields!(input, if_match, mpu_object_size, sse_customer_algorithm);
         check_composite(input.checksum_type.as_ref())?;
         let must_be_new = must_be_new(input.if_none_match.as_ref())?;
@@ -90,6 +96,10 @@ impl Service {
         let claims = parts.into_iter().flatten().map(claim);
         let claims = claims.collect::<S3Result<Vec<PartClaim>>>()?;
         let upload = upload_ref(&input.bucket, &input.key, &input.upload_id);
+        let client = request.extensions.get::<Client>();
+        if self.is_lost(client, upload, &claims, must_be_new).await {
+            return Err(disconnected());
+        }
         let now = self.now();
         let completed = self
             .store()
@@ -100,10 +110,32 @@ impl Service {
             key: Some(input.key.clone()),
             e_tag: Some(etag(&completed.etag)),
             checksum_type: completed.checksum.as_ref().map(|_| composite()),
+            version_id: completed.version,
             ..CompleteMultipartUploadOutput::default()
         };
         set_checksum!(output, completed.checksum.as_ref());
         Ok(output)
+    }
+
+    /// Takes the time that a completion needs. Where its client is gone by then, the rules may lose the upload.
+    async fn is_lost(
+        &self,
+        client: Option<&Client>,
+        upload: UploadRef<'_>,
+        claims: &[PartClaim],
+        must_be_new: bool,
+    ) -> bool {
+        let milliseconds = self.store().rules().completing.milliseconds;
+        // Even a sleep of no time would wait for the timer's next millisecond.
+        if milliseconds > 0 {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+        let Some(gone) = client.filter(|client| client.is_gone()) else {
+            return false;
+        };
+        let mut store = self.store();
+        // What cannot be lost is answered as if its client were there.
+        store.loses(upload, gone.attempt) && store.lose_upload(upload, claims, must_be_new).is_ok()
     }
 
     pub(super) fn abort_multipart_upload(
@@ -174,6 +206,14 @@ fn upload_ref<'a>(bucket: &'a str, key: &'a str, upload_id: &'a str) -> UploadRe
         key,
         upload_id,
     }
+}
+
+/// What nobody reads any more. nginx uses the status for it, and MinIO both.
+fn disconnected() -> S3Error {
+    let code = S3ErrorCode::Custom(DISCONNECTED.into());
+    let mut error = S3Error::with_message(code, "the client went away, and the upload is lost");
+    error.set_status_code(StatusCode::from_u16(499).expect("499 has three digits"));
+    error
 }
 
 fn claim(part: &CompletedPart) -> S3Result<PartClaim> {

@@ -8,12 +8,12 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::Service;
-use super::body::{Expected, receive, send};
+use super::body::{receive, send};
 use super::convert::{
     attributes, check_storage_class, checksum_of, etag, must_be_new, refuse_fields, set_checksum,
     timestamp,
 };
-use crate::s3::state::Checksum;
+use crate::s3::state::{Checksum, ObjectRef};
 
 impl Service {
     pub(super) async fn put_object(
@@ -40,7 +40,8 @@ impl Service {
         check_storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?;
         let must_be_new = must_be_new(input.if_none_match.as_ref())?;
         let checksum = checksum_of!(input)?;
-        let expected = Expected::new(checksum, input.content_md5.as_deref(), &request.headers)?;
+        let md5 = input.content_md5.as_deref();
+        let expected = self.expected(checksum, md5, &request.headers)?;
         let trailers = request.trailing_headers.as_ref();
         let content = receive(input.body, trailers, expected, self.discard).await?;
         let attributes = attributes(input.content_type, input.metadata);
@@ -55,6 +56,7 @@ impl Service {
         )?;
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&object.etag)),
+            version_id: object.version.clone(),
             ..PutObjectOutput::default()
         };
         set_checksum!(output, object.checksum.as_ref());
@@ -69,10 +71,10 @@ impl Service {
             if_none_match,
             if_unmodified_since,
             part_number,
-            version_id,
         );
         let store = self.store();
-        let object = store.object(&input.bucket, &input.key)?;
+        let named = object_ref(&input.bucket, &input.key, input.version_id.as_deref());
+        let object = store.version(named)?;
         if object.payload.is_discarded() {
             return Err(s3_error!(
                 NotImplemented,
@@ -96,6 +98,7 @@ impl Service {
             e_tag: Some(etag(&object.etag)),
             last_modified: Some(timestamp(object.modified)),
             metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
+            version_id: object.version.clone(),
             ..GetObjectOutput::default()
         };
         if range.is_none() && wanted(input.checksum_mode.as_ref()) {
@@ -114,10 +117,10 @@ impl Service {
             if_unmodified_since,
             part_number,
             range,
-            version_id,
         );
         let store = self.store();
-        let object = store.object(&input.bucket, &input.key)?;
+        let named = object_ref(&input.bucket, &input.key, input.version_id.as_deref());
+        let object = store.version(named)?;
         let mut output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: Some(object.payload.length() as i64),
@@ -125,6 +128,7 @@ impl Service {
             e_tag: Some(etag(&object.etag)),
             last_modified: Some(timestamp(object.modified)),
             metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
+            version_id: object.version.clone(),
             ..HeadObjectOutput::default()
         };
         if wanted(input.checksum_mode.as_ref()) {
@@ -135,15 +139,14 @@ impl Service {
     }
 
     pub(super) fn delete_object(&self, input: &DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
-        refuse_fields!(
-            input,
-            if_match,
-            if_match_last_modified_time,
-            if_match_size,
-            version_id
-        );
-        self.store().remove_object(&input.bucket, &input.key)?;
-        Ok(DeleteObjectOutput::default())
+        refuse_fields!(input, if_match, if_match_last_modified_time, if_match_size);
+        let named = object_ref(&input.bucket, &input.key, input.version_id.as_deref());
+        let deleted = self.store().delete(named)?;
+        Ok(DeleteObjectOutput {
+            delete_marker: deleted.is_marker.then_some(true),
+            version_id: deleted.version,
+            ..DeleteObjectOutput::default()
+        })
     }
 
     pub(super) fn delete_objects(
@@ -159,11 +162,14 @@ impl Service {
             ));
         }
         for object in &input.delete.objects {
-            refuse_fields!(object, e_tag, last_modified_time, size, version_id);
-            store.remove_object(&input.bucket, &object.key)?;
+            refuse_fields!(object, e_tag, last_modified_time, size);
+            let named = object_ref(&input.bucket, &object.key, object.version_id.as_deref());
+            let done = store.delete(named)?;
             deleted.push(DeletedObject {
                 key: Some(object.key.clone()),
-                ..DeletedObject::default()
+                version_id: object.version_id.clone(),
+                delete_marker: done.is_marker.then_some(true),
+                delete_marker_version_id: done.version.filter(|_| done.is_marker),
             });
         }
         let quiet = input.delete.quiet == Some(true);
@@ -174,11 +180,23 @@ impl Service {
     }
 }
 
+pub(super) fn object_ref<'a>(
+    bucket: &'a str,
+    key: &'a str,
+    version: Option<&'a str>,
+) -> ObjectRef<'a> {
+    ObjectRef {
+        bucket,
+        key,
+        version,
+    }
+}
+
 fn wanted(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
 
-fn checksum_type(checksum: &Checksum) -> ChecksumType {
+pub(super) fn checksum_type(checksum: &Checksum) -> ChecksumType {
     ChecksumType::from_static(if checksum.is_composite() {
         ChecksumType::COMPOSITE
     } else {

@@ -39,6 +39,44 @@ pub enum StoreError {
         /// Its id.
         upload_id: String,
     },
+    /// The version of the object does not exist.
+    #[error("the key {key:?} has no version {version:?}")]
+    NoSuchVersion {
+        /// The key.
+        key: String,
+        /// The version's id.
+        version: String,
+    },
+    /// The version is a delete marker: there is nothing to read.
+    #[error("the version {version:?} of the key {key:?} is a delete marker")]
+    DeleteMarker {
+        /// The key.
+        key: String,
+        /// The version's id.
+        version: String,
+    },
+    /// The source of a copy is another than the request says.
+    #[error(
+        "the source {key:?} has the ETag {etag:?}, which is not that of x-amz-copy-source-if-match"
+    )]
+    SourceChanged {
+        /// The source's key.
+        key: String,
+        /// The `ETag` it has, without quotes.
+        etag: String,
+    },
+    /// A copy onto itself that would change nothing.
+    #[error("the copy of {key:?} onto itself would change nothing; replace its metadata")]
+    CopyOntoItself {
+        /// The key.
+        key: String,
+    },
+    /// An upload cannot be completed, and the server does not say why.
+    #[error("a completion of the upload {upload_id:?} is already in progress")]
+    AlreadyCompleting {
+        /// The upload's id.
+        upload_id: String,
+    },
     /// A part number outside 1 to 10,000.
     #[error("part number {number} is not between 1 and 10000")]
     PartNumber {

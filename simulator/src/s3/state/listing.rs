@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use super::{Object, Part, Store, StoreError, Upload, UploadListing, UploadRef};
+use super::{Object, Part, Store, StoreError, Upload, UploadRef};
+use crate::s3::manners::UploadListing;
 
 /// Which objects to list.
 #[derive(Clone, Debug, Default)]

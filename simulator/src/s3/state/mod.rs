@@ -4,76 +4,41 @@
 //! and every listing is sorted, so that the same calls always give the same answers.
 
 mod checksum;
+mod copy;
 mod error;
+mod expiry;
+mod ids;
 mod listing;
 mod multipart;
 mod object;
 mod payload;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub(super) use checksum::Digest;
 pub use checksum::{Algorithm, Checksum};
+pub use copy::CopyRequest;
 pub use error::StoreError;
 pub use listing::{ObjectPage, ObjectQuery, PartPage, UploadPage, UploadQuery};
 pub use multipart::{Completed, Part, PartClaim, Upload, UploadRef};
-pub use object::{Attributes, Content, Object};
+pub use object::{Attributes, Content, Object, ObjectRef};
 pub use payload::Payload;
+pub use version::{Deleted, Version};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-/// What the store answers where real servers differ, and how strict it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// Every part but the last must have at least this many bytes. AWS, MinIO and Ceph: 5 MiB.
-    pub minimum_part_bytes: u64,
-    /// Every part but the last must have the same length, and the last may not be longer: the rule of R2.
-    pub equal_parts: bool,
-    /// The answer to a second completion of the same upload.
-    pub recompletion: Recompletion,
-    /// Which uploads a prefix lists.
-    pub upload_listing: UploadListing,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            minimum_part_bytes: 5 * 1024 * 1024,
-            equal_parts: false,
-            recompletion: Recompletion::NoSuchUpload,
-            upload_listing: UploadListing::Prefix,
-        }
-    }
-}
-
-/// The answer to a second completion of the same upload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recompletion {
-    /// The upload is gone: `NoSuchUpload`, as MinIO answers.
-    #[default]
-    NoSuchUpload,
-    /// The same parts are accepted again with the same answer, as AWS does; other parts are `NoSuchUpload`.
-    Accepted,
-}
-
-/// Which uploads `ListMultipartUploads` finds by a prefix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UploadListing {
-    /// Those whose key starts with it, as AWS and Ceph do.
-    #[default]
-    Prefix,
-    /// Those whose key equals it, as MinIO does. An empty prefix lists the whole bucket.
-    ExactKey,
-}
+use self::ids::Ids;
+use crate::s3::manners::Rules;
 
 /// All buckets of one server.
 #[derive(Debug)]
 pub struct Store {
     rules: Rules,
     seed: u64,
-    uploads_created: u64,
+    upload_ids: Ids,
     buckets: BTreeMap<String, Bucket>,
 }
 
@@ -82,22 +47,37 @@ pub struct Store {
 struct Bucket {
     created: Timestamp,
     objects: BTreeMap<String, Object>,
+    /// Makes the ids of versions; none where the bucket keeps none.
+    version_ids: Option<Ids>,
+    /// The versions of each key below the visible one, oldest first.
+    older: BTreeMap<String, Vec<Version>>,
     uploads: BTreeMap<(String, String), Upload>,
     completed: BTreeMap<(String, String), Completed>,
+    /// Uploads that the server has lost, as key and upload id.
+    lost: BTreeSet<(String, String)>,
+    /// Uploads that a rule has ended.
+    expired_uploads: BTreeSet<(String, String)>,
+    /// Objects that a rule has removed.
+    expired_objects: BTreeSet<String>,
     writes: BTreeMap<String, u64>,
     loads: bool,
     loaded: BTreeMap<String, Object>,
 }
 
 impl Store {
-    /// An empty store. `seed` decides the upload ids.
+    /// An empty store. `seed` decides the ids of uploads and versions, and which completions are lost.
     pub fn new(rules: Rules, seed: u64) -> Self {
         Self {
             rules,
             seed,
-            uploads_created: 0,
+            upload_ids: Ids::new(seed),
             buckets: BTreeMap::new(),
         }
+    }
+
+    /// The rules it goes by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Makes a bucket; `BucketExists` if there is one of that name.
@@ -110,8 +90,13 @@ impl Store {
         let bucket = Bucket {
             created: now,
             objects: BTreeMap::new(),
+            version_ids: self.rules.versioned.then(|| Ids::new(!self.seed)),
+            older: BTreeMap::new(),
             uploads: BTreeMap::new(),
             completed: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            expired_uploads: BTreeSet::new(),
+            expired_objects: BTreeSet::new(),
             writes: BTreeMap::new(),
             loads: false,
             loaded: BTreeMap::new(),
@@ -120,9 +105,10 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a bucket that holds no object. Pending uploads go with it.
+    /// Removes a bucket that holds no object, nor a version of one. Pending uploads go with it.
     pub fn delete_bucket(&mut self, name: &str) -> Result<(), StoreError> {
-        if !self.bucket(name)?.objects.is_empty() {
+        let bucket = self.bucket(name)?;
+        if !bucket.objects.is_empty() || !bucket.older.is_empty() {
             return Err(StoreError::BucketNotEmpty {
                 bucket: name.to_owned(),
             });

@@ -1,15 +1,14 @@
 //! Multipart uploads: parts that nobody can see until one completion makes them an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use s3s::crypto::{Checksum as _, Md5};
 
 use super::object::hex;
-use super::{
-    Algorithm, Attributes, Bucket, Checksum, Content, Object, Payload, Recompletion, Rules, Store,
-    StoreError,
-};
+use super::{Algorithm, Attributes, Bucket, Checksum, Content, Object, Payload, Store, StoreError};
+use crate::s3::chance;
+use crate::s3::manners::{Recompletion, Rules, UnknownCompletion};
 
 /// Names one upload. S3 wants all three to be right.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +68,8 @@ pub struct Completed {
     pub etag: String,
     /// The object's composite checksum, if every part has one of the same algorithm.
     pub checksum: Option<Checksum>,
+    /// The id of the object's version, where the bucket keeps versions.
+    pub version: Option<String>,
     claims: Vec<PartClaim>,
 }
 
@@ -83,9 +84,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<String, StoreError> {
         self.bucket(bucket)?;
-        let upload_id = self.next_upload_id();
+        let upload_id = self.upload_ids.make();
         let upload = Upload {
-            attributes,
+            attributes: self.kept(attributes),
             algorithm,
             initiated: now,
             parts: BTreeMap::new(),
@@ -103,9 +104,12 @@ impl Store {
         content: Content,
         now: Timestamp,
     ) -> Result<&Part, StoreError> {
+        let verifies = self.rules.verifies_checksums;
         let pending = self.bucket_mut(upload.bucket)?.upload_mut(upload)?;
         check_part_number(number)?;
-        check_algorithm(number, pending.algorithm, content.checksum.as_ref())?;
+        if verifies {
+            check_algorithm(number, pending.algorithm, content.checksum.as_ref())?;
+        }
         let part = Part {
             content,
             modified: now,
@@ -122,16 +126,62 @@ impl Store {
         must_be_new: bool,
         now: Timestamp,
     ) -> Result<Completed, StoreError> {
-        let rules = self.rules.clone();
-        let bucket = self.bucket_mut(upload.bucket)?;
-        if let Some(completed) = bucket.recompletion(upload, claims, rules.recompletion) {
+        let bucket = self.bucket(upload.bucket)?;
+        if let Some(completed) = bucket.recompletion(upload, claims, self.rules.recompletion) {
             return Ok(completed);
         }
-        let pending = bucket.upload_mut(upload)?;
-        check_claims(claims, pending)?;
-        check_sizes(claims, pending, &rules)?;
-        bucket.check_new(upload.key, must_be_new)?;
-        Ok(bucket.assemble(upload, claims, now))
+        self.check_completion(upload, claims, must_be_new)?;
+        Ok(self
+            .bucket_mut(upload.bucket)?
+            .assemble(upload, claims, now))
+    }
+
+    /// Loses an upload in mid-completion: its parts are no more, the object was not made, and a later completion finds
+    /// them missing. Refused like a completion: what could not be completed cannot be lost by it.
+    pub fn lose_upload(
+        &mut self,
+        upload: UploadRef<'_>,
+        claims: &[PartClaim],
+        must_be_new: bool,
+    ) -> Result<(), StoreError> {
+        self.check_completion(upload, claims, must_be_new)?;
+        let bucket = self.bucket_mut(upload.bucket)?;
+        bucket.upload_mut(upload)?.parts.clear();
+        bucket.lost.insert(identity(upload));
+        Ok(())
+    }
+
+    /// Every upload that the bucket's server has [lost](Self::lose_upload), as key and upload id.
+    pub fn lost_uploads(&self, bucket: &str) -> Result<&BTreeSet<(String, String)>, StoreError> {
+        self.bucket(bucket).map(|bucket| &bucket.lost)
+    }
+
+    /// Whether the rules lose this attempt to complete an upload once its client is gone. The same in every run.
+    pub(in crate::s3) fn loses(&self, upload: UploadRef<'_>, attempt: u32) -> bool {
+        let name = format!(
+            "{} lost {} {} {attempt}",
+            self.seed, upload.bucket, upload.key
+        );
+        chance::strikes(&name, self.rules.completing.lost_per_mille)
+    }
+
+    fn check_completion(
+        &self,
+        upload: UploadRef<'_>,
+        claims: &[PartClaim],
+        must_be_new: bool,
+    ) -> Result<(), StoreError> {
+        let bucket = self.bucket(upload.bucket)?;
+        let missing = || match self.rules.unknown_completion {
+            UnknownCompletion::NoSuchUpload => no_such_upload(upload),
+            UnknownCompletion::InternalError => StoreError::AlreadyCompleting {
+                upload_id: upload.upload_id.to_owned(),
+            },
+        };
+        let pending = bucket.uploads.get(&identity(upload)).ok_or_else(missing)?;
+        check_claims(claims, pending, self.rules.verifies_checksums)?;
+        check_sizes(claims, pending, &self.rules)?;
+        bucket.check_new(upload.key, must_be_new && self.rules.conditional_completion)
     }
 
     /// Ends an upload and forgets its parts.
@@ -158,22 +208,6 @@ impl Store {
             .iter()
             .map(|((key, id), upload)| (key.as_str(), id.as_str(), upload)))
     }
-
-    /// What a lifecycle rule does: ends every upload of the bucket that was created before `before`, and says how many.
-    pub fn expire_uploads(&mut self, bucket: &str, before: Timestamp) -> Result<usize, StoreError> {
-        let uploads = &mut self.bucket_mut(bucket)?.uploads;
-        let pending = uploads.len();
-        uploads.retain(|_, upload| upload.initiated >= before);
-        Ok(pending - uploads.len())
-    }
-
-    /// Ids begin with the counter, so that they sort by age, and go on with what only the seed can tell.
-    fn next_upload_id(&mut self) -> String {
-        self.uploads_created += 1;
-        let seed = self.seed ^ self.uploads_created.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let token = fastrand::Rng::with_seed(seed).u64(..);
-        format!("{:012}-{token:016x}", self.uploads_created)
-    }
 }
 
 impl Bucket {
@@ -188,11 +222,17 @@ impl Bucket {
         claims: &[PartClaim],
         rule: Recompletion,
     ) -> Option<Completed> {
-        if rule == Recompletion::NoSuchUpload {
-            return None;
-        }
         let completed = self.completed.get(&identity(upload))?;
-        (completed.claims == claims).then(|| completed.clone())
+        let is_visible = || {
+            let object = self.objects.get(upload.key);
+            object.is_some_and(|object| object.etag == completed.etag)
+        };
+        let is_accepted = match rule {
+            Recompletion::NoSuchUpload => false,
+            Recompletion::Accepted => true,
+            Recompletion::WhileVisible => is_visible(),
+        };
+        (is_accepted && completed.claims == claims).then(|| completed.clone())
     }
 
     /// The claims were checked: what they name is there.
@@ -218,6 +258,7 @@ impl Bucket {
             .find_map(|part| Some(part.content.checksum.as_ref()?.algorithm));
         let checksums = parts.map(|part| part.content.checksum.as_ref());
         let completed = Completed {
+            version: self.next_version(),
             etag: format!("{}-{}", hex(&digests.finalize()), claims.len()),
             checksum: algorithm.and_then(|algorithm| Checksum::composite(algorithm, checksums)),
             claims: claims.to_vec(),
@@ -229,6 +270,7 @@ impl Bucket {
             checksum: completed.checksum.clone(),
             modified: now,
             upload_id: Some(upload.upload_id.to_owned()),
+            version: completed.version.clone(),
         };
         self.write(upload.key, object);
         self.completed.insert(identity(upload), completed.clone());
@@ -236,7 +278,7 @@ impl Bucket {
     }
 }
 
-fn identity(upload: UploadRef<'_>) -> (String, String) {
+pub(super) fn identity(upload: UploadRef<'_>) -> (String, String) {
     (upload.key.to_owned(), upload.upload_id.to_owned())
 }
 
@@ -268,7 +310,7 @@ fn check_algorithm(
 }
 
 /// Parts ascend, exist, and are what the client believes them to be.
-fn check_claims(claims: &[PartClaim], pending: &Upload) -> Result<(), StoreError> {
+fn check_claims(claims: &[PartClaim], pending: &Upload, verifies: bool) -> Result<(), StoreError> {
     if claims.is_empty() {
         return Err(StoreError::NoParts);
     }
@@ -282,11 +324,11 @@ fn check_claims(claims: &[PartClaim], pending: &Upload) -> Result<(), StoreError
     }
     claims.iter().try_for_each(|claim| {
         check_part_number(claim.number)?;
-        check_claim(claim, pending)
+        check_claim(claim, pending, verifies)
     })
 }
 
-fn check_claim(claim: &PartClaim, pending: &Upload) -> Result<(), StoreError> {
+fn check_claim(claim: &PartClaim, pending: &Upload, verifies: bool) -> Result<(), StoreError> {
     let number = claim.number;
     let invalid = StoreError::InvalidPart { number };
     let Some(part) = pending.parts.get(&number) else {
@@ -294,6 +336,9 @@ fn check_claim(claim: &PartClaim, pending: &Upload) -> Result<(), StoreError> {
     };
     if part.etag() != claim.etag {
         return Err(invalid);
+    }
+    if !verifies {
+        return Ok(());
     }
     check_algorithm(number, pending.algorithm, claim.checksum.as_ref())?;
     if claim.checksum.is_some() && claim.checksum != part.content.checksum {

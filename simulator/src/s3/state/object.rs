@@ -6,7 +6,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use s3s::crypto::{Checksum as _, Md5};
 
-use super::{Bucket, Checksum, Payload, Store, StoreError};
+use super::{Bucket, Checksum, Payload, Store, StoreError, Version};
+use crate::staging::is_staged;
 
 /// What a client sends beside the bytes, and gets back from HEAD and GET.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +54,21 @@ pub struct Object {
     pub checksum: Option<Checksum>,
     /// When it became visible.
     pub modified: Timestamp,
-    /// The multipart upload it came from; `None` if it was put in one request.
+    /// The multipart upload it came from; `None` if it was put or copied in one request.
     pub upload_id: Option<String>,
+    /// The id of this version, where the bucket keeps versions.
+    pub version: Option<String>,
+}
+
+/// Names one object, or one version of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectRef<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// The version; `None` is the visible one.
+    pub version: Option<&'a str>,
 }
 
 impl Store {
@@ -68,6 +82,7 @@ impl Store {
         must_be_new: bool,
         now: Timestamp,
     ) -> Result<Object, StoreError> {
+        let attributes = self.kept(attributes);
         let bucket = self.bucket_mut(bucket)?;
         bucket.check_new(key, must_be_new)?;
         let object = Object {
@@ -77,6 +92,7 @@ impl Store {
             checksum: content.checksum,
             modified: now,
             upload_id: None,
+            version: bucket.next_version(),
         };
         bucket.write(key, object.clone());
         Ok(object)
@@ -99,12 +115,23 @@ impl Store {
         Ok(objects.iter().map(|(key, object)| (key.as_str(), object)))
     }
 
-    /// Removes an object and says whether there was one.
-    pub fn remove_object(&mut self, bucket: &str, key: &str) -> Result<bool, StoreError> {
-        Ok(self.bucket_mut(bucket)?.objects.remove(key).is_some())
+    /// Every object of a bucket that is of a table, sorted by key.
+    pub fn table_objects(
+        &self,
+        bucket: &str,
+    ) -> Result<impl Iterator<Item = (&str, &Object)>, StoreError> {
+        Ok(self.objects(bucket)?.filter(|(key, _)| !is_staged(key)))
     }
 
-    /// From now on a loader takes every object of the bucket away in the moment in which it becomes visible; or no longer.
+    /// Every object of a bucket that is staged, or tells of what was, sorted by key.
+    pub fn staged_objects(
+        &self,
+        bucket: &str,
+    ) -> Result<impl Iterator<Item = (&str, &Object)>, StoreError> {
+        Ok(self.objects(bucket)?.filter(|(key, _)| is_staged(key)))
+    }
+
+    /// From now on a loader takes every object of a table away in the moment in which it becomes visible; or no longer.
     pub fn load_at_once(&mut self, bucket: &str, loads: bool) -> Result<(), StoreError> {
         self.bucket_mut(bucket)?.loads = loads;
         Ok(())
@@ -127,6 +154,14 @@ impl Store {
         }
     }
 
+    /// What of a client's attributes the rules keep.
+    pub(super) fn kept(&self, mut attributes: Attributes) -> Attributes {
+        if !self.rules.keeps_metadata {
+            attributes.metadata.clear();
+        }
+        attributes
+    }
+
     /// How many times each key was ever written, deleted or not. More than once means that something was overwritten,
     /// or written again after it was taken away.
     pub fn writes(&self, bucket: &str) -> Result<&BTreeMap<String, u64>, StoreError> {
@@ -146,12 +181,11 @@ impl Bucket {
 
     pub(super) fn write(&mut self, key: &str, object: Object) {
         *self.writes.entry(key.to_owned()).or_default() += 1;
-        let place = if self.loads {
-            &mut self.loaded
-        } else {
-            &mut self.objects
-        };
-        place.insert(key.to_owned(), object);
+        if self.loads && !is_staged(key) {
+            self.loaded.insert(key.to_owned(), object);
+        } else if let Some(before) = self.objects.insert(key.to_owned(), object) {
+            self.keep(key, Version::Object(before));
+        }
     }
 }
 

@@ -165,10 +165,58 @@ async fn an_upload_can_expire_just_before_its_completion() {
     let fault = Fault::on(Operation::CompleteMultipartUpload, Effect::ExpireUpload);
     let (server, client) = start(with_fault(fault)).await;
     assert_eq!(try_complete(&client).await, refused(404, "NoSuchUpload"));
+    let expired = server.with_store(|store| store.expired_uploads(BUCKET).unwrap().clone());
+    assert!(expired.into_iter().any(|(key, _)| key == "k"));
     assert_eq!(
         server.with_store(|store| store.uploads(BUCKET).unwrap().count()),
         0
     );
+}
+
+async fn try_copy(client: &Client, from: &str, to: &str) -> Result<(), (u16, String)> {
+    let copy = client.copy_object().bucket(BUCKET).key(to);
+    match copy.copy_source(format!("{BUCKET}/{from}")).send().await {
+        Ok(_) => Ok(()),
+        Err(SdkError::DispatchFailure(_)) => Err(refused(0, "no answer")),
+        Err(error) => Err(refusal::<(), _>(Err(error))),
+    }
+}
+
+/// Whatever cuts a copy off: the source is whole, and the copy is whole or absent.
+#[tokio::test]
+async fn faults_strike_copies_by_the_key_they_write() {
+    for (effect, expected, is_done) in [
+        (Effect::InternalError, refused(500, "InternalError"), false),
+        (Effect::ErrorInBody, refused(200, "InternalError"), false),
+        (Effect::AccessDenied, refused(403, "AccessDenied"), false),
+        (Effect::ResetBefore, refused(0, "no answer"), false),
+        (Effect::ResetAfter, refused(0, "no answer"), true),
+    ] {
+        let fault = Fault {
+            key: KeyPattern::Exact("copy".to_owned()),
+            attempts: Attempts::only(1),
+            ..Fault::on(Operation::CopyObject, effect.clone())
+        };
+        let (server, client) = start(with_fault(fault)).await;
+        put(&client, "source", b"rows").await;
+        assert_eq!(try_copy(&client, "source", "other").await, Ok(()));
+        assert_eq!(try_copy(&client, "source", "copy").await, Err(expected));
+        assert_eq!(exists(&server, "copy"), is_done, "{effect:?}");
+        assert_eq!(get(&client, "source").await, b"rows");
+        assert_eq!(try_copy(&client, "source", "copy").await, Ok(()));
+        assert_eq!(get(&client, "copy").await, b"rows");
+    }
+}
+
+#[tokio::test]
+async fn a_source_can_expire_just_before_its_copy() {
+    let fault = Fault::on(Operation::CopyObject, Effect::ExpireSource);
+    let (server, client) = start(with_fault(fault)).await;
+    put(&client, "source", b"rows").await;
+    let copied = try_copy(&client, "source", "copy").await;
+    assert_eq!(copied, Err(refused(404, "NoSuchKey")));
+    let expired = server.with_store(|store| store.expired_objects(BUCKET).unwrap().clone());
+    assert!(expired.contains("source"));
 }
 
 #[tokio::test]

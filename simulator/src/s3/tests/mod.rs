@@ -1,11 +1,15 @@
 //! The server as a real client sees it: the AWS SDK, path style, no retries.
 
 mod completion;
+mod copies;
 mod faults;
+mod loss;
+mod manners;
 mod multipart;
 mod objects;
 mod signatures;
 mod signer;
+mod versions;
 mod wire;
 
 use aws_sdk_s3::Client;
@@ -106,7 +110,7 @@ fn history(server: &Server) -> Vec<(Operation, Option<u16>)> {
     let short = |entry: super::Entry| {
         let status = match entry.outcome {
             Outcome::Answered { status, .. } => Some(status),
-            Outcome::Open | Outcome::Reset => None,
+            Outcome::Open | Outcome::Reset | Outcome::Lost => None,
         };
         (entry.target.operation, status)
     };
@@ -163,22 +167,25 @@ async fn what_is_not_implemented_is_501_and_listed() {
         .send()
         .await;
     assert_eq!(refusal(tagging), refused(501, "NotImplemented"));
-    let copy = client
+    let copied_part = client
+        .upload_part_copy()
+        .bucket(BUCKET)
+        .key("l")
+        .upload_id("u")
+        .part_number(1)
+        .copy_source("bucket/k")
+        .send()
+        .await;
+    assert_eq!(refusal(copied_part), refused(501, "NotImplemented"));
+    let tagged = client
         .copy_object()
         .bucket(BUCKET)
         .key("l")
         .copy_source("bucket/k")
+        .tagging("a=b")
         .send()
         .await;
-    assert_eq!(refusal(copy), refused(501, "NotImplemented"));
-    let versioned = client
-        .get_object()
-        .bucket(BUCKET)
-        .key("k")
-        .version_id("1")
-        .send()
-        .await;
-    assert_eq!(refusal(versioned), refused(501, "NotImplemented"));
+    assert_eq!(refusal(tagged), refused(501, "NotImplemented"));
     assert_eq!(server.unsupported().len(), 3);
 }
 

@@ -8,8 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-/// Puts `bucket/k` with this body, the given `x-amz-content-sha256` and further headers (names in lower case), and
-/// returns the status and the body of the answer. Sends only `length` bytes of the body if told so, and hangs up.
+/// Puts `bucket/k` with this body, as [`send_by_hand`] does.
 pub(super) async fn put_by_hand(
     server: &Server,
     payload: &str,
@@ -17,6 +16,24 @@ pub(super) async fn put_by_hand(
     body: &str,
     length: Option<usize>,
 ) -> (u16, String) {
+    let resource = ("PUT", format!("/{BUCKET}/k"), "");
+    send_by_hand(server, &resource, payload, further, body, length).await
+}
+
+/// Method, path and query (in the form that is signed) of a request.
+pub(super) type Resource<'a> = (&'a str, String, &'a str);
+
+/// Sends a request with this body, the given `x-amz-content-sha256` and further headers (names in lower case), and
+/// returns the status and the body of the answer. Sends only `length` bytes of the body if told so, and hangs up.
+pub(super) async fn send_by_hand(
+    server: &Server,
+    resource: &Resource<'_>,
+    payload: &str,
+    further: &[(&str, &str)],
+    body: &str,
+    length: Option<usize>,
+) -> (u16, String) {
+    let (method, path, query) = resource;
     let host = server.address().to_string();
     let date = now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut headers = vec![
@@ -26,11 +43,11 @@ pub(super) async fn put_by_hand(
     ];
     headers.extend(further);
     headers.sort_unstable();
-    let authorization = authorization(&headers, payload, &date);
+    let authorization = authorization(resource, &headers, payload, &date);
     let line = |(name, value): &(&str, &str)| format!("{name}: {value}\r\n");
     let lines = headers.iter().map(line).collect::<Vec<_>>().concat();
     let request = format!(
-        "PUT /{BUCKET}/k HTTP/1.1\r\n{lines}authorization: {authorization}\r\nconnection: close\r\n\
+        "{method} {path}?{query} HTTP/1.1\r\n{lines}authorization: {authorization}\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{}",
         body.len(),
         &body[..length.unwrap_or(body.len())]
@@ -56,12 +73,17 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-fn authorization(headers: &[(&str, &str)], payload: &str, date: &str) -> String {
+fn authorization(
+    (method, path, query): &Resource<'_>,
+    headers: &[(&str, &str)],
+    payload: &str,
+    date: &str,
+) -> String {
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let line = |(name, value): &(&str, &str)| format!("{name}:{value}\n");
     let lines = headers.iter().map(line).collect::<Vec<_>>().concat();
-    let canonical = format!("PUT\n/{BUCKET}/k\n\n{lines}\n{names}\n{payload}");
+    let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{payload}");
     let day = &date[..8];
     let scope = format!("{day}/us-east-1/s3/aws4_request");
     let to_sign = format!(

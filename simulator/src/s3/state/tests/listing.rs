@@ -138,3 +138,28 @@ fn a_key_that_exists_can_be_protected() {
         .unwrap();
     assert_eq!(store.writes(BUCKET).unwrap()["k"], 2);
 }
+
+#[test]
+fn what_is_staged_is_told_from_the_table_and_no_loader_takes_it() {
+    let mut store = store();
+    let staged = "a/_staged/00000000-0a1b2c3d.receipt";
+    write(&mut store, staged);
+    write(&mut store, "a/x.parquet");
+    let keys = |objects: Vec<(&str, &Object)>| -> Vec<String> {
+        objects.iter().map(|(key, _)| (*key).to_owned()).collect()
+    };
+    assert_eq!(
+        keys(store.table_objects(BUCKET).unwrap().collect()),
+        ["a/x.parquet"]
+    );
+    assert_eq!(
+        keys(store.staged_objects(BUCKET).unwrap().collect()),
+        [staged]
+    );
+    store.load_at_once(BUCKET, true).unwrap();
+    write(&mut store, staged);
+    write(&mut store, "a/y.parquet");
+    let loaded: Vec<&String> = store.loaded(BUCKET).unwrap().keys().collect();
+    assert_eq!(loaded, ["a/y.parquet"]);
+    assert_eq!(store.objects(BUCKET).unwrap().count(), 2);
+}

@@ -1,9 +1,13 @@
 //! The rules of the store, without a server around it.
 
+mod copy;
+mod expiry;
 mod listing;
 mod multipart;
+mod version;
 
 use super::*;
+use crate::s3::manners::{Recompletion, UnknownCompletion, UploadListing};
 
 const BUCKET: &str = "bucket";
 
@@ -49,9 +53,17 @@ fn put(store: &mut Store, upload: UploadRef<'_>, number: i32, bytes: &[u8]) -> P
     }
 }
 
-fn write(store: &mut Store, key: &str) {
+fn write(store: &mut Store, key: &str) -> Object {
     let content = Content::of(key.as_bytes().to_vec());
     store
         .put_object(BUCKET, key, content, Attributes::default(), false, at(3))
-        .unwrap();
+        .unwrap()
+}
+
+fn object<'a>(key: &'a str, version: Option<&'a str>) -> ObjectRef<'a> {
+    ObjectRef {
+        bucket: BUCKET,
+        key,
+        version,
+    }
 }

@@ -209,7 +209,11 @@ fn uploads_that_are_gone_are_no_such_upload() {
 
 #[test]
 fn a_second_completion_is_answered_as_the_rules_say() {
-    for recompletion in [Recompletion::NoSuchUpload, Recompletion::Accepted] {
+    for recompletion in [
+        Recompletion::NoSuchUpload,
+        Recompletion::Accepted,
+        Recompletion::WhileVisible,
+    ] {
         let mut store = store_with(Rules {
             minimum_part_bytes: 0,
             recompletion,
@@ -227,11 +231,14 @@ fn a_second_completion_is_answered_as_the_rules_say() {
         let second = store.complete_upload(upload, &claims, true, at(5));
         match recompletion {
             Recompletion::NoSuchUpload => assert!(second.is_err()),
-            Recompletion::Accepted => assert_eq!(second.unwrap().etag, first.etag),
+            _ => assert_eq!(second.unwrap().etag, first.etag),
         }
         let other_parts = store.complete_upload(upload, &claims[..1], false, at(5));
         assert!(matches!(other_parts, Err(StoreError::NoSuchUpload { .. })));
         assert_eq!(store.writes(BUCKET).unwrap()["k"], 1);
+        store.remove_object(BUCKET, "k").unwrap();
+        let later = store.complete_upload(upload, &claims, false, at(6));
+        assert_eq!(later.is_ok(), recompletion == Recompletion::Accepted);
     }
 }
 
@@ -295,13 +302,83 @@ fn upload_ids_come_from_seed_and_counter_alone() {
 }
 
 #[test]
-fn old_uploads_expire_and_young_ones_stay() {
+fn a_completion_of_an_upload_that_is_gone_may_be_an_internal_error() {
+    let mut store = store_with(Rules {
+        unknown_completion: UnknownCompletion::InternalError,
+        ..Rules::default()
+    });
+    let id = begin(&mut store, "k");
+    let upload = upload_of("k", &id);
+    store.abort_upload(upload).unwrap();
+    let completed = store.complete_upload(upload, &[], false, at(2));
+    let expected = StoreError::AlreadyCompleting { upload_id: id };
+    assert_eq!(completed.unwrap_err(), expected);
+}
+
+#[test]
+fn a_lost_upload_is_there_without_its_parts_and_is_recorded() {
     let mut store = store();
-    let old = begin(&mut store, "k");
-    let young = store
-        .create_upload(BUCKET, "k", Attributes::default(), None, at(100))
+    let id = begin(&mut store, "k");
+    let upload = upload_of("k", &id);
+    let claims = [put(&mut store, upload, 1, b"one")];
+    let wrong = PartClaim {
+        number: 2,
+        ..claims[0].clone()
+    };
+    let refused = store.lose_upload(upload, &[wrong], false).unwrap_err();
+    assert_eq!(refused, StoreError::InvalidPart { number: 2 });
+    assert!(store.lost_uploads(BUCKET).unwrap().is_empty());
+
+    store.lose_upload(upload, &claims, false).unwrap();
+    let lost = store.lost_uploads(BUCKET).unwrap();
+    assert!(lost.contains(&("k".to_owned(), id.clone())));
+    let completed = store.complete_upload(upload, &claims, false, at(4));
+    let missing = StoreError::InvalidPart { number: 1 };
+    assert_eq!(completed.unwrap_err(), missing);
+    assert!(store.upload(upload).is_ok());
+    assert!(store.object(BUCKET, "k").is_err());
+}
+
+#[test]
+fn which_completions_are_lost_hangs_on_seed_key_and_attempt_alone() {
+    let lost = |seed, attempt| -> Vec<bool> {
+        let mut rules = Rules::default();
+        rules.completing.lost_per_mille = 500;
+        let store = Store::new(rules, seed);
+        let keys = (0..100).map(|number| format!("k{number}"));
+        keys.map(|key| store.loses(upload_of(&key, "any"), attempt))
+            .collect()
+    };
+    assert_eq!(lost(1, 1), lost(1, 1));
+    assert_ne!(lost(1, 1), lost(2, 1));
+    assert_ne!(lost(1, 1), lost(1, 2));
+    let count = lost(1, 1).into_iter().filter(|lost| *lost).count();
+    assert!((30..70).contains(&count), "{count}");
+}
+
+#[test]
+fn wrong_and_missing_checksums_pass_where_the_rules_do_not_look() {
+    let mut store = store_with(Rules {
+        verifies_checksums: false,
+        ..Rules::default()
+    });
+    let id = store
+        .create_upload(
+            BUCKET,
+            "k",
+            Attributes::default(),
+            Some(Algorithm::Crc32),
+            at(1),
+        )
         .unwrap();
-    assert_eq!(store.expire_uploads(BUCKET, at(100)), Ok(1));
-    assert!(store.upload(upload_of("k", &old)).is_err());
-    assert!(store.upload(upload_of("k", &young)).is_ok());
+    let upload = upload_of("k", &id);
+    let claim = PartClaim {
+        checksum: Some(Checksum::of(Algorithm::Crc32, b"another")),
+        ..put(&mut store, upload, 1, b"one")
+    };
+    assert!(
+        store
+            .complete_upload(upload, &[claim], false, at(2))
+            .is_ok()
+    );
 }
