@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::check::{Commit, Row, RowId, Stream};
+use super::plan;
 use super::session::{Playing, Shard};
-use super::spec::state_key;
-use super::staged::{StagedEntry, staged};
+use super::spec::{Settings, state_key};
+use super::staged::{StagedEntry, copies, staged};
+use super::world::Named;
 use crate::runtime;
+use crate::s3::Manners;
 
 /// The rows that a transaction has committed, by shard and binding. Their number is for the caller to fill in.
 pub(super) fn commits(playing: &Playing<'_>, patches: &[Value]) -> Vec<Commit> {
@@ -15,6 +18,28 @@ pub(super) fn commits(playing: &Playing<'_>, patches: &[Value]) -> Vec<Commit> {
     shards
         .flat_map(|shard| of_shard(playing, shard, &staged))
         .collect()
+}
+
+/// The files that a commit names. A server that loses completions may lose those for which a user wants completions, or for which
+/// nothing tells the connector whose server it is.
+pub(super) fn named(playing: &Playing<'_>, patches: &[Value]) -> Vec<Named> {
+    let Settings {
+        commit, is_proxied, ..
+    } = playing.cast.settings;
+    let state = &playing.group.opened_with;
+    let loses = playing.cast.world.plan.server.manners == Manners::Minio;
+    let named = patches.iter().flat_map(staged).map(|entry| {
+        let may_complete = match commit {
+            plan::Commit::Auto => is_proxied && !copies(state, entry.key_begin),
+            plan::Commit::Multipart => true,
+            plan::Commit::Copy => false,
+        };
+        Named {
+            may_be_lost: loses && may_complete,
+            entry,
+        }
+    });
+    named.collect()
 }
 
 fn of_shard(playing: &Playing<'_>, shard: &Shard, staged: &[StagedEntry]) -> Vec<Commit> {

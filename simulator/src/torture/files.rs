@@ -7,18 +7,17 @@ use parquet::record::{Field, Row as ParquetRow};
 
 use super::check::{File, Row, RowId};
 use super::commit::digest;
+use super::servers::BUCKETS;
 use super::spec::KEY;
-use super::world::{BUCKET, World};
+use super::world::World;
+use crate::s3::{Object, Store};
 
 /// Every file that is visible, or was until a loader took it.
 pub(super) fn files(world: &World) -> Vec<File> {
-    let contents: Vec<(String, Bytes)> = world.server.with_store(|store| {
-        let objects = store.objects(BUCKET).expect("the bucket was made");
-        let loaded = store.loaded(BUCKET).expect("the bucket was made");
-        let loaded = loaded.iter().map(|(key, object)| (key.as_str(), object));
-        let all = objects.chain(loaded);
-        all.map(|(key, object)| (key.to_owned(), object.payload.to_bytes()))
-            .collect()
+    let contents = world.servers.with_store(|store| {
+        let contents = of_table(store).into_iter();
+        let contents = contents.map(|(key, object)| (key, object.payload.to_bytes()));
+        contents.collect::<Vec<_>>()
     });
     let record = world.record();
     let file = |(key, bytes): (String, Bytes)| File {
@@ -27,6 +26,18 @@ pub(super) fn files(world: &World) -> Vec<File> {
         key,
     };
     contents.into_iter().map(file).collect()
+}
+
+/// Every file of the table that is visible, or was until a loader took it.
+pub(super) fn of_table(store: &Store) -> Vec<(String, Object)> {
+    let mut all = Vec::new();
+    for bucket in BUCKETS {
+        let objects = store.table_objects(bucket).expect("the bucket was made");
+        all.extend(objects.map(|(key, object)| (key.to_owned(), object.clone())));
+        let loaded = store.loaded(bucket).expect("the bucket was made");
+        all.extend(loaded.iter().map(|(key, object)| (key.clone(), object.clone())));
+    }
+    all
 }
 
 fn rows(bytes: Bytes) -> Result<Vec<Row>> {

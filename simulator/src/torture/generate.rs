@@ -1,10 +1,13 @@
 //! From a seed to a plan. Every concern draws from a generator of its own, so that a change to one leaves the others as they were.
 
 use super::plan::{
-    At, Binding, Change, Codec, End, Incident, Plan, Server, Session, Transaction, What,
+    At, Binding, Change, Codec, Commit, End, Incident, Plan, Server, Session, Transaction, What,
 };
 use crate::runtime::{Runtime, incarnation_seed};
-use crate::s3::{Attempts, Effect, Fault, KeyPattern, Operation};
+use crate::s3::{Attempts, Effect, Fault, KeyPattern, Manners, Operation};
+
+/// How many bindings a task of many has.
+const MANY: usize = 300;
 
 /// What draws from a generator of its own.
 #[derive(Clone, Copy)]
@@ -17,6 +20,9 @@ enum Concern {
     Ends,
     Size,
     Pacing,
+    Manners,
+    Places,
+    SecondStack,
 }
 
 /// The plan of a seed; always the same.
@@ -32,9 +38,10 @@ pub fn generate(seed: u64) -> Plan {
     } else {
         Codec::Json
     };
-    let count = shape.usize(1..=5);
     let size = size(&mut generator(seed, Concern::Size));
-    let mut bindings = bindings(&mut shape);
+    let most = if matches!(size, Size::Many) { 2 } else { 5 };
+    let count = shape.usize(1..=most);
+    let mut bindings = bindings(&mut shape, size);
     if matches!(size, Size::Parts) {
         // A codec of a debug build takes minutes over them.
         for binding in &mut bindings {
@@ -52,6 +59,9 @@ pub fn generate(seed: u64) -> Plan {
         } else {
             1 << 20
         },
+        commit: commit(&mut generator(seed, Concern::Places)),
+        staging_prefix: percent(&mut generator(seed, Concern::Places), 20)
+            .then(|| "stage/of".to_owned()),
         server: server(seed),
         sessions: sessions(seed, count, bindings.len(), size),
         bindings,
@@ -72,25 +82,44 @@ fn percent(random: &mut fastrand::Rng, chance: u8) -> bool {
     random.u8(..100) < chance
 }
 
-/// Up to three bindings; the prefix of one lies below another's.
-fn bindings(random: &mut fastrand::Rng) -> Vec<Binding> {
-    let count = random.usize(1..=3);
-    let prefixes = ["x", "x/y", "z"].into_iter().take(count);
-    let bindings = prefixes.map(|prefix| Binding {
-        prefix: prefix.to_owned(),
+/// Up to three bindings, or many; the prefix of one lies below another's, and one has a date in it.
+fn bindings(random: &mut fastrand::Rng, size: Size) -> Vec<Binding> {
+    let few = ["x", "x/y", "z/%Y"].map(str::to_owned);
+    let prefixes: Vec<String> = if matches!(size, Size::Many) {
+        (0..MANY).map(|number| format!("many/b{number:03}")).collect()
+    } else {
+        few.into_iter().take(random.usize(1..=3)).collect()
+    };
+    let bindings = prefixes.into_iter().map(|prefix| Binding {
+        prefix,
         compression: one(random, &["none", "snappy", "gzip", "lz4", "zstd"]).to_owned(),
         document: random.bool(),
     });
     bindings.collect()
 }
 
+fn commit(random: &mut fastrand::Rng) -> Commit {
+    one(
+        random,
+        &[Commit::Auto, Commit::Auto, Commit::Multipart, Commit::Copy],
+    )
+}
+
 fn server(seed: u64) -> Server {
     let random = &mut generator(seed, Concern::Faults);
     let count = one(random, &[0, 1, 1, 2, 2, 3]);
+    let mut faults: Vec<Fault> = (0..count).map(|_| fault(random)).collect();
+    let random = &mut generator(seed, Concern::Manners);
+    if percent(random, 40) {
+        // So that a connector that is killed while it makes files visible is in the middle of some.
+        let milliseconds = random.u64(3..=20);
+        let slow = [Operation::CopyObject, Operation::CompleteMultipartUpload];
+        faults.extend(slow.map(|operation| Fault::on(operation, Effect::Latency { milliseconds })));
+    }
     Server {
-        recompletes: random.bool(),
-        lists_by_key: percent(random, 30),
-        faults: (0..count).map(|_| fault(random)).collect(),
+        manners: one(random, &[&Manners::ALL[..], &[Manners::Minio]].concat()),
+        versioned: percent(random, 20),
+        faults,
     }
 }
 
@@ -103,10 +132,16 @@ fn fault(random: &mut fastrand::Rng) -> Fault {
             Operation::UploadPart,
             Operation::CompleteMultipartUpload,
             Operation::CompleteMultipartUpload,
-            Operation::CompleteMultipartUpload,
+            Operation::CopyObject,
+            Operation::CopyObject,
+            Operation::CopyObject,
+            Operation::PutObject,
+            Operation::GetObject,
             Operation::HeadObject,
+            Operation::DeleteObject,
             Operation::AbortMultipartUpload,
             Operation::ListMultipartUploads,
+            Operation::ListObjectsV2,
         ],
     );
     // Apply tries three times, a session eight times.
@@ -136,7 +171,10 @@ fn fault(random: &mut fastrand::Rng) -> Fault {
 }
 
 fn is_fatal(effect: &Effect) -> bool {
-    matches!(effect, Effect::ExpireUpload | Effect::AccessDenied)
+    matches!(
+        effect,
+        Effect::ExpireUpload | Effect::ExpireSource | Effect::AccessDenied
+    )
 }
 
 fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
@@ -147,17 +185,24 @@ fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
         Effect::SlowDown,
         Effect::ResetBefore,
         Effect::ResetAfter,
-        Effect::ResetThenDone { milliseconds },
         Effect::SlowBody { milliseconds },
         Effect::AccessDenied,
     ];
+    // A receipt that is written late would take back what a later one says.
+    if operation != Operation::PutObject {
+        effects.push(Effect::ResetThenDone { milliseconds });
+    }
     match operation {
-        Operation::CompleteMultipartUpload => {
+        Operation::CompleteMultipartUpload | Operation::CopyObject => {
             effects.extend([
                 Effect::ErrorInBody,
                 Effect::ResetThenVisible { milliseconds },
             ]);
         }
+        _ => {}
+    }
+    match operation {
+        Operation::CopyObject => effects.push(Effect::ExpireSource),
         Operation::UploadPart => effects.push(Effect::ExpireUpload),
         _ => {}
     }
@@ -171,6 +216,7 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
     let incidents = &mut generator(seed, Concern::Incidents);
     let ends = &mut generator(seed, Concern::Ends);
     let pacing = &mut generator(seed, Concern::Pacing);
+    let second_stack = &mut generator(seed, Concern::SecondStack);
     let session = |number: usize| {
         let transactions = self::transactions(transactions, size);
         let session = Session {
@@ -190,6 +236,10 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
                     End::Acknowledged,
                 ],
             ),
+            second_stack: percent(second_stack, 15).then(|| Transaction {
+                documents: second_stack.u32(0..=8),
+                payload_bytes: 0,
+            }),
             upload_interval: 0,
         };
         paced(pacing, session)
@@ -198,7 +248,7 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
 }
 
 /// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends. Some others begin
-/// after a pause in which uploads expire.
+/// after a rule of the bucket has removed what was staged, or are killed while they make files visible.
 fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
     match random.u8(..100) {
         0..20 => session.upload_interval = one(random, &[2, 10]),
@@ -208,7 +258,10 @@ fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
                 documents: random.u32(1..=8),
                 payload_bytes: 0,
             });
-            let what = [What::Terminate, What::CloseInput];
+            let kill = What::Kill {
+                after_milliseconds: 0,
+            };
+            let what = [What::Terminate, What::CloseInput, kill];
             if random.bool() {
                 session.incidents.push(Incident {
                     shard: random.usize(..3),
@@ -219,7 +272,15 @@ fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
             }
         }
         // Files are lost where this follows a commit, and torture must see enough of that.
-        35..50 => session.changes.push(Change::Pause { expires: true }),
+        35..50 => session.changes.push(Change::Expire),
+        50..65 => session.incidents.push(Incident {
+            shard: random.usize(..3),
+            at: At::AcknowledgeSent,
+            nth: random.u32(..2),
+            what: What::Kill {
+                after_milliseconds: random.u64(0..40),
+            },
+        }),
         _ => {}
     }
     session
@@ -256,8 +317,16 @@ fn change(random: &mut fastrand::Rng, bindings: usize) -> Change {
         Change::Remake {
             same_name: random.bool(),
         },
-        Change::Pause {
-            expires: random.bool(),
+        Change::Expire,
+        Change::LoseReceipts,
+        Change::Commit {
+            commit: commit(random),
+        },
+        Change::Proxy {
+            runs: random.bool(),
+        },
+        Change::Bucket {
+            second: random.bool(),
         },
         Change::Loader {
             runs: random.bool(),
@@ -275,6 +344,8 @@ enum Size {
     Files,
     /// A file of several parts.
     Parts,
+    /// A few small rows in each of many bindings.
+    Many,
 }
 
 /// Large ones take their time, so there are few.
@@ -282,6 +353,7 @@ fn size(random: &mut fastrand::Rng) -> Size {
     match random.u8(..100) {
         0..3 => Size::Files,
         3 => Size::Parts,
+        4 if random.bool() => Size::Many,
         _ => Size::Small,
     }
 }
@@ -299,6 +371,7 @@ fn transaction(random: &mut fastrand::Rng, size: Size) -> Transaction {
     let (documents, payload_bytes) = match size {
         Size::Files if random.bool() => (random.u32(8..=16), 200_000),
         Size::Parts if random.bool() => (random.u32(40..=60), 300_000),
+        Size::Many => (random.u32(200..=400), 0),
         _ => return small,
     };
     Transaction {
@@ -323,6 +396,12 @@ fn incident(random: &mut fastrand::Rng, transactions: u32) -> Incident {
 }
 
 fn what(random: &mut fastrand::Rng, at: At) -> What {
+    if at == At::StateRead {
+        return What::Freeze {
+            after_milliseconds: 0,
+            until: one(random, &At::ALL),
+        };
+    }
     // Where the connector is at work, the moment of its end matters.
     let works = matches!(
         at,
@@ -381,13 +460,14 @@ mod tests {
             .map(|incident| (incident.what.name(), incident.at))
             .collect();
         // Access is revoked only where the connector rests: what it has done until then must not be left to chance.
-        assert_eq!(crashes.len(), 5 * At::ALL.len() - 4);
+        // And a process that has not been started can only be started late.
+        assert_eq!(crashes.len(), 5 * (At::ALL.len() - 1) - 4 + 1);
         let effects = plans.iter().flat_map(|plan| &plan.server.faults);
         let effects: BTreeSet<_> = effects
             .map(|fault| std::mem::discriminant(&fault.effect))
             .map(|kind| format!("{kind:?}"))
             .collect();
-        assert_eq!(effects.len(), 11);
+        assert_eq!(effects.len(), 12);
         let changes = plans
             .iter()
             .flat_map(|plan| &plan.sessions)
@@ -395,7 +475,15 @@ mod tests {
         let changes: BTreeSet<_> = changes
             .map(|change| format!("{:?}", std::mem::discriminant(change)))
             .collect();
-        assert_eq!(changes.len(), 8);
+        assert_eq!(changes.len(), 12);
+        let servers: BTreeSet<_> = plans
+            .iter()
+            .map(|plan| (plan.server.manners.name(), plan.commit.name()))
+            .collect();
+        assert_eq!(servers.len(), Manners::ALL.len() * 3);
+        assert!(plans.iter().any(|plan| plan.bindings.len() == MANY));
+        let leave_to_chance = plans.iter().filter(|plan| plan.leaves_to_chance()).count();
+        assert!(leave_to_chance < plans.len() / 2, "{leave_to_chance}");
         let paces: BTreeSet<_> = plans
             .iter()
             .flat_map(|plan| &plan.sessions)

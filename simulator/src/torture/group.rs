@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::plan::{At, Transaction};
@@ -51,6 +52,8 @@ pub(super) struct Group {
     pub(super) lineage: u32,
     pub(super) shards: Vec<KeyRange>,
     pub(super) log: RecoveryLog,
+    /// The state that the last processes were opened with.
+    pub(super) opened_with: Value,
     /// The number of the next document to read.
     pub(super) position: u64,
     /// The specification that was applied last.
@@ -67,6 +70,7 @@ impl Group {
             lineage,
             shards: vec![KeyRange::WHOLE],
             log: RecoveryLog::default(),
+            opened_with: Value::Null,
             position: 0,
             applied: 0,
             sleepers: Sleepers::default(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use materialize_s3_parquet::protocol::materialize::{Request, request};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -13,50 +12,56 @@ use super::staged::StagedEntry;
 use super::story::Happening;
 use crate::runtime::{Connector, Error, Signal, Tuples};
 
-/// How old a staged upload must be for a rule of the bucket to have removed it, in hours.
-const RULE_HOURS: i64 = 24;
-
 /// How long a connector that was woken may go on.
-const ZOMBIE_LIFE: Duration = Duration::from_secs(10);
+pub(super) const ZOMBIE_LIFE: Duration = Duration::from_secs(10);
+
+/// How long to wait for receipts that tell of everything. Where something keeps them from being written, the session goes on.
+const RECEIPTS: Duration = Duration::from_secs(2);
 
 impl Playing<'_> {
-    /// What its sessions must complete and cannot, because neither upload nor object is there.
-    pub(super) fn lost(&self) -> Vec<StagedEntry> {
+    /// What its sessions must complain of: nobody can tell what has become of it.
+    pub(super) fn unknown(&self) -> Vec<StagedEntry> {
         let world = &self.cast.world;
-        let mut lost = self.group.staged();
-        lost.retain(|entry| world.is_lost(entry));
-        // Whether they are reported or passed over depends on their age, not whether they can be delivered.
-        let keys = lost
-            .iter()
-            .filter(|entry| is_old(entry))
-            .map(|entry| entry.key.clone());
-        world.record().may_be_missing.extend(keys);
-        lost.retain(|entry| {
-            is_old(entry)
-                && !self.cast.skips_missing
+        let mut unknown = self.group.staged();
+        unknown.retain(|entry| {
+            !self.cast.settings.skips_missing
                 && self.cast.state_keys.contains(&entry.state_key)
+                && world.is_unknown(entry)
         });
-        lost
+        unknown
     }
 
-    /// A session that has come to its end must not have passed over files that are lost.
-    pub(super) fn must_not_pass_over(&self, lost: &[StagedEntry]) {
-        if let Some(entry) = lost.first() {
+    /// A session that has come to its end must not have passed over files of which nobody can tell.
+    pub(super) fn must_not_pass_over(&self, unknown: &[StagedEntry]) {
+        // A zombie may have told of them meanwhile.
+        let mut passed = unknown.iter();
+        if let Some(entry) = passed.find(|entry| !self.cast.world.is_told(entry)) {
             let number = self.cast.number;
             self.cast.world.surprise(format!(
-                "session {number} ended well, though {} is lost",
+                "session {number} ended well, though nobody can tell what has become of {}",
                 entry.key
             ));
         }
     }
 
-    /// The connector has failed. Whether it has said that files are lost.
-    pub(super) fn failed(&mut self, error: &Error, lost: &[StagedEntry]) -> bool {
+    /// Whether a message complains of a file that it may complain of: one of `unknown`, or one that has become so since, because a
+    /// zombie made it visible and a loader took it.
+    fn complains(&self, message: &str, unknown: &[StagedEntry]) -> bool {
+        let world = &self.cast.world;
+        let is_haunted = world.record().is_haunted;
+        let waiting = self.group.staged();
+        let taken = waiting.iter().filter(|entry| is_haunted && world.is_loaded(entry));
+        let mut named = unknown.iter().chain(taken);
+        named.any(|entry| message.contains(&entry.key))
+    }
+
+    /// The connector has failed. Whether it has said that nobody can tell what has become of files.
+    pub(super) fn failed(&mut self, error: &Error, unknown: &[StagedEntry]) -> bool {
         let message = error.to_string();
         let place = self.place(0);
         let told = Happening::Failed(message.clone());
         self.cast.world.tell(place, told);
-        let names_lost = lost.iter().any(|entry| message.contains(&entry.key));
+        let names_lost = self.complains(&message, unknown);
         let has_cause = self.cast.world.has_cause_to_fail();
         if names_lost {
             self.events
@@ -75,16 +80,27 @@ impl Playing<'_> {
     /// The runtime has turned away, as the plan wants it.
     pub(super) async fn leave(&mut self, is_to_report: bool) {
         let mut shards: Vec<Shard> = self.shards.drain(..).collect();
-        let Some(index) = shards.iter().position(|shard| shard.script.left.is_some()) else {
-            // Only an incident makes the runtime turn away, and it is the shard's.
-            return;
-        };
-        let shard = shards.remove(index);
-        let Some(incident) = shard.script.left else {
-            return;
-        };
+        let left = shards.iter().position(|shard| shard.script.left.is_some());
+        if let Some(shard) = left.map(|index| shards.remove(index))
+            && let Some(incident) = shard.script.left
+        {
+            self.happens(shard, incident, is_to_report).await;
+        }
+        // The runtime drops the streams of the other shards.
+        for shard in shards {
+            kill(shard, 0).await;
+        }
+    }
+
+    /// What the plan wants to happen to a connector.
+    async fn happens(&mut self, shard: Shard, incident: Incident, is_to_report: bool) {
         match incident.what {
-            What::Kill { after_milliseconds } => kill(shard, after_milliseconds).await,
+            What::Kill { after_milliseconds } => {
+                if self.waits(incident) {
+                    self.receipts().await;
+                }
+                kill(shard, after_milliseconds).await;
+            }
             What::Freeze {
                 after_milliseconds,
                 until,
@@ -95,10 +111,22 @@ impl Playing<'_> {
             What::CloseInput | What::Terminate => self.dismiss(shard, incident, is_to_report).await,
             What::RevokeAccess => {}
         }
-        // The runtime drops the streams of the other shards.
-        for shard in shards {
-            kill(shard, 0).await;
-        }
+    }
+
+    /// Whether an incident happens to a connector that waits for the end of its upload interval.
+    fn waits(&self, incident: Incident) -> bool {
+        self.cast.session.end == End::Waiting && incident.at == At::AcknowledgeSent
+    }
+
+    /// Waits until receipts tell of everything that was to be made visible, so that a connector is at rest.
+    async fn receipts(&self) {
+        let waiting = self.group.staged();
+        let is_told = async {
+            while !waiting.iter().all(|entry| self.cast.world.is_told(entry)) {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let _ = timeout(RECEIPTS, is_told).await;
     }
 
     /// Stops a connector. Later it goes on, and hears what a runtime would still say that does not know of its successor.
@@ -115,15 +143,15 @@ impl Playing<'_> {
         sleep(pause).await;
         connector.signal(Signal::SIGSTOP);
         let woken = self.group.sleepers.add(until);
-        let zombie = tokio::spawn(haunt(connector, rest, woken));
-        self.cast.world.record().zombies.push(zombie);
+        self.cast.world.haunt(haunt(connector, rest, woken));
     }
 
     /// Has a connector end: by the end of its input, or by a signal alone.
     async fn dismiss(&mut self, shard: Shard, incident: Incident, is_to_report: bool) {
         let mut connector = shard.session.into_connector();
         connector.flush().await;
-        if self.cast.session.end == End::Waiting && incident.at == At::AcknowledgeSent {
+        if self.waits(incident) {
+            self.receipts().await;
             sleep(WAIT_BEGINS).await;
         }
         if incident.what == What::Terminate {
@@ -152,18 +180,6 @@ impl Playing<'_> {
             ));
         }
     }
-}
-
-fn is_old(entry: &StagedEntry) -> bool {
-    now().duration_since(entry.staged_at).as_hours() >= RULE_HOURS
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the connector that is judged goes by the same clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 async fn kill(shard: Shard, after_milliseconds: u64) {
@@ -203,7 +219,7 @@ fn rest(shard: &Shard, at: At, tuples: Tuples) -> Vec<Request> {
         ..Request::default()
     };
     match at {
-        At::OpenSent | At::Opened | At::Committed => vec![acknowledge()],
+        At::StateRead | At::OpenSent | At::Opened | At::Committed => vec![acknowledge()],
         At::Acknowledged | At::AcknowledgedPersisted => vec![flush(), start_commit()],
         At::FlushSent | At::Flushed | At::FlushedPersisted => {
             let rows = shard.rows.iter().map(|row| row.request(tuples));

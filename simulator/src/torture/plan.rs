@@ -4,7 +4,7 @@ use materialize_s3_parquet::protocol;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::{Runtime, Step};
-use crate::s3::Fault;
+use crate::s3::{Effect, Fault, Manners};
 
 /// Everything that will happen in a run. What it leaves open (tokens, upload ids, documents) follows from its seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +22,42 @@ pub struct Plan {
     pub file_size_limit: u64,
     /// How many different keys the documents have.
     pub keys: u32,
+    /// How files are made visible, until a change says otherwise.
+    #[serde(default)]
+    pub commit: Commit,
+    /// `advanced.stagingPrefix`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_prefix: Option<String>,
     /// How the S3 server behaves.
     pub server: Server,
     /// The sessions, one after the other. After them come clean ones without a fault, which must bring everything to a good end.
     ///
     /// Under the new runtime, one that follows a crash between Flushed and the commit does exactly that transaction again and no other.
     pub sessions: Vec<Session>,
+}
+
+/// How files are made visible: `advanced.commit`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Commit {
+    /// As the store's answers tell.
+    #[default]
+    Auto,
+    /// A multipart upload under the final key, completed.
+    Multipart,
+    /// An object under a staging key, copied.
+    Copy,
+}
+
+impl Commit {
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Multipart => "multipart",
+            Self::Copy => "copy",
+        }
+    }
 }
 
 /// A codec.
@@ -37,6 +67,45 @@ pub struct Plan {
 pub enum Codec {
     Proto,
     Json,
+}
+
+impl Plan {
+    /// Whether the outcome depends on how far a connector had come when something happened to it: files that a loader takes, that a
+    /// rule removes or that the server loses are told apart from others only by that. The verdict never depends on it.
+    pub fn leaves_to_chance(&self) -> bool {
+        let changes = || self.sessions.iter().flat_map(|session| &session.changes);
+        let takes = changes().any(|change| {
+            matches!(
+                change,
+                Change::Expire | Change::LoseReceipts | Change::Loader { runs: true }
+            )
+        });
+        let loses = self.server.manners == Manners::Minio
+            && (self.commit != Commit::Copy || changes().any(Change::is_of_commit));
+        let expires = self.server.faults.iter().any(|fault| {
+            matches!(fault.effect, Effect::ExpireSource | Effect::AccessDenied)
+        });
+        (takes || loses || expires) && self.sessions.iter().any(Session::is_cut_at_work)
+    }
+}
+
+impl Session {
+    /// Whether something happens to a connector while it makes files visible.
+    fn is_cut_at_work(&self) -> bool {
+        let is_cut = |incident: &Incident| match incident.what {
+            // Whenever it wakes, a successor makes the same files visible.
+            What::Freeze { .. } => true,
+            What::Kill { .. } | What::Terminate => incident.at == At::AcknowledgeSent,
+            What::CloseInput | What::RevokeAccess => false,
+        };
+        self.incidents.iter().any(is_cut)
+    }
+}
+
+impl Change {
+    fn is_of_commit(&self) -> bool {
+        matches!(self, Self::Commit { .. } | Self::Proxy { .. })
+    }
 }
 
 impl From<Codec> for protocol::Codec {
@@ -64,10 +133,11 @@ pub struct Binding {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Server {
-    /// Whether a second completion of the same upload is accepted, as AWS does; else it is `NoSuchUpload`, as with MinIO.
-    pub recompletes: bool,
-    /// Whether uploads are listed by exact key or whole bucket only, as MinIO does.
-    pub lists_by_key: bool,
+    /// The real server whose manners it has: what it lists, forgets, refuses and loses.
+    pub manners: Manners,
+    /// Whether its buckets keep versions.
+    #[serde(default)]
+    pub versioned: bool,
     /// What goes wrong, until the plan's sessions are over.
     pub faults: Vec<Fault>,
 }
@@ -79,6 +149,10 @@ pub struct Session {
     /// What happens to the task before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// The transaction that a second stack runs meanwhile: a task of the same name and specification with a state of its own, which
+    /// is empty the first time. A preview is one, and so is a copy of the catalog that somebody tries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_stack: Option<Transaction>,
     /// The transactions that it runs, if nothing ends it earlier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transactions: Vec<Transaction>,
@@ -164,12 +238,27 @@ pub enum Change {
         /// Whether it gets its old name.
         same_name: bool,
     },
-    /// The task is paused for two days.
-    Pause {
-        /// Whether a rule of the bucket removes incomplete uploads meanwhile.
-        expires: bool,
+    /// A rule of the bucket removes every incomplete upload and every staged object of the task, however young.
+    Expire,
+    /// Every receipt is gone.
+    LoseReceipts,
+    /// `advanced.commit` is changed.
+    Commit {
+        /// To this.
+        commit: Commit,
     },
-    /// A loader takes files away as soon as they are visible; or no longer.
+    /// The store is reached by another address, where other keys are valid, and which does not tell whose server it is; or by its
+    /// own again.
+    Proxy {
+        /// Whether it is the other one.
+        runs: bool,
+    },
+    /// The task goes on in the other bucket.
+    Bucket {
+        /// Whether it is the second one.
+        second: bool,
+    },
+    /// A loader takes files away as soon as they are visible and nothing staged is left of them; or no longer.
     Loader {
         /// Whether it does.
         runs: bool,
@@ -191,11 +280,13 @@ pub struct Incident {
     pub what: What,
 }
 
-/// A step of the runtime. See [`Step`].
+/// A step of the runtime. See [`Step`]; the first one stands before all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are those of the steps")]
 pub enum At {
+    /// The state was read that Open will carry, and no process has been started for it.
+    StateRead,
     OpenSent,
     Opened,
     AcknowledgeSent,
@@ -212,7 +303,8 @@ pub enum At {
 
 impl At {
     /// Every step, in the order of a session.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
+        Self::StateRead,
         Self::OpenSent,
         Self::Opened,
         Self::AcknowledgeSent,
@@ -266,6 +358,7 @@ pub enum What {
         after_milliseconds: u64,
     },
     /// The connector is stopped (SIGSTOP), another session begins, and then it goes on (SIGCONT) with a runtime that knows no better.
+    /// After [`At::StateRead`] there is no connector yet, and it is started only then.
     Freeze {
         /// After so long, in which it goes on and nobody listens.
         after_milliseconds: u64,

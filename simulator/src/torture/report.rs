@@ -6,10 +6,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::check::{Evidence, Finding};
+use super::files::of_table;
 use super::plan::At;
 use super::story::Story;
-use super::world::{BUCKET, World};
-use crate::s3::Effect;
+use super::world::World;
+use crate::s3::{Effect, Outcome};
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Tally {
     pub replays: u64,
     /// Sessions that ended while the connector waited for the end of the upload interval.
     pub waits: u64,
+    /// Completions that the server lost, because their client went away.
+    pub lost: u64,
     /// Rows that were committed.
     pub rows: u64,
     /// Files that became visible.
@@ -62,6 +65,7 @@ impl Tally {
         self.transactions += other.transactions;
         self.replays += other.replays;
         self.waits += other.waits;
+        self.lost += other.lost;
         self.rows += other.rows;
         self.files += other.files;
         self.requests += other.requests;
@@ -80,7 +84,7 @@ pub(super) fn report(
     evidence: &Evidence,
     findings: Vec<Finding>,
 ) -> Report {
-    let journal = world.server.journal();
+    let journal = world.servers.journal();
     let mut faults: BTreeMap<(String, String), u64> = BTreeMap::new();
     for entry in &journal {
         if let Some(effect) = &entry.fault {
@@ -89,6 +93,8 @@ pub(super) fn report(
                 .or_default() += 1;
         }
     }
+    let lost = journal.iter();
+    let lost = lost.filter(|entry| entry.outcome == Outcome::Lost).count();
     let record = world.record();
     let tally = Tally {
         runs: 1,
@@ -97,6 +103,7 @@ pub(super) fn report(
         transactions: record.committed,
         replays: record.replays,
         waits: record.waits,
+        lost: lost as u64,
         rows: evidence
             .commits
             .iter()
@@ -111,7 +118,7 @@ pub(super) fn report(
         began: world.began,
         ended: Instant::now(),
         told: record.told.clone(),
-        requests: world.server.timed_journal(),
+        requests: world.servers.timed_journal(),
     };
     drop(record);
     Report {
@@ -133,13 +140,10 @@ fn name(effect: &Effect) -> String {
 }
 
 fn sizes(world: &World) -> BTreeMap<String, u64> {
-    world.server.with_store(|store| {
-        let objects = store.objects(BUCKET).expect("the bucket was made");
-        let loaded = store.loaded(BUCKET).expect("the bucket was made");
-        let loaded = loaded.iter().map(|(key, object)| (key.as_str(), object));
-        objects
-            .chain(loaded)
-            .map(|(key, object)| (key.to_owned(), object.payload.length()))
+    world.servers.with_store(|store| {
+        let files = of_table(store).into_iter();
+        files
+            .map(|(key, object)| (key, object.payload.length()))
             .collect()
     })
 }

@@ -14,18 +14,22 @@ use super::check::{self, StateSample};
 use super::commit;
 use super::documents::of_transaction;
 use super::group::Group;
-use super::plan::{self, End, Transaction};
+use super::plan::{self, At, End, Transaction};
+use super::servers::BUCKETS;
 use super::script::Script;
-use super::spec::Bound;
+use super::spec::{Bound, Settings};
 use super::staged;
 use super::story::Place;
 use super::world::{PATIENCE, World};
 use crate::runtime::{
-    Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, patches_json,
+    Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, Verdict, patches_json,
 };
 
 /// How long it takes until a connector waits for the end of the upload interval; nothing depends on whether it does by then.
 pub(super) const WAIT_BEGINS: Duration = Duration::from_millis(40);
+
+/// How long the last sessions wait for the clean-up that goes on beside them.
+const CLEAN_UP: Duration = Duration::from_secs(3);
 
 /// What a session of a group has to know of its task.
 #[derive(Clone)]
@@ -36,8 +40,10 @@ pub(super) struct Cast {
     /// The state keys of the active bindings.
     pub(super) state_keys: Vec<String>,
     pub(super) generation: u32,
-    pub(super) skips_missing: bool,
+    pub(super) settings: Settings,
     pub(super) version: u64,
+    /// Whether it ends only once everything is thrown away that was left behind.
+    pub(super) cleans_up: bool,
     /// What it plays.
     pub(super) session: plan::Session,
     /// Its place among all sessions.
@@ -71,8 +77,10 @@ pub(super) struct Playing<'a> {
 pub(super) struct Played {
     /// What has happened, in order.
     pub(super) events: Vec<String>,
-    /// Whether the connector has said that files are lost.
-    pub(super) reported_lost: bool,
+    /// Whether the connector has said that nobody can tell what has become of files.
+    pub(super) reports_lost: bool,
+    /// Whether it has come to its end.
+    pub(super) ended: bool,
 }
 
 impl<'a> Playing<'a> {
@@ -89,7 +97,7 @@ impl<'a> Playing<'a> {
 
     /// Plays it, whatever comes of it.
     pub(super) async fn play(mut self) -> Played {
-        let lost = self.lost();
+        let unknown = self.unknown();
         let outcome = self.drive().await;
         for shard in &mut self.shards {
             let events = std::mem::take(&mut shard.script.events);
@@ -100,21 +108,20 @@ impl<'a> Playing<'a> {
                     .map(|event| format!("shard {begin:08x} {event}")),
             );
         }
-        let reported_lost = match outcome {
+        let ended = outcome.is_ok();
+        let mut reports_lost = false;
+        match outcome {
             Ok(()) => {
                 self.events.push("ended".to_owned());
-                self.must_not_pass_over(&lost);
-                false
+                self.must_not_pass_over(&unknown);
             }
-            Err(Error::Left(_)) => {
-                self.leave(!lost.is_empty()).await;
-                false
-            }
-            Err(error) => self.failed(&error, &lost),
-        };
+            Err(Error::Left(_)) => self.leave(!unknown.is_empty()).await,
+            Err(error) => reports_lost = self.failed(&error, &unknown),
+        }
         Played {
             events: self.events,
-            reported_lost,
+            reports_lost,
+            ended,
         }
     }
 
@@ -143,12 +150,18 @@ impl<'a> Playing<'a> {
 
     /// Starts the next process of this session.
     async fn start(&mut self, script: &mut Script) -> Result<Connector> {
-        let group = u64::from(self.group.lineage);
-        let incarnation = (self.cast.number << 32) | (group << 16) | self.processes;
-        self.processes += 1;
+        let incarnation = self.incarnation();
         let launch: &dyn Launch = &self.cast.world.command;
         let (connector, _) = Connector::start(launch, incarnation, PATIENCE, script).await?;
         Ok(connector)
+    }
+
+    /// The number of the next process.
+    pub(super) fn incarnation(&mut self) -> u64 {
+        let group = u64::from(self.group.lineage);
+        let incarnation = (self.cast.number << 32) | (group << 16) | self.processes;
+        self.processes += 1;
+        incarnation
     }
 
     /// Applies the specification where it has changed.
@@ -209,21 +222,18 @@ impl<'a> Playing<'a> {
         }
     }
 
+    /// Reads the state, then starts the processes: whatever happens in between, they will not know of.
     async fn open(&mut self) -> Result<()> {
-        let state = match &self.group.log.state {
-            Value::Null => Bytes::from_static(b"{}"),
-            state => state.to_string().into(),
-        };
+        self.group.opened_with = self.group.log.state.clone();
         for (index, range) in self.group.shards.clone().into_iter().enumerate() {
             let mut script = self.script(index);
+            let open = self.open_request(range);
+            if script.reach(At::StateRead) == Verdict::Leave {
+                self.delay(script, open);
+                let incarnation = self.processes;
+                return Err(Error::Left(Step::Started { incarnation }));
+            }
             let connector = self.start(&mut script).await?;
-            let open = request::Open {
-                materialization: Some(MaterializationSpec::clone(&self.cast.spec)),
-                version: self.cast.version.to_string(),
-                range: Some(range.spec()),
-                state_json: state.clone(),
-                sealed_config_json: Bytes::new(),
-            };
             let runtime = self.cast.world.plan.runtime;
             let tuples = runtime.tuples(self.cast.world.command.codec());
             let session = Session::begin(connector, open, tuples).await?;
@@ -242,6 +252,20 @@ impl<'a> Playing<'a> {
             session.opened(script).await?;
         }
         Ok(())
+    }
+
+    fn open_request(&self, range: KeyRange) -> request::Open {
+        let state = match &self.group.opened_with {
+            Value::Null => Bytes::from_static(b"{}"),
+            state => state.to_string().into(),
+        };
+        request::Open {
+            materialization: Some(MaterializationSpec::clone(&self.cast.spec)),
+            version: self.cast.version.to_string(),
+            range: Some(range.spec()),
+            state_json: state,
+            sealed_config_json: Bytes::new(),
+        }
     }
 
     async fn acknowledge(&mut self, committed: &[Value]) -> Result<()> {
@@ -265,6 +289,10 @@ impl<'a> Playing<'a> {
             states.push(session.acknowledged(script).await?);
         }
         let patches = self.persist(&states)?;
+        let world = &self.cast.world;
+        world
+            .servers
+            .with_store(|store| world.bystanders().imitate(&self.group.log.state, store));
         self.sample();
         self.reach(Step::AcknowledgedPersisted).await?;
         Ok(patches)
@@ -334,7 +362,9 @@ impl<'a> Playing<'a> {
         let commits = commit::commits(self, &patches);
         let rows: usize = commits.iter().map(|commit| commit.rows.len()).sum();
         self.events.push(format!("committed {rows} rows"));
+        let named = commit::named(self, &patches);
         let mut record = self.cast.world.record();
+        record.named.extend(named);
         let number = record.committed;
         record.committed += 1;
         record.commits.extend(
@@ -369,6 +399,9 @@ impl<'a> Playing<'a> {
     }
 
     async fn end(&mut self) -> Result<()> {
+        if self.cast.cleans_up {
+            self.cleaned_up().await;
+        }
         let mut states = Vec::new();
         for shard in self.shards.drain(..) {
             let Shard {
@@ -380,6 +413,18 @@ impl<'a> Playing<'a> {
         }
         self.persist(&states)?;
         Ok(())
+    }
+
+    /// Waits until nothing is left behind any more, or long enough.
+    async fn cleaned_up(&self) {
+        let bucket = BUCKETS[usize::from(self.cast.settings.is_second_bucket)];
+        let is_clean = async {
+            while !self.cast.world.leftovers(self.group, bucket).is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // What remains is found in the end.
+        let _ = tokio::time::timeout(CLEAN_UP, is_clean).await;
     }
 
     fn persist(&mut self, states: &[Option<ConnectorState>]) -> Result<Vec<Value>> {
@@ -408,18 +453,23 @@ impl<'a> Playing<'a> {
         }
     }
 
-    /// Keeps what the state is like after an Acknowledge, unless something kept the connector from completing.
+    /// Keeps what the state is like after an Acknowledge, unless something kept the connector from making files visible.
     fn sample(&mut self) {
-        if self.cast.world.has_cause_to_fail() {
+        let waiting = self.group.staged();
+        let is_active = |key: &String| self.cast.state_keys.contains(key);
+        // What of inactive bindings cannot be made visible stays for some days.
+        let stays = waiting.iter().any(|entry| !is_active(&entry.state_key));
+        if self.cast.world.has_cause_to_fail() || stays {
             return;
         }
-        let range = self.group.range();
-        let state = staged::without_others(&self.group.log.state, range);
+        let state = staged::without_others(&self.group.log.state, self.group.range());
+        let writers = staged::writers(&state);
         let sample = StateSample {
             at: format!("session {}", self.cast.number),
-            staged: self.group.staged().len(),
+            staged: waiting.len(),
             bytes: state.to_string().len(),
             places: staged::names(&state).len(),
+            writers: writers.values().map(Vec::len).collect(),
         };
         self.cast.world.record().states.push(sample);
     }

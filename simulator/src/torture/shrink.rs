@@ -16,11 +16,20 @@ pub(super) fn smaller(plan: &Plan) -> Vec<Plan> {
             plans.push(changed(plan, |plan| plan.sessions[index] = session));
         }
     }
+    if plan.bindings.len() > 3 {
+        plans.push(changed(plan, |plan| plan.bindings.truncate(3)));
+    }
     if plan.bindings.len() > 1 {
         plans.push(changed(plan, |plan| drop(plan.bindings.pop())));
     }
     if plan.keys > 1 {
         plans.push(changed(plan, |plan| plan.keys = 1));
+    }
+    if plan.staging_prefix.is_some() {
+        plans.push(changed(plan, |plan| plan.staging_prefix = None));
+    }
+    if plan.server.versioned {
+        plans.push(changed(plan, |plan| plan.server.versioned = false));
     }
     plans
 }
@@ -52,6 +61,9 @@ fn smaller_sessions(session: &Session) -> Vec<Session> {
                 session.transactions[index].documents /= 2;
             }));
         }
+    }
+    if session.second_stack.is_some() {
+        sessions.push(changed(session, |session| session.second_stack = None));
     }
     if session.upload_interval > 0 {
         sessions.push(changed(session, |session| session.upload_interval = 0));

@@ -6,7 +6,7 @@ use materialize_s3_parquet::protocol::flow::{
 };
 use serde_json::json;
 
-use super::plan::{Binding, Plan};
+use super::plan::{Binding, Commit, Plan};
 
 /// The fields that are not keys, ascending.
 pub(super) const VALUES: [&str; 3] = ["generation", "payload", "row"];
@@ -25,6 +25,21 @@ pub(super) struct Endpoint {
     pub(super) access_key_id: String,
     /// Its secret.
     pub(super) secret_access_key: String,
+}
+
+/// What a user sets, and may set otherwise later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// `advanced.commit`.
+    pub(super) commit: Commit,
+    /// Whether the store is reached by its other address.
+    pub(super) is_proxied: bool,
+    /// Whether files go to the second bucket.
+    pub(super) is_second_bucket: bool,
+    /// Whether files that are lost are skipped, as a user wants it after the connector has said so.
+    pub(super) skips_missing: bool,
+    /// `uploadIntervalInSeconds`.
+    pub(super) upload_interval: u32,
 }
 
 /// A binding of the plan as the task has it now.
@@ -68,24 +83,24 @@ pub(super) fn specification(
 }
 
 /// The endpoint's configuration.
-pub(super) fn config(
-    endpoint: &Endpoint,
-    file_size_limit: u64,
-    skips_missing: bool,
-    upload_interval: u32,
-) -> serde_json::Value {
-    json!({
+pub(super) fn config(plan: &Plan, endpoint: &Endpoint, settings: Settings) -> serde_json::Value {
+    let mut config = json!({
         "awsAccessKeyId": endpoint.access_key_id,
         "awsSecretAccessKey": endpoint.secret_access_key,
         "bucket": endpoint.bucket,
         "region": "us-east-1",
-        "uploadIntervalInSeconds": upload_interval,
+        "uploadIntervalInSeconds": settings.upload_interval,
         "advanced": {
             "endpoint": endpoint.url,
-            "fileSizeLimit": file_size_limit,
-            "missingUploads": if skips_missing { "skip" } else { "fail" },
+            "fileSizeLimit": plan.file_size_limit,
+            "missingUploads": if settings.skips_missing { "skip" } else { "fail" },
+            "commit": settings.commit.name(),
         },
-    })
+    });
+    if let Some(prefix) = &plan.staging_prefix {
+        config["advanced"]["stagingPrefix"] = json!(prefix);
+    }
+    config
 }
 
 fn binding_spec(binding: &Binding, backfill: u32) -> materialization_spec::Binding {

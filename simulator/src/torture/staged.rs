@@ -1,28 +1,40 @@
-//! What a driver state says of staged uploads. The simulator reads it only to know which files a session must complete, and to let
-//! time pass.
+//! What a driver state says of staged files and of writers. The simulator reads it only to know which files a session must make
+//! visible, and what nobody has a use for any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::runtime::KeyRange;
 
-/// A staged upload in the state.
+/// Where a file waits to be made visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// In a multipart upload under its final key, by its id.
+    Upload(String),
+    /// In an object under this key.
+    Object(String),
+}
+
+/// A staged file in the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StagedEntry {
     /// The binding's state key.
     pub(super) state_key: String,
     /// The shard that staged it.
     pub(super) key_begin: u32,
+    /// What makes its name new.
+    pub(super) token: String,
+    /// The bucket.
+    pub(super) bucket: String,
     /// The file's key.
     pub(super) key: String,
-    /// The upload's id.
-    pub(super) upload_id: String,
+    /// Where it waits.
+    pub(super) way: Way,
     /// The file's rows.
     pub(super) rows: usize,
-    /// When it was staged.
-    pub(super) staged_at: Timestamp,
+    /// The key of the receipt that will tell of it.
+    pub(super) receipt: Option<String>,
 }
 
 /// The shards of every binding in a state: state key, keyBegin, and what stands there.
@@ -39,31 +51,31 @@ fn places(state: &Value) -> impl Iterator<Item = (&String, u32, &Value)> {
         })
 }
 
-/// Every staged upload in a state or in a patch of one, sorted by key.
+/// Every staged file in a state or in a patch of one, sorted by key.
 pub(super) fn staged(state: &Value) -> Vec<StagedEntry> {
     let mut entries: Vec<StagedEntry> = places(state)
         .flat_map(|(state_key, key_begin, shard)| {
-            let uploads = shard
-                .get("staged")
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten();
-            uploads.filter_map(move |(_, upload)| entry(state_key, key_begin, upload))
+            let staged = shard.get("staged").and_then(Value::as_object);
+            let staged = staged.into_iter().flatten();
+            staged.filter_map(move |(token, file)| entry(state_key, key_begin, token, file))
         })
         .collect();
     entries.sort_by(|left, right| left.key.cmp(&right.key));
     entries
 }
 
-fn entry(state_key: &str, key_begin: u32, upload: &Value) -> Option<StagedEntry> {
-    let text = |name: &str| upload.get(name).and_then(Value::as_str);
+fn entry(state_key: &str, key_begin: u32, token: &str, file: &Value) -> Option<StagedEntry> {
+    let text = |pointer: &str| file.pointer(pointer)?.as_str().map(str::to_owned);
+    let object = text("/staged/key").map(Way::Object);
     Some(StagedEntry {
         state_key: state_key.to_owned(),
         key_begin,
-        key: text("key")?.to_owned(),
-        upload_id: text("uploadId")?.to_owned(),
-        rows: upload.get("rows").and_then(Value::as_u64)? as usize,
-        staged_at: text("stagedAt")?.parse().ok()?,
+        token: token.to_owned(),
+        bucket: text("/bucket")?,
+        key: text("/key")?,
+        way: object.or_else(|| text("/uploadId").map(Way::Upload))?,
+        rows: file.get("rows").and_then(Value::as_u64)? as usize,
+        receipt: text("/receipt"),
     })
 }
 
@@ -74,44 +86,39 @@ pub(super) fn names(state: &Value) -> BTreeSet<(String, u32)> {
         .collect()
 }
 
-/// Makes everything in a state staged longer ago.
-pub(super) fn age(state: &mut Value, by: SignedDuration) {
-    each_shard(state, |_, shard| {
-        let uploads = shard.get_mut("staged").and_then(Value::as_object_mut);
-        for upload in uploads.into_iter().flat_map(serde_json::Map::values_mut) {
-            let staged_at = upload
-                .get("stagedAt")
-                .and_then(Value::as_str)
-                .and_then(|text| text.parse::<Timestamp>().ok());
-            if let Some(staged_at) = staged_at {
-                upload["stagedAt"] = Value::String((staged_at - by).to_string());
-            }
-        }
+/// The writers that a state knows, by keyBegin, the newest last.
+pub(super) fn writers(state: &Value) -> BTreeMap<u32, Vec<String>> {
+    let shards = state.get("shards").and_then(Value::as_object);
+    let shards = shards.into_iter().flatten();
+    let writers = shards.filter_map(|(key_begin, shard)| {
+        let names = shard.get("writers").and_then(Value::as_array);
+        let names = names.into_iter().flatten().filter_map(Value::as_str);
+        let names = names.map(str::to_owned).collect();
+        Some((u32::from_str_radix(key_begin, 16).ok()?, names))
     });
+    writers.collect()
 }
 
-/// A state without the uploads that other shards than those of `range` have staged.
+/// Whether a state says that a shard has once found out that its files must be copied.
+pub(super) fn copies(state: &Value, key_begin: u32) -> bool {
+    let way = state.pointer(&format!("/shards/{key_begin:08x}/commit"));
+    way.and_then(Value::as_str) == Some("copy")
+}
+
+/// A state without what other shards than those of `range` have staged.
 pub(super) fn without_others(state: &Value, range: KeyRange) -> Value {
     let mut state = state.clone();
-    each_shard(&mut state, |key_begin, shard| {
-        if !(range.begin..=range.end).contains(&key_begin)
-            && let Value::Object(shard) = shard
-        {
-            shard.remove("staged");
-        }
-    });
-    state
-}
-
-fn each_shard(state: &mut Value, mut change: impl FnMut(u32, &mut Value)) {
     let bindings = state.get_mut("bindings").and_then(Value::as_object_mut);
     for shards in bindings.into_iter().flat_map(serde_json::Map::values_mut) {
         for (key_begin, shard) in shards.as_object_mut().into_iter().flatten() {
-            if let Ok(key_begin) = u32::from_str_radix(key_begin, 16) {
-                change(key_begin, shard);
+            let key_begin = u32::from_str_radix(key_begin, 16);
+            let is_other = key_begin.is_ok_and(|begin| !(range.begin..=range.end).contains(&begin));
+            if let (true, Value::Object(shard)) = (is_other, shard) {
+                shard.remove("staged");
             }
         }
     }
+    state
 }
 
 #[cfg(test)]
@@ -121,40 +128,39 @@ mod tests {
     use super::*;
 
     fn state() -> Value {
-        let upload = |key: &str| json!({"key": key, "uploadId": "U", "rows": 3, "stagedAt": "2026-03-03T00:00:00Z"});
-        json!({"version": 1, "bindings": {"a": {
-            "00000000": {"counter": 2, "staged": {"t2": upload("k2"), "t1": upload("k1")}},
-            "80000000": {"counter": 1, "staged": {"t3": upload("k3")}},
-        }}})
+        let upload = |key: &str| json!({"bucket": "b", "key": key, "uploadId": "U", "rows": 3});
+        let object = |key: &str| json!({"bucket": "b", "key": key, "staged": {"key": "s", "etag": "e"}, "rows": 1, "receipt": "r"});
+        json!({
+            "version": 2,
+            "shards": {"00000000": {"writers": ["00000001", "00000002"], "commit": "copy"}, "80000000": {}},
+            "bindings": {"a": {
+                "00000000": {"counter": 2, "staged": {"t2": upload("k2"), "t1": object("k1")}},
+                "80000000": {"counter": 1, "staged": {"t3": upload("k3")}},
+            }},
+        })
     }
 
     #[test]
-    fn staged_uploads_are_found_in_the_order_of_their_keys() {
-        let found: Vec<(String, u32)> = staged(&state())
-            .into_iter()
-            .map(|entry| (entry.key, entry.key_begin))
+    fn staged_files_are_found_in_the_order_of_their_keys() {
+        let found = staged(&state());
+        let keys: Vec<(&str, u32)> = found
+            .iter()
+            .map(|entry| (&*entry.key, entry.key_begin))
             .collect();
-        assert_eq!(
-            found,
-            [
-                ("k1".to_owned(), 0),
-                ("k2".to_owned(), 0),
-                ("k3".to_owned(), 0x8000_0000)
-            ]
-        );
+        assert_eq!(keys, [("k1", 0), ("k2", 0), ("k3", 0x8000_0000)]);
+        assert_eq!(found[0].way, Way::Object("s".to_owned()));
+        assert_eq!(found[0].receipt.as_deref(), Some("r"));
+        assert_eq!(found[1].way, Way::Upload("U".to_owned()));
         assert_eq!(names(&state()).len(), 2);
         assert_eq!(staged(&Value::Null), []);
     }
 
     #[test]
-    fn time_passes_for_everything_staged() {
-        let mut state = state();
-        age(&mut state, SignedDuration::from_hours(48));
-        assert!(
-            staged(&state)
-                .iter()
-                .all(|entry| entry.staged_at.to_string() == "2026-03-01T00:00:00Z")
-        );
+    fn writers_and_the_way_to_commit_are_found_by_shard() {
+        let found = writers(&state());
+        assert_eq!(found[&0], ["00000001", "00000002"]);
+        assert_eq!(found[&0x8000_0000], Vec::<String>::new());
+        assert!(copies(&state(), 0) && !copies(&state(), 0x8000_0000));
     }
 
     #[test]

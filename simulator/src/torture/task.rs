@@ -1,17 +1,17 @@
 //! The task as it stands: its name, its bindings, and its shards with the recovery logs that they have.
 
-use jiff::SignedDuration;
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 
 use super::group::Group;
 use super::plan::{Change, Plan};
-use super::spec::{Bound, config, specification, state_key};
+use super::servers::BUCKETS;
+use super::spec::{Bound, Settings, config, specification, state_key};
 use super::staged;
-use super::world::{BUCKET, World};
+use super::world::World;
 use crate::runtime::Runtime;
 
-/// How long a pause is: longer than any rule of a bucket needs.
-const PAUSE: SignedDuration = SignedDuration::from_hours(48);
+/// The recovery log of the second stack.
+pub(super) const SECOND_STACK: u32 = 1_000;
 
 /// The task as it stands.
 pub(super) struct Task {
@@ -19,14 +19,13 @@ pub(super) struct Task {
     /// How often it was made again.
     pub(super) generation: u32,
     pub(super) bound: Vec<Bound>,
-    /// What a user sets after files were lost, and the connector has said so.
-    pub(super) skips_missing: bool,
-    /// `uploadIntervalInSeconds`.
-    pub(super) upload_interval: u32,
+    pub(super) settings: Settings,
     /// Counts the specifications.
     pub(super) version: u64,
     /// Every group of shards that shares a recovery log, in the order of key ranges.
     pub(super) groups: Vec<Group>,
+    /// A second stack of the same name, once there is one.
+    pub(super) second_stack: Option<Group>,
     lineages: u32,
 }
 
@@ -41,24 +40,31 @@ impl Task {
             name: "acmeCo/torture".to_owned(),
             generation: 0,
             bound: (0..plan.bindings.len()).map(bound).collect(),
-            skips_missing: false,
-            upload_interval: 0,
+            settings: Settings {
+                commit: plan.commit,
+                is_proxied: false,
+                is_second_bucket: false,
+                skips_missing: false,
+                upload_interval: 0,
+            },
             version: 1,
             groups: vec![Group::new(0)],
+            second_stack: None,
             lineages: 1,
         }
     }
 
     /// What the runtime would have a connector run.
     pub(super) fn specification(&self, world: &World) -> MaterializationSpec {
+        let Settings {
+            is_proxied,
+            is_second_bucket,
+            ..
+        } = self.settings;
+        let endpoint = world.servers.endpoint(is_proxied, is_second_bucket);
         specification(
             &self.name,
-            &config(
-                &world.endpoint,
-                world.plan.file_size_limit,
-                self.skips_missing,
-                self.upload_interval,
-            ),
+            &config(&world.plan, &endpoint, self.settings),
             &world.plan,
             &self.bound,
         )
@@ -87,11 +93,41 @@ impl Task {
                 self.bind(binding, |bound| bound.active, |bound| bound.backfill += 1)
             }
             Change::Remake { same_name } => self.remake(same_name, world),
-            Change::Pause { expires } => self.pause(expires, world),
-            Change::Loader { runs } => world
-                .server
-                .with_store(|store| store.load_at_once(BUCKET, runs).is_ok()),
+            Change::Expire => {
+                world.expire();
+                true
+            }
+            Change::LoseReceipts => {
+                world.lose_receipts();
+                true
+            }
+            Change::Commit { commit } => self.set(|settings| settings.commit = commit),
+            Change::Proxy { runs } => self.set(|settings| settings.is_proxied = runs),
+            Change::Bucket { second } => self.set(|settings| settings.is_second_bucket = second),
+            Change::Loader { runs } => world.servers.with_store(|store| {
+                let mut buckets = BUCKETS.into_iter();
+                buckets.all(|bucket| store.load_at_once(bucket, runs).is_ok())
+            }),
         }
+    }
+
+    /// Changes the configuration. Whether that makes a difference.
+    fn set(&mut self, change: impl FnOnce(&mut Settings)) -> bool {
+        let before = self.settings;
+        change(&mut self.settings);
+        let is_changed = self.settings != before;
+        self.version += u64::from(is_changed);
+        is_changed
+    }
+
+    /// Has the connector wait so many seconds between two uploads.
+    pub(super) fn pace(&mut self, upload_interval: u32) {
+        self.set(|settings| settings.upload_interval = upload_interval);
+    }
+
+    /// After files were lost and the connector has said so, a user has it go on without them, until it has.
+    pub(super) fn skip_missing(&mut self, skips: bool) {
+        self.set(|settings| settings.skips_missing = skips);
     }
 
     /// The place of a shard: its group, and its place in there.
@@ -163,7 +199,7 @@ impl Task {
             .flat_map(|group| staged::staged(&group.log.state));
         world
             .record()
-            .may_be_missing
+            .deleted
             .extend(left.map(|entry| entry.key));
         self.generation += 1;
         if !same_name {
@@ -180,32 +216,6 @@ impl Task {
         self.groups = vec![Group::new(self.lineages)];
         self.lineages += 1;
         true
-    }
-
-    fn pause(&mut self, expires: bool, world: &World) -> bool {
-        for group in &mut self.groups {
-            staged::age(&mut group.log.state, PAUSE);
-        }
-        if expires {
-            world.expire_uploads();
-        }
-        true
-    }
-
-    /// Has the connector wait so many seconds between two uploads.
-    pub(super) fn pace(&mut self, upload_interval: u32) {
-        if self.upload_interval != upload_interval {
-            self.upload_interval = upload_interval;
-            self.version += 1;
-        }
-    }
-
-    /// After files were lost and the connector has said so, a user has it go on without them.
-    pub(super) fn skip_missing(&mut self) {
-        if !self.skips_missing {
-            self.skips_missing = true;
-            self.version += 1;
-        }
     }
 }
 

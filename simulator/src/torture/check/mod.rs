@@ -3,10 +3,10 @@
 //! A checker sees nothing but the [`Evidence`], so each is tested with evidence of its own that it must object to.
 
 mod early;
+mod left_behind;
 mod once;
 mod order;
 mod overwrite;
-mod pending;
 mod sessions;
 mod state;
 #[cfg(test)]
@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use early::NothingEarly;
+pub use left_behind::NothingLeftBehind;
 pub use once::ExactlyOnce;
 pub use order::InOrder;
 pub use overwrite::NeverOverwritten;
-pub use pending::NothingPending;
 pub use sessions::NoFailureWithoutCause;
 pub use state::StateBounded;
 
@@ -50,7 +50,7 @@ pub fn all() -> Vec<Box<dyn Checker + Send + Sync>> {
         Box::new(NeverOverwritten),
         Box::new(InOrder),
         Box::new(StateBounded),
-        Box::new(NothingPending),
+        Box::new(NothingLeftBehind),
         Box::new(NoFailureWithoutCause),
     ]
 }
@@ -72,14 +72,17 @@ pub struct Evidence {
     pub commits: Vec<Commit>,
     /// The files that became visible, those that a loader has taken away included.
     pub files: Vec<File>,
-    /// How often each key was written.
+    /// How often each file of the table was written.
     pub writes: BTreeMap<String, u64>,
-    /// Files that may be missing: lost, and the connector has said so; or staged by a task that was deleted then.
+    /// Files that may have been written again as they were, because it was recorded what did so.
+    pub may_be_repeated: BTreeSet<String>,
+    /// Files that may be missing, because it was recorded what took them: a rule of the bucket, a server that loses completions, or
+    /// whoever deleted their task.
     pub may_be_missing: BTreeSet<String>,
-    /// Uploads of the task that are still pending.
-    pub pending: Vec<String>,
-    /// Uploads of others that are no longer pending.
-    pub aborted_bystanders: Vec<String>,
+    /// Uploads, staged objects and receipts that the last session had to throw away.
+    pub left_behind: Vec<String>,
+    /// Uploads and objects of others that are no longer there.
+    pub bystanders_gone: Vec<String>,
     /// The states after an Acknowledge.
     pub states: Vec<StateSample>,
     /// What went wrong without a cause.
@@ -148,12 +151,14 @@ pub struct File {
 pub struct StateSample {
     /// When that was.
     pub at: String,
-    /// The staged uploads in it that the session was to complete.
+    /// The staged files in it that the session was to make visible.
     pub staged: usize,
     /// Its bytes as JSON, without what a parent shard has left in it.
     pub bytes: usize,
     /// How many pairs of state key and shard it may speak of.
     pub places: usize,
+    /// How many writers it knows of each shard.
+    pub writers: Vec<usize>,
 }
 
 impl Evidence {

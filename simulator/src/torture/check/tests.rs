@@ -53,6 +53,7 @@ fn good() -> Evidence {
             staged: 0,
             bytes: 150,
             places: 1,
+            writers: vec![1],
         }],
         ..Evidence::default()
     }
@@ -116,7 +117,12 @@ fn a_file_that_is_seen_before_its_commit_is_found() {
 fn a_key_that_is_written_twice_is_found() {
     only(&NeverOverwritten, |evidence| {
         let _ = evidence.writes.insert("a".to_owned(), 2);
+        evidence.may_be_repeated.insert("b".to_owned());
     });
+    let mut repeated = good();
+    repeated.writes.insert("a".to_owned(), 2);
+    repeated.may_be_repeated.insert("a".to_owned());
+    assert_eq!(judge(&repeated), []);
 }
 
 #[test]
@@ -131,18 +137,19 @@ fn rows_out_of_order_are_found_within_a_file_and_between_files() {
 }
 
 #[test]
-fn a_state_that_keeps_uploads_or_grows_is_found() {
+fn a_state_that_keeps_files_or_writers_or_grows_is_found() {
     only(&StateBounded, |evidence| evidence.states[0].staged = 1);
-    only(&StateBounded, |evidence| evidence.states[0].bytes = 201);
+    only(&StateBounded, |evidence| evidence.states[0].bytes = 272);
+    only(&StateBounded, |evidence| evidence.states[0].writers = vec![65]);
 }
 
 #[test]
-fn an_upload_left_behind_and_one_of_another_that_is_gone_are_found() {
-    only(&NothingPending, |evidence| {
-        evidence.pending.push("x".to_owned());
+fn what_is_left_behind_and_what_of_another_is_gone_are_found() {
+    only(&NothingLeftBehind, |evidence| {
+        evidence.left_behind.push("x".to_owned());
     });
-    only(&NothingPending, |evidence| {
-        evidence.aborted_bystanders.push("x".to_owned());
+    only(&NothingLeftBehind, |evidence| {
+        evidence.bystanders_gone.push("x".to_owned());
     });
 }
 

@@ -27,7 +27,7 @@ pub(super) fn sessions(plan: &Plan) -> Markup {
             "tr",
             element("th", &heading, index.to_string())
                 .then(plain("td", lines(session.changes.iter().map(change))))
-                .then(plain("td", transactions(session)))
+                .then(plain("td", lines(transactions(session).into_iter())))
                 .then(plain("td", lines(session.incidents.iter().map(incident))))
                 .then(plain("td", end(session.end))),
         )
@@ -43,12 +43,20 @@ fn lines(lines: impl Iterator<Item = String>) -> Markup {
     Markup::all(all.into_iter().map(|line| classed("div", "line", line)))
 }
 
-fn transactions(session: &Session) -> String {
+fn transactions(session: &Session) -> Vec<String> {
+    let second = session.second_stack.map(|transaction| {
+        let documents = plural(u64::from(transaction.documents), "document");
+        format!("a second stack: {documents}")
+    });
+    own_transactions(session).into_iter().chain(second).collect()
+}
+
+fn own_transactions(session: &Session) -> Option<String> {
     let documents = session.transactions.iter();
     let documents = documents.map(|transaction| u64::from(transaction.documents));
     let count = session.transactions.len() as u64;
     if count == 0 {
-        return "–".to_owned();
+        return None;
     }
     let payload = session.transactions.iter();
     let payload = payload.map(|transaction| transaction.payload_bytes).max();
@@ -56,11 +64,11 @@ fn transactions(session: &Session) -> String {
         0 => String::new(),
         most => format!(", of up to {}", bytes(u64::from(most))),
     };
-    format!(
+    Some(format!(
         "{}: {}{payload}",
         plural(count, "transaction"),
         plural(documents.sum(), "document")
-    )
+    ))
 }
 
 fn change(change: &Change) -> String {
@@ -72,8 +80,13 @@ fn change(change: &Change) -> String {
         Change::Backfill { binding } => format!("binding {binding} is backfilled"),
         Change::Remake { same_name: true } => "the task is made again".to_owned(),
         Change::Remake { same_name: false } => "the task is made again by another name".to_owned(),
-        Change::Pause { expires: false } => "two days go by".to_owned(),
-        Change::Pause { expires: true } => "two days go by, and uploads expire".to_owned(),
+        Change::Expire => "a rule of the bucket removes what is staged".to_owned(),
+        Change::LoseReceipts => "every receipt is gone".to_owned(),
+        Change::Commit { commit } => format!("advanced.commit is now {}", commit.name()),
+        Change::Proxy { runs: true } => "the store has another address and other keys".to_owned(),
+        Change::Proxy { runs: false } => "the store has its own address again".to_owned(),
+        Change::Bucket { second: true } => "the task goes on in the second bucket".to_owned(),
+        Change::Bucket { second: false } => "the task goes on in the first bucket".to_owned(),
         Change::Loader { runs: true } => "a loader takes files away from now on".to_owned(),
         Change::Loader { runs: false } => "the loader stops".to_owned(),
     }
@@ -185,13 +198,7 @@ pub(super) fn facts(plan: &Plan) -> Markup {
         crate::torture::Codec::Proto => "proto",
         crate::torture::Codec::Json => "json",
     };
-    let mut habits = Vec::new();
-    if plan.server.recompletes {
-        habits.push("takes a second completion");
-    }
-    if plan.server.lists_by_key {
-        habits.push("lists uploads by exact key only");
-    }
+    let versions = if plan.server.versioned { ", keeps versions" } else { "" };
     let all = [
         (
             "Runtime and codec",
@@ -202,12 +209,9 @@ pub(super) fn facts(plan: &Plan) -> Markup {
         ("Files end after", bytes(plan.file_size_limit)),
         (
             "The S3 server",
-            if habits.is_empty() {
-                "has no habits of its own".to_owned()
-            } else {
-                habits.join(", ")
-            },
+            format!("has the manners of {}{versions}", plan.server.manners.name()),
         ),
+        ("advanced.commit", plan.commit.name().to_owned()),
     ];
     let fact = |(name, value): (&str, String)| plain("dt", name).then(plain("dd", value));
     classed("dl", "options", Markup::all(all.into_iter().map(fact)))
