@@ -193,6 +193,7 @@ async fn tortured(connector: &str, seeds: std::ops::Range<u64>) -> Campaign {
         jobs: 2,
         connector: vec![connector.to_owned()],
         stops_early: false,
+        shrinks: true,
         time: None,
     };
     let mut chronicle = Chronicle::new();

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::cargo::Workspace;
 use crate::duckdb;
@@ -23,21 +24,34 @@ const PATCHES: &str = "tests/sabotage";
 /// Where the copy of the sources is.
 const TREE: &str = "target/sabotage/tree";
 
+/// How a seed that failed, and the promise that it broke, are told by `flow-sim torture`.
+const FAILED: &str = " FAILED; again: ";
+const BROKEN: &str = "  BROKEN: ";
+
+/// Which promise a broken connector has broken, and at which seed.
+#[derive(Debug, PartialEq, Eq)]
+struct Caught {
+    seed: String,
+    promise: String,
+}
+
 /// Builds every broken connector, or those that are named, and has each caught.
 pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
     let patches = patches(&workspace.root, args)?;
     workspace.duckdb = duckdb::ensure(&workspace.root)?;
     workspace.build()?;
-    let mut missed = Vec::new();
+    let mut results = Vec::new();
     for patch in &patches {
-        let name = name(patch);
         let program = broken(&workspace, patch)?;
-        if catches(&workspace, &program)? {
-            sh::say(&format!("{name}: caught"));
-        } else {
-            missed.push(name);
-        }
+        let caught = catches(&workspace, &program)?;
+        sh::say(&row(&name(patch), caught.as_ref()));
+        results.push((name(patch), caught));
     }
+    for (name, caught) in &results {
+        sh::say(&row(name, caught.as_ref()));
+    }
+    let missed = results.iter().filter(|(_, caught)| caught.is_none());
+    let missed: Vec<&str> = missed.map(|(name, _)| &**name).collect();
     if missed.is_empty() {
         sh::say(&format!("{} broken connectors, all caught", patches.len()));
         return Ok(());
@@ -46,6 +60,14 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
         "torture found nothing wrong with: {}",
         missed.join(", ")
     )))
+}
+
+/// A line of the table.
+fn row(name: &str, caught: Option<&Caught>) -> String {
+    match caught {
+        Some(Caught { seed, promise }) => format!("{name:52} seed {seed:>4}: {promise}"),
+        None => format!("{name:52} NOT CAUGHT"),
+    }
 }
 
 /// The patches to apply: all of them where none is named.
@@ -96,7 +118,10 @@ fn broken(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
     cargo
         .current_dir(workspace.root.join(TREE))
-        .args(["build", "--package", PROGRAM, "--target-dir"])
+        // What can be left out is: each of them is built once and played for a minute.
+        .args(["--config", "profile.dev.debug=false"])
+        .args(["build", "--package", PROGRAM, "--bin", PROGRAM])
+        .arg("--target-dir")
         .arg(&target);
     sh::loud(&mut cargo)?;
     let program = workspace.scratch("sabotage")?.join(name(patch));
@@ -132,17 +157,38 @@ fn copy_sources(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Whether torture finds something wrong with a connector.
-fn catches(workspace: &Workspace, program: &Path) -> Result<bool> {
+/// What torture finds wrong with a connector first; none where it finds nothing.
+fn catches(workspace: &Workspace, program: &Path) -> Result<Option<Caught>> {
     let mut torture = workspace.command(workspace.program("flow-sim"));
     torture
-        .args(["torture", "--seeds", SEEDS, "--fail-fast", "--connector"])
+        .args(["torture", "--seeds", SEEDS, "--fail-fast", "--no-shrink"])
+        .arg("--connector")
         .arg(program);
-    match sh::child(&mut torture) {
-        Ok(()) => Ok(false),
-        Err(Failure::Child(1)) => Ok(true),
-        Err(failure) => Err(failure),
+    let output = torture
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| sh::not_started(&torture, &error))?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    match (output.status.code(), first_broken(&told)) {
+        (Some(0), _) => Ok(None),
+        (Some(1), Some(caught)) => Ok(Some(caught)),
+        _ => Err(Failure::Said(format!(
+            "torture itself failed ({}):\n{told}",
+            output.status
+        ))),
     }
+}
+
+/// The first seed that failed and the first promise that it broke, from what torture has told.
+fn first_broken(told: &str) -> Option<Caught> {
+    let mut lines = told.lines();
+    let seed = lines.find_map(|line| line.split_once(FAILED))?.0;
+    let promise = lines.find_map(|line| line.strip_prefix(BROKEN))?;
+    let promise = promise.split_once(": ").map_or(promise, |(promise, _)| promise);
+    Some(Caught {
+        seed: seed.strip_prefix("seed ").unwrap_or(seed).to_owned(),
+        promise: promise.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -166,10 +212,27 @@ mod tests {
     }
 
     #[test]
+    fn what_torture_tells_becomes_a_line_of_the_table() {
+        let told = "50 of 200 seeds, 9 rows\n\nseed 7 FAILED; again: flow-sim torture --seed 7\n  BROKEN: rows keep their order: \
+                    row 1 in x comes after a later one\n  BROKEN: other: more\n";
+        let caught = first_broken(told);
+        assert_eq!(
+            caught,
+            Some(Caught {
+                seed: "7".to_owned(),
+                promise: "rows keep their order".to_owned()
+            })
+        );
+        assert!(row("x", caught.as_ref()).ends_with("seed    7: rows keep their order"));
+        assert!(row("x", None).ends_with("NOT CAUGHT"));
+        assert_eq!(first_broken("every promise was kept"), None);
+    }
+
+    #[test]
     fn a_sabotage_that_is_unknown_is_answered_with_those_that_are_not() {
         let Err(Failure::Said(message)) = patches(&root(), &["x".to_owned()]) else {
             panic!("expected a message")
         };
-        assert!(message.contains("keys-without-the-token"), "{message}");
+        assert!(message.contains("receipt-not-read"), "{message}");
     }
 }

@@ -29,11 +29,14 @@ const SHOWN: usize = 10;
 /// What `--help` says besides.
 pub(super) const EXAMPLES: &str = "\
 A seed is a whole schedule: bindings, documents, transactions, codec, runtime, shards with their splits and merges, crashes
-(kill -9 at every step of the protocol), processes that are stopped and go on after their successor has begun, revoked
-credentials, faults of the S3 server, loaders that take files away, tasks deleted and made again, pauses of two days,
-upload intervals, and under runtime v2 the same transaction once more after a crash.
-Checkers then prove that every committed row is there exactly once and in order, that nothing else is, that no object
-was overwritten, that the state stays small, that no upload is left behind, and that no session failed without a cause.
+(kill -9 at every step of the protocol, and while files are made visible), processes that are stopped or start late and
+go on after their successor has begun, a second stack of the same name, revoked credentials, the manners and the faults
+of S3 servers, both ways to commit, other buckets, addresses and keys, loaders that take files away, rules that remove
+what is staged, receipts that are lost, tasks deleted and made again, upload intervals, hundreds of bindings, and under
+runtime v2 the same transaction once more after a crash.
+Checkers then prove that every committed row is there exactly once and in order, or that something else was seen to take
+it; that nothing else is there, that no file was overwritten, that the state stays small, that nothing is left behind and
+nobody else's touched, and that no session failed without a cause.
 
 Examples:
   flow-sim torture --seeds 500 --jobs 2
@@ -91,6 +94,9 @@ pub(super) struct TortureArguments {
     /// Stop at the first seed that fails
     #[arg(long)]
     fail_fast: bool,
+    /// Do not look for smaller plans that fail as well
+    #[arg(long)]
+    no_shrink: bool,
 }
 
 /// Tortures a connector, and prints what came of it. Exit status 1 where a promise was broken.
@@ -153,6 +159,7 @@ impl Teller {
             jobs: arguments.jobs.unwrap_or_else(cores),
             connector: self.connector.clone(),
             stops_early: arguments.fail_fast,
+            shrinks: !arguments.no_shrink,
             time: arguments.minutes.map(Duration::from_mins),
         };
         self.play_seeds(&options).await.map(Some)
@@ -314,8 +321,9 @@ fn summary(tally: &Tally) -> Vec<String> {
             tally.requests
         ),
         format!(
-            "{} transactions done again after a crash, {} sessions ended while the connector waited for its upload interval",
-            tally.replays, tally.waits
+            "{} transactions done again after a crash, {} sessions ended while the connector waited for its upload interval, \
+             {} completions lost by the server because their client went away",
+            tally.replays, tally.waits, tally.lost
         ),
         "incidents by step:".to_owned(),
     ];

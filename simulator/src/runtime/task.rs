@@ -194,27 +194,29 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Starts a process for each shard, one after the other, so that each has the same number in every run, and opens a
-    /// session on all of them at once. Whether the connector had committed a transaction that the runtime did not know of.
+    /// Reads the state; then starts a process for each shard, one after the other, so that each has the same number in every run,
+    /// and opens a session on all of them at once. Whether the connector had committed a transaction that the runtime did not know of.
     async fn open<'s>(
         &mut self,
         members: &mut Members<'s>,
         audience: &'s dyn Audience,
     ) -> Result<bool> {
+        // What the state is by the time a process has started, no real runtime asks.
+        let ranges = self.shards.iter().map(|shard| shard.range);
+        let opens: Vec<request::Open> = ranges.map(|range| self.open_request(range)).collect();
         let mut started = Vec::with_capacity(self.shards.len());
-        for shard in &self.shards {
+        for (shard, open) in self.shards.iter().zip(opens) {
             let mut seat = Seat::new(shard.number, audience);
             let connector = self.incarnations.start(&mut seat).await?;
-            started.push((shard.range, connector, seat));
+            started.push((open, connector, seat));
         }
         let tuples = self.runtime.tuples(self.incarnations.codec());
-        let sessions = started.into_iter().map(|(range, connector, mut seat)| {
-            let open = self.open_request(range);
-            async move {
+        let sessions = started
+            .into_iter()
+            .map(|(open, connector, mut seat)| async move {
                 let (session, opened) = Session::open(connector, open, tuples, &mut seat).await?;
                 Ok((Member { session, seat }, opened))
-            }
-        });
+            });
         let sessions = together(sessions).await.into_iter();
         let sessions: Vec<(Member<'s>, response::Opened)> = sessions.collect::<Result<_>>()?;
         let mut opened = Vec::with_capacity(sessions.len());

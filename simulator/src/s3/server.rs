@@ -196,6 +196,11 @@ impl Server {
         self.gate.set_revoked(false);
     }
 
+    /// What is stored, for another server that is started on it beside this one.
+    pub fn stored(&self) -> Stored {
+        Stored(Arc::clone(&self.store))
+    }
+
     /// Stops at once: closes every connection, whatever is on its way. What is stored stays, for [`Server::start_on`].
     pub async fn kill(mut self) -> Stored {
         self.task.abort();

@@ -31,6 +31,8 @@ pub struct Options {
     pub connector: Vec<String>,
     /// Whether to stop at the first plan that fails.
     pub stops_early: bool,
+    /// Whether the first plans that fail are shrunk.
+    pub shrinks: bool,
     /// Begin no further plan after so long.
     pub time: Option<Duration>,
 }
@@ -108,7 +110,8 @@ pub async fn campaign(
         }
     }
     outcome.failed.sort_by_key(|failed| failed.seed);
-    for failed in outcome.failed.iter_mut().take(SHRUNK) {
+    let shrunk = if options.shrinks { SHRUNK } else { 0 };
+    for failed in outcome.failed.iter_mut().take(shrunk) {
         failed.smaller = Some(smaller(failed.seed, &failed.report, &connector).await?);
     }
     Ok(outcome)

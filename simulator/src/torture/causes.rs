@@ -25,9 +25,15 @@ impl World {
         })
     }
 
-    /// Whether a receipt tells of a file.
+    /// Whether a receipt tells of a file, and rightly so.
     pub(super) fn is_told(&self, entry: &StagedEntry) -> bool {
         self.servers.with_store(|store| is_told(store, entry))
+    }
+
+    /// Whether a file still waits to be made visible, and can be.
+    pub(super) fn is_staged(&self, entry: &StagedEntry) -> bool {
+        self.servers
+            .with_store(|store| is_staged(store, entry) && !was_visible(store, entry))
     }
 
     /// Whether a loader has taken a file.
@@ -135,7 +141,7 @@ fn is_loaded(store: &Store, entry: &StagedEntry) -> bool {
 }
 
 fn is_told(store: &Store, entry: &StagedEntry) -> bool {
-    let Some(receipt) = &entry.receipt else {
+    let Some(receipt) = entry.receipt.as_ref().filter(|_| was_visible(store, entry)) else {
         return false;
     };
     let Ok(object) = store.object(&entry.bucket, receipt) else {

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::check::{Commit, Row, RowId, Stream};
+use super::names::owner;
 use super::plan;
 use super::session::{Playing, Shard};
 use super::spec::{Settings, state_key};
-use super::staged::{StagedEntry, copies, staged};
+use super::staged::{StagedEntry, staged, writers};
 use super::world::Named;
 use crate::runtime;
 use crate::s3::Manners;
@@ -26,11 +27,10 @@ pub(super) fn named(playing: &Playing<'_>, patches: &[Value]) -> Vec<Named> {
     let Settings {
         commit, is_proxied, ..
     } = playing.cast.settings;
-    let state = &playing.group.opened_with;
     let loses = playing.cast.world.plan.server.manners == Manners::Minio;
     let named = patches.iter().flat_map(staged).map(|entry| {
         let may_complete = match commit {
-            plan::Commit::Auto => is_proxied && !copies(state, entry.key_begin),
+            plan::Commit::Auto => is_proxied,
             plan::Commit::Multipart => true,
             plan::Commit::Copy => false,
         };
@@ -40,6 +40,26 @@ pub(super) fn named(playing: &Playing<'_>, patches: &[Value]) -> Vec<Named> {
         }
     });
     named.collect()
+}
+
+impl Playing<'_> {
+    /// A state that names a file must know its writer: else a successor could never tell what that session has left behind.
+    pub(super) fn must_know_writers(&self, named: &[Named]) {
+        let writers = writers(&self.group.log.state);
+        let is_known = |named: &&Named| {
+            let owner = owner(&named.entry.key);
+            owner.is_some_and(|owner| {
+                let known = writers.get(&owner.key_begin);
+                known.is_some_and(|known| known.contains(&owner.writer))
+            })
+        };
+        if let Some(unknown) = named.iter().find(|named| !is_known(named)) {
+            self.cast.world.surprise(format!(
+                "session {}: the state names {}, and does not know its writer",
+                self.cast.number, unknown.entry.key
+            ));
+        }
+    }
 }
 
 fn of_shard(playing: &Playing<'_>, shard: &Shard, staged: &[StagedEntry]) -> Vec<Commit> {

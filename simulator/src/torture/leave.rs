@@ -44,13 +44,15 @@ impl Playing<'_> {
         }
     }
 
-    /// Whether a message complains of a file that it may complain of: one of `unknown`, or one that has become so since, because a
-    /// zombie made it visible and a loader took it.
+    /// Whether a message complains of a file that it may complain of: one of `unknown`, or one that has become so since. A loader may
+    /// have taken it before the answer to a completion came, or after a zombie made it visible.
     fn complains(&self, message: &str, unknown: &[StagedEntry]) -> bool {
         let world = &self.cast.world;
         let is_haunted = world.record().is_haunted;
         let waiting = self.group.staged();
-        let taken = waiting.iter().filter(|entry| is_haunted && world.is_loaded(entry));
+        let taken = waiting
+            .iter()
+            .filter(|entry| world.is_unknown(entry) || (is_haunted && world.is_loaded(entry)));
         let mut named = unknown.iter().chain(taken);
         named.any(|entry| message.contains(&entry.key))
     }
@@ -66,6 +68,7 @@ impl Playing<'_> {
         if names_lost {
             self.events
                 .push("failed, because files are lost".to_owned());
+            self.must_have_tried_all();
         } else if has_cause && matches!(error, Error::Failed { .. }) {
             self.events.push("failed for a cause".to_owned());
         } else {
@@ -75,6 +78,22 @@ impl Playing<'_> {
                 .surprise(format!("session {}: {message}", self.cast.number));
         }
         names_lost
+    }
+
+    /// A session that fails for some files must have made the others visible, unless a fault kept it from that.
+    fn must_have_tried_all(&self) {
+        let world = &self.cast.world;
+        if self.group.shards.len() > 1 || world.has_cause_to_fail() {
+            // The runtime drops the streams of the other shards when one fails.
+            return;
+        }
+        let mut waiting = self.group.staged().into_iter();
+        if let Some(entry) = waiting.find(|entry| world.is_staged(entry)) {
+            world.surprise(format!(
+                "session {} failed for other files, and did not make {} visible",
+                self.cast.number, entry.key
+            ));
+        }
     }
 
     /// The runtime has turned away, as the plan wants it.

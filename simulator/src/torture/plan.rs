@@ -165,6 +165,9 @@ pub struct Session {
     /// How it ends, if nothing ends it earlier.
     #[serde(default)]
     pub end: End,
+    /// Whether the runtime drops what was acknowledged after the last commit, as the old one does when it stops.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgets: bool,
 }
 
 #[expect(

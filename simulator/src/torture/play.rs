@@ -14,6 +14,7 @@ use super::servers::BUCKETS;
 use super::session::{Cast, Played, Playing};
 use super::task::{SECOND_STACK, Task};
 use super::world::World;
+use crate::runtime::Runtime;
 use crate::s3::{Effect, Operation, ServerError, Store};
 use crate::staging::is_staged;
 
@@ -297,6 +298,7 @@ impl Run {
         Evidence {
             commits: record.commits.clone(),
             files,
+            shards_share_a_log: self.world.plan.runtime == Runtime::V2,
             writes: servers.with_store(writes),
             may_be_repeated,
             may_be_missing,

@@ -45,7 +45,7 @@ impl Servers {
             secret_access_key: "flow-sim-secret-2".to_owned(),
             rules: Rules {
                 server: None,
-                minio_headers: false,
+                error_headers: None,
                 ..rules
             },
             ..options.clone()

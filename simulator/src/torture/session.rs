@@ -70,6 +70,8 @@ pub(super) struct Playing<'a> {
     pub(super) shards: Vec<Shard>,
     pub(super) processes: u64,
     pub(super) events: Vec<String>,
+    /// The state at the last commit.
+    committed: Value,
 }
 
 /// What came of a session of a group.
@@ -87,6 +89,7 @@ impl<'a> Playing<'a> {
     pub(super) fn new(cast: &'a Cast, group: &'a mut Group, first_shard: usize) -> Self {
         Self {
             cast,
+            committed: group.log.state.clone(),
             group,
             first_shard,
             shards: Vec::new(),
@@ -117,6 +120,9 @@ impl<'a> Playing<'a> {
             }
             Err(Error::Left(_)) => self.leave(!unknown.is_empty()).await,
             Err(error) => reports_lost = self.failed(&error, &unknown),
+        }
+        if self.cast.session.forgets {
+            self.group.log.state = self.committed;
         }
         Played {
             events: self.events,
@@ -355,6 +361,7 @@ impl<'a> Playing<'a> {
         // What is visible now must not be this transaction's.
         world.look();
         let patches = self.persist(states)?;
+        self.committed.clone_from(&self.group.log.state);
         self.group.log.checkpoint = checkpoint;
         self.group.position = position;
         self.group.hinted = None;
@@ -363,6 +370,7 @@ impl<'a> Playing<'a> {
         let rows: usize = commits.iter().map(|commit| commit.rows.len()).sum();
         self.events.push(format!("committed {rows} rows"));
         let named = commit::named(self, &patches);
+        self.must_know_writers(&named);
         let mut record = self.cast.world.record();
         record.named.extend(named);
         let number = record.committed;

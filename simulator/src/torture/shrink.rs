@@ -62,6 +62,9 @@ fn smaller_sessions(session: &Session) -> Vec<Session> {
             }));
         }
     }
+    if session.forgets {
+        sessions.push(changed(session, |session| session.forgets = false));
+    }
     if session.second_stack.is_some() {
         sessions.push(changed(session, |session| session.second_stack = None));
     }

@@ -99,12 +99,6 @@ pub(super) fn writers(state: &Value) -> BTreeMap<u32, Vec<String>> {
     writers.collect()
 }
 
-/// Whether a state says that a shard has once found out that its files must be copied.
-pub(super) fn copies(state: &Value, key_begin: u32) -> bool {
-    let way = state.pointer(&format!("/shards/{key_begin:08x}/commit"));
-    way.and_then(Value::as_str) == Some("copy")
-}
-
 /// A state without what other shards than those of `range` have staged.
 pub(super) fn without_others(state: &Value, range: KeyRange) -> Value {
     let mut state = state.clone();
@@ -132,7 +126,7 @@ mod tests {
         let object = |key: &str| json!({"bucket": "b", "key": key, "staged": {"key": "s", "etag": "e"}, "rows": 1, "receipt": "r"});
         json!({
             "version": 2,
-            "shards": {"00000000": {"writers": ["00000001", "00000002"], "commit": "copy"}, "80000000": {}},
+            "shards": {"00000000": {"writers": ["00000001", "00000002"], "copiesAt": "http://a"}, "80000000": {}},
             "bindings": {"a": {
                 "00000000": {"counter": 2, "staged": {"t2": upload("k2"), "t1": object("k1")}},
                 "80000000": {"counter": 1, "staged": {"t3": upload("k3")}},
@@ -156,11 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn writers_and_the_way_to_commit_are_found_by_shard() {
+    fn writers_are_found_by_shard() {
         let found = writers(&state());
         assert_eq!(found[&0], ["00000001", "00000002"]);
         assert_eq!(found[&0x8000_0000], Vec::<String>::new());
-        assert!(copies(&state(), 0) && !copies(&state(), 0x8000_0000));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use s3s::crypto::{Checksum as _, Md5};
 
 use super::{Bucket, Checksum, Payload, Store, StoreError, Version};
-use crate::staging::is_staged;
+use crate::staging::{file_of, is_staged};
 
 /// What a client sends beside the bytes, and gets back from HEAD and GET.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +131,8 @@ impl Store {
         Ok(self.objects(bucket)?.filter(|(key, _)| is_staged(key)))
     }
 
-    /// From now on a loader takes every object of a table away in the moment in which it becomes visible; or no longer.
+    /// From now on a loader takes every object of a table away in the moment in which it is visible and nothing staged is left
+    /// of it; or no longer.
     pub fn load_at_once(&mut self, bucket: &str, loads: bool) -> Result<(), StoreError> {
         self.bucket_mut(bucket)?.loads = loads;
         Ok(())
@@ -181,11 +182,27 @@ impl Bucket {
 
     pub(super) fn write(&mut self, key: &str, object: Object) {
         *self.writes.entry(key.to_owned()).or_default() += 1;
-        if self.loads && !is_staged(key) {
+        if self.loads && !is_staged(key) && !self.has_twin(key) {
             self.loaded.insert(key.to_owned(), object);
         } else if let Some(before) = self.objects.insert(key.to_owned(), object) {
             self.keep(key, Version::Object(before));
         }
+    }
+
+    /// Whether the object that a file was copied from is still there.
+    fn has_twin(&self, key: &str) -> bool {
+        let name = key.rsplit('/').next();
+        self.objects.keys().any(|other| file_of(other) == name)
+    }
+
+    /// A staged object is gone: a loader that waited for that takes the file.
+    pub(super) fn take_after(&mut self, staged: &str) {
+        let Some(name) = file_of(staged).filter(|_| self.loads) else {
+            return;
+        };
+        let is_it = |key: &String, _: &mut Object| key.rsplit('/').next() == Some(name);
+        let taken = self.objects.extract_if(.., is_it);
+        self.loaded.extend(taken);
     }
 }
 

@@ -96,6 +96,7 @@ impl Bucket {
 
     fn hide(&mut self, key: &str) -> Deleted {
         let visible = self.objects.remove(key);
+        self.take_after(key);
         let found = visible.is_some();
         if let Some(object) = visible {
             self.keep(key, Version::Object(object));
@@ -116,6 +117,9 @@ impl Bucket {
         if visible.is_some_and(|object| is_named(object.version.as_deref(), version)) {
             self.objects.remove(key);
             self.uncover(key);
+            if !self.objects.contains_key(key) {
+                self.take_after(key);
+            }
             return removed(version, false);
         }
         let Some(older) = self.older.get_mut(key) else {

@@ -72,6 +72,8 @@ pub struct Evidence {
     pub commits: Vec<Commit>,
     /// The files that became visible, those that a loader has taken away included.
     pub files: Vec<File>,
+    /// Whether one recovery log knows what all shards have written.
+    pub shards_share_a_log: bool,
     /// How often each file of the table was written.
     pub writes: BTreeMap<String, u64>,
     /// Files that may have been written again as they were, because it was recorded what did so.

@@ -137,6 +137,36 @@ fn rows_out_of_order_are_found_within_a_file_and_between_files() {
 }
 
 #[test]
+fn rows_of_a_key_out_of_order_between_shards_are_found() {
+    // Two shards, one after the other, each with a file of rows of the same key.
+    let evidence = |counters: [u64; 2]| {
+        let shards: [(u64, u32, u64); 2] = [(0, 0x8000_0000, 2), (1, 0, 4)];
+        let commits = shards.map(|(number, key_begin, id)| Commit {
+            number,
+            stream: Stream {
+                key_begin,
+                ..STREAM
+            },
+            rows: vec![row(id)],
+            staged: Vec::new(),
+        });
+        let files = shards.into_iter().zip(counters);
+        let files = files.map(|((number, key_begin, id), counter)| {
+            let key = format!("x/{key_begin:08x}-{counter:012}-w-t.parquet");
+            file(&key, &[id], number + 1)
+        });
+        Evidence {
+            commits: commits.into(),
+            files: files.collect(),
+            shards_share_a_log: true,
+            ..Evidence::default()
+        }
+    };
+    assert_eq!(judge(&evidence([0, 1])), []);
+    assert_eq!(broken(&evidence([1, 0])), [InOrder.promise()]);
+}
+
+#[test]
 fn a_state_that_keeps_files_or_writers_or_grows_is_found() {
     only(&StateBounded, |evidence| evidence.states[0].staged = 1);
     only(&StateBounded, |evidence| evidence.states[0].bytes = 272);

@@ -1,10 +1,13 @@
 //! From a seed to a plan. Every concern draws from a generator of its own, so that a change to one leaves the others as they were.
 
+mod server;
+
+use server::server;
+
 use super::plan::{
-    At, Binding, Change, Codec, Commit, End, Incident, Plan, Server, Session, Transaction, What,
+    At, Binding, Change, Codec, Commit, End, Incident, Plan, Session, Transaction, What,
 };
 use crate::runtime::{Runtime, incarnation_seed};
-use crate::s3::{Attempts, Effect, Fault, KeyPattern, Manners, Operation};
 
 /// How many bindings a task of many has.
 const MANY: usize = 300;
@@ -23,6 +26,7 @@ enum Concern {
     Manners,
     Places,
     SecondStack,
+    Forgetting,
 }
 
 /// The plan of a seed; always the same.
@@ -63,7 +67,7 @@ pub fn generate(seed: u64) -> Plan {
         staging_prefix: percent(&mut generator(seed, Concern::Places), 20)
             .then(|| "stage/of".to_owned()),
         server: server(seed),
-        sessions: sessions(seed, count, bindings.len(), size),
+        sessions: forgetting(seed, runtime, sessions(seed, count, bindings.len(), size)),
         bindings,
     }
 }
@@ -105,111 +109,6 @@ fn commit(random: &mut fastrand::Rng) -> Commit {
     )
 }
 
-fn server(seed: u64) -> Server {
-    let random = &mut generator(seed, Concern::Faults);
-    let count = one(random, &[0, 1, 1, 2, 2, 3]);
-    let mut faults: Vec<Fault> = (0..count).map(|_| fault(random)).collect();
-    let random = &mut generator(seed, Concern::Manners);
-    if percent(random, 40) {
-        // So that a connector that is killed while it makes files visible is in the middle of some.
-        let milliseconds = random.u64(3..=20);
-        let slow = [Operation::CopyObject, Operation::CompleteMultipartUpload];
-        faults.extend(slow.map(|operation| Fault::on(operation, Effect::Latency { milliseconds })));
-    }
-    Server {
-        manners: one(random, &[&Manners::ALL[..], &[Manners::Minio]].concat()),
-        versioned: percent(random, 20),
-        faults,
-    }
-}
-
-/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand.
-fn fault(random: &mut fastrand::Rng) -> Fault {
-    let operation = one(
-        random,
-        &[
-            Operation::CreateMultipartUpload,
-            Operation::UploadPart,
-            Operation::CompleteMultipartUpload,
-            Operation::CompleteMultipartUpload,
-            Operation::CopyObject,
-            Operation::CopyObject,
-            Operation::CopyObject,
-            Operation::PutObject,
-            Operation::GetObject,
-            Operation::HeadObject,
-            Operation::DeleteObject,
-            Operation::AbortMultipartUpload,
-            Operation::ListMultipartUploads,
-            Operation::ListObjectsV2,
-        ],
-    );
-    // Apply tries three times, a session eight times.
-    let most = if matches!(
-        operation,
-        Operation::UploadPart | Operation::CompleteMultipartUpload
-    ) {
-        5
-    } else {
-        2
-    };
-    let effect = effect(random, operation);
-    Fault {
-        key: KeyPattern::Any,
-        attempts: if is_fatal(&effect) {
-            Attempts::only(1)
-        } else {
-            Attempts::up_to(random.u32(1..=most))
-        },
-        per_mille: if is_fatal(&effect) {
-            300
-        } else {
-            one(random, &[150, 500, 1000])
-        },
-        ..Fault::on(operation, effect)
-    }
-}
-
-fn is_fatal(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::ExpireUpload | Effect::ExpireSource | Effect::AccessDenied
-    )
-}
-
-fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
-    let milliseconds = random.u64(1..=30);
-    let mut effects = vec![
-        Effect::Latency { milliseconds },
-        Effect::InternalError,
-        Effect::SlowDown,
-        Effect::ResetBefore,
-        Effect::ResetAfter,
-        Effect::SlowBody { milliseconds },
-        Effect::AccessDenied,
-    ];
-    // A receipt that is written late would take back what a later one says.
-    if operation != Operation::PutObject {
-        effects.push(Effect::ResetThenDone { milliseconds });
-    }
-    match operation {
-        Operation::CompleteMultipartUpload | Operation::CopyObject => {
-            effects.extend([
-                Effect::ErrorInBody,
-                Effect::ResetThenVisible { milliseconds },
-            ]);
-        }
-        _ => {}
-    }
-    match operation {
-        Operation::CopyObject => effects.push(Effect::ExpireSource),
-        Operation::UploadPart => effects.push(Effect::ExpireUpload),
-        _ => {}
-    }
-    let index = random.usize(..effects.len());
-    effects.swap_remove(index)
-}
-
 fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session> {
     let changes = &mut generator(seed, Concern::Changes);
     let transactions = &mut generator(seed, Concern::Transactions);
@@ -241,10 +140,20 @@ fn sessions(seed: u64, count: usize, bindings: usize, size: Size) -> Vec<Session
                 payload_bytes: 0,
             }),
             upload_interval: 0,
+            forgets: false,
         };
         paced(pacing, session)
     };
     (0..count).map(session).collect()
+}
+
+/// The old runtime forgets now and then what was acknowledged last.
+fn forgetting(seed: u64, runtime: Runtime, mut sessions: Vec<Session>) -> Vec<Session> {
+    let random = &mut generator(seed, Concern::Forgetting);
+    for session in &mut sessions {
+        session.forgets = runtime == Runtime::V1 && percent(random, 40);
+    }
+    sessions
 }
 
 /// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends. Some others begin
@@ -425,6 +334,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::s3::Manners;
 
     #[test]
     fn the_same_seed_gives_the_same_plan_and_another_one_another() {

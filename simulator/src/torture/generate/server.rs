@@ -1,0 +1,115 @@
+//! The server of a plan: whose manners it has, and what goes wrong there.
+
+use super::super::plan::Server;
+use super::{Concern, generator, one, percent};
+use crate::s3::{Attempts, Effect, Fault, KeyPattern, Manners, Operation};
+
+/// The server of a seed.
+pub(super) fn server(seed: u64) -> Server {
+    let random = &mut generator(seed, Concern::Faults);
+    let count = one(random, &[0, 1, 1, 2, 2, 3]);
+    let mut faults: Vec<Fault> = (0..count).map(|_| fault(random)).collect();
+    let random = &mut generator(seed, Concern::Manners);
+    if percent(random, 40) {
+        // So that a connector that is killed while it makes files visible is in the middle of some.
+        let milliseconds = random.u64(3..=20);
+        let slow = [
+            Operation::CopyObject,
+            Operation::CompleteMultipartUpload,
+            Operation::DeleteObject,
+        ];
+        faults.extend(slow.map(|operation| Fault::on(operation, Effect::Latency { milliseconds })));
+    }
+    Server {
+        manners: one(random, &[&Manners::ALL[..], &[Manners::Minio]].concat()),
+        versioned: percent(random, 20),
+        faults,
+    }
+}
+
+/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand.
+fn fault(random: &mut fastrand::Rng) -> Fault {
+    let operation = one(
+        random,
+        &[
+            Operation::CreateMultipartUpload,
+            Operation::UploadPart,
+            Operation::CompleteMultipartUpload,
+            Operation::CompleteMultipartUpload,
+            Operation::CopyObject,
+            Operation::CopyObject,
+            Operation::CopyObject,
+            Operation::PutObject,
+            Operation::GetObject,
+            Operation::HeadObject,
+            Operation::DeleteObject,
+            Operation::AbortMultipartUpload,
+            Operation::ListMultipartUploads,
+            Operation::ListObjectsV2,
+        ],
+    );
+    // Apply tries three times, a session eight times.
+    let most = if matches!(
+        operation,
+        Operation::UploadPart | Operation::CompleteMultipartUpload
+    ) {
+        5
+    } else {
+        2
+    };
+    let effect = effect(random, operation);
+    Fault {
+        key: KeyPattern::Any,
+        attempts: if is_fatal(&effect) {
+            Attempts::only(1)
+        } else {
+            Attempts::up_to(random.u32(1..=most))
+        },
+        per_mille: if is_fatal(&effect) {
+            300
+        } else {
+            one(random, &[150, 500, 1000])
+        },
+        ..Fault::on(operation, effect)
+    }
+}
+
+fn is_fatal(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::ExpireUpload | Effect::ExpireSource | Effect::AccessDenied
+    )
+}
+
+fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
+    let milliseconds = random.u64(1..=30);
+    let mut effects = vec![
+        Effect::Latency { milliseconds },
+        Effect::InternalError,
+        Effect::SlowDown,
+        Effect::ResetBefore,
+        Effect::ResetAfter,
+        Effect::SlowBody { milliseconds },
+        Effect::AccessDenied,
+    ];
+    // A receipt that is written late would take back what a later one says.
+    if operation != Operation::PutObject {
+        effects.push(Effect::ResetThenDone { milliseconds });
+    }
+    match operation {
+        Operation::CompleteMultipartUpload | Operation::CopyObject => {
+            effects.extend([
+                Effect::ErrorInBody,
+                Effect::ResetThenVisible { milliseconds },
+            ]);
+        }
+        _ => {}
+    }
+    match operation {
+        Operation::CopyObject => effects.push(Effect::ExpireSource),
+        Operation::UploadPart => effects.push(Effect::ExpireUpload),
+        _ => {}
+    }
+    let index = random.usize(..effects.len());
+    effects.swap_remove(index)
+}
