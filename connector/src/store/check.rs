@@ -131,7 +131,8 @@ fn body() -> PartBody {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Fake, Operation};
+    use super::super::fake::Fake;
+    use super::super::fake::Operation::{self, Abort, Copy, Create, Delete, Head, Part, Put};
     use super::*;
 
     fn trial(way: Way) -> Trial {
@@ -152,7 +153,6 @@ mod tests {
     async fn an_upload_is_tried_with_a_part_and_a_look_and_leaves_nothing_behind() {
         let store = Fake::new();
         check(&store, &trial(Way::Multipart)).await.unwrap();
-        use Operation::{Abort, Create, Head, Part};
         assert_eq!(store.operations(), [Create, Part, Head, Abort]);
         assert_empty(&store);
     }
@@ -162,7 +162,6 @@ mod tests {
         let store = Fake::new();
         store.keep_versions();
         check(&store, &trial(Way::Copy)).await.unwrap();
-        use Operation::{Copy, Delete, Head, Put};
         assert_eq!(store.operations(), [Put, Head, Copy, Head, Delete, Delete]);
         let deleted = store.deletions();
         let keys: Vec<_> = deleted.iter().map(|(key, _)| key.as_str()).collect();
@@ -179,7 +178,6 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_is_denied_is_told_and_nothing_is_left_behind() {
-        use Operation::{Abort, Copy, Create, Delete, Part, Put};
         for (way, operations) in [
             (Way::Multipart, [Create, Part, Abort]),
             (Way::Copy, [Put, Copy, Delete]),
