@@ -132,7 +132,7 @@ fn body() -> PartBody {
 #[cfg(test)]
 mod tests {
     use super::super::fake::Fake;
-    use super::super::fake::Operation::{self, Abort, Copy, Create, Delete, Head, Part, Put};
+    use super::super::fake::Operation::{Abort, Copy, Create, Delete, Head, Part, Put};
     use super::*;
 
     fn trial(way: Way) -> Trial {
@@ -197,14 +197,12 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_is_denied_is_a_warning_and_one_that_fails_is_an_error() {
         let store = Fake::new();
-        store.fail(Operation::Head, denied);
+        store.fail(Head, denied);
         check(&store, &trial(Way::Multipart)).await.unwrap();
         assert_empty(&store);
         for way in [Way::Multipart, Way::Copy] {
             let store = Fake::new();
-            store.fail(Operation::Head, || {
-                Error::new(ErrorKind::Unavailable, "busy")
-            });
+            store.fail(Head, || Error::new(ErrorKind::Unavailable, "busy"));
             let error = check(&store, &trial(way)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable);
             assert_empty(&store);
