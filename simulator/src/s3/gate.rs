@@ -98,18 +98,22 @@ impl Gate {
     }
 
     /// Answers a request, or closes its connection. What was begun is brought to its end even if the client goes away
-    /// meanwhile, as on a real server; but an operation can ask whether it has, since this is dropped with the connection.
-    pub(super) async fn handle(
+    /// meanwhile, as on a real server; but an operation can ask whether it has, since the future is dropped with the
+    /// connection.
+    pub(super) fn handle(
         self: Arc<Self>,
         mut request: Request<Incoming>,
-    ) -> Result<HttpResponse, NoAnswer> {
+    ) -> impl Future<Output = Result<HttpResponse, NoAnswer>> + Send + use<> {
         let admitted = self.admit(&request);
         let connection = Connection::new();
         let client = connection.client(admitted.attempt);
         request.extensions_mut().insert(client);
-        let answer = tokio::spawn(self.pass(request, admitted)).await;
-        drop(connection);
-        answer.unwrap_or_else(|error| Err(NoAnswer::Failed(error.into())))
+        let answer = tokio::spawn(self.pass(request, admitted));
+        async move {
+            let answer = answer.await;
+            drop(connection);
+            answer.unwrap_or_else(|error| Err(NoAnswer::Failed(error.into())))
+        }
     }
 
     async fn pass(

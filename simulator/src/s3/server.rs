@@ -277,10 +277,7 @@ fn connection(
     let gate = Arc::clone(gate);
     // Only latency suffers if it cannot be set.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let gate = Arc::clone(&gate);
-        async move { gate.handle(request).await }
-    });
+    let service = service_fn(move |request| Arc::clone(&gate).handle(request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     async move {

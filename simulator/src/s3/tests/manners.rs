@@ -73,20 +73,20 @@ async fn a_completion_is_repeated_or_refused_in_each_ones_way() {
 #[tokio::test]
 async fn google_wants_to_know_how_long_nothing_is() {
     let (server, client) = with(Manners::Gcs).await;
-    let create = || client.create_multipart_upload().bucket(BUCKET).key("k");
-    let bare = create().send().await;
+    let request = || client.create_multipart_upload().bucket(BUCKET).key("k");
+    let bare = request().send().await;
     let status = bare.unwrap_err().raw_response().unwrap().status().as_u16();
     assert_eq!(status, 411);
     assert_eq!(
         history(&server),
         [(Operation::CreateMultipartUpload, Some(411))]
     );
-    let told = create().customize().mutate_request(|request| {
+    let told = request().customize().mutate_request(|request| {
         request.headers_mut().insert("content-length", "0");
     });
     told.send().await.unwrap();
     let (_server, client) = with(Manners::Aws).await;
-    super::multipart::create(&client, "k").await;
+    create(&client, "k").await;
 }
 
 #[tokio::test]
