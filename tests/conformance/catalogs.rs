@@ -236,11 +236,11 @@ async fn date_patterns() {
                     .map(|file| file.key[..file.key.len() - NAME_BYTES].to_owned())
             };
             for (days, seconds) in folders(0).zip(folders(1)) {
-                let at = seconds.strip_prefix("dated-").unwrap();
-                let at = at.strip_suffix("/100%/v0000000000/").unwrap();
+                let at = seconds.strip_prefix("v0000000000/dated-").unwrap();
+                let at = at.strip_suffix("/100%/").unwrap();
                 assert!(began.as_str() <= at && at <= now().as_str(), "{at}");
                 let (year, month, day) = (&at[..4], &at[4..6], &at[6..8]);
-                let day = format!("dated/year={year}/month={month}/day={day}/v0000000000/");
+                let day = format!("dated/v0000000000/year={year}/month={month}/day={day}/");
                 assert_eq!(days, day);
             }
         }

@@ -148,13 +148,20 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// Where a binding's files are: below this prefix, which ends with a slash.
+/// Where a binding's files are: below this prefix, which ends with a slash. The folders with date patterns stand below that of
+/// the version, so that one version is one folder whatever the day.
 pub fn prefix(binding: &materialization_spec::Binding) -> String {
-    format!(
-        "{}/v{:010}/",
-        binding.resource_path.join("/"),
-        binding.backfill
-    )
+    let path = binding.resource_path.join("/");
+    let version = format!("v{:010}", binding.backfill);
+    let mut folders: Vec<&str> = path.split('/').collect();
+    let first_dated = folders.iter().position(|folder| is_dated(folder));
+    folders.insert(first_dated.unwrap_or(folders.len()), &version);
+    format!("{}/", folders.join("/"))
+}
+
+/// Whether a folder's name has a date pattern; `%%` is only a percent sign.
+fn is_dated(folder: &str) -> bool {
+    folder.replace("%%", "").contains('%')
 }
 
 /// Keys, values, document.

@@ -158,18 +158,19 @@ mod tests {
     #[test]
     fn a_prefix_with_dates_is_listed_from_its_literal_part() {
         assert_eq!(literal_part("a/b/v0000000000/"), "a/b/v0000000000/");
-        assert_eq!(literal_part("a/year=%Y/%m/v0000000000/"), "a/");
+        assert_eq!(literal_part("a/v0000000000/year=%Y/%m/"), "a/v0000000000/");
+        assert_eq!(literal_part("v0000000000/%Y/"), "v0000000000/");
     }
 
     #[test]
     fn a_prefix_with_dates_has_only_its_own_files() {
-        let dated = "a/year=%Y/%m%%/v0000000000/";
+        let dated = "a/v0000000000/year=%Y/%m%%/";
         let table = [
-            ("a/year=2026/11%/v0000000000/x.parquet", true),
-            ("a/year=2026/11%/v0000000000/deeper/x.parquet", false),
-            ("a/year=26/11%/v0000000000/x.parquet", false),
-            ("a/other/11%/v0000000000/x.parquet", false),
-            ("a/year=2026/11%/v0000000001/x.parquet", false),
+            ("a/v0000000000/year=2026/11%/x.parquet", true),
+            ("a/v0000000000/year=2026/11%/deeper/x.parquet", false),
+            ("a/v0000000000/year=26/11%/x.parquet", false),
+            ("a/v0000000000/other/11%/x.parquet", false),
+            ("a/v0000000001/year=2026/11%/x.parquet", false),
         ];
         for (key, expected) in table {
             assert_eq!(lies_below(key, dated), expected, "{key}");

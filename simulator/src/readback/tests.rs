@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use materialize_s3_parquet::protocol::flow::materialization_spec;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -216,4 +217,23 @@ fn a_preview_is_text_and_knows_no_partitions() {
     );
     assert_eq!(preview.rows[0][2].as_deref(), Some("0.1"));
     assert_eq!(preview.rows[0][5], None);
+}
+
+#[test]
+fn folders_with_date_patterns_stand_below_the_version() {
+    let below = |path: &str| {
+        prefix(&materialization_spec::Binding {
+            resource_path: vec![path.to_owned()],
+            backfill: 3,
+            ..materialization_spec::Binding::default()
+        })
+    };
+    for (path, expected) in [
+        ("a/b", "a/b/v0000000003/"),
+        ("a/year=%Y/b/%m", "a/v0000000003/year=%Y/b/%m/"),
+        ("%Y/a", "v0000000003/%Y/a/"),
+        ("a/100%%/b", "a/100%%/b/v0000000003/"),
+    ] {
+        assert_eq!(below(path), expected);
+    }
 }
