@@ -136,6 +136,11 @@ impl fmt::Display for FileName {
     }
 }
 
+/// Whether a key is that of a receipt.
+pub fn is_receipt(key: &str) -> bool {
+    key.ends_with(RECEIPT)
+}
+
 /// A key in the staging folder of a place; an empty place is the bucket itself.
 pub fn in_staging_folder(place: &str, name: &str) -> String {
     format!("{}{name}", staging_folder(place))

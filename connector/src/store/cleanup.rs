@@ -14,7 +14,7 @@ use super::way::Commit;
 use super::{Marker, ObjectStore, Page, PendingUpload};
 use crate::checkpoint::StagedFile;
 use crate::error::{ErrorKind, Result};
-use crate::keys::{Author, STAGING_FOLDER};
+use crate::keys::{Author, STAGING_FOLDER, is_receipt};
 
 /// How long throwing away may hold up the error at the end of a session.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -242,8 +242,12 @@ fn is_staged(key: &str) -> bool {
     segments.next() == Some(STAGING_FOLDER)
 }
 
-/// Deletes an object, and not just its newest version where the bucket has versions.
+/// Deletes a staged object for good where the bucket has versions. A receipt has a version for each
+/// time it was written, of which all but the newest would come back: it is only hidden.
 async fn delete<S: ObjectStore>(store: &S, key: &str) -> Result<()> {
+    if is_receipt(key) {
+        return store.delete(key, None).await;
+    }
     let version = match store.head(key).await {
         Ok(Some(object)) => object.written.version,
         _ => None,

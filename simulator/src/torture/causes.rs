@@ -8,7 +8,8 @@ use super::names::owner;
 use super::servers::BUCKETS;
 use super::staged::{StagedEntry, Way};
 use super::world::{Named, World};
-use crate::s3::{Recompletion, Store, UploadRef};
+use crate::s3::{ObjectRef, Recompletion, Store, UploadRef};
+use crate::staging::file_of;
 
 impl World {
     /// Whether nobody can tell what has become of a staged file: it is neither staged any more nor visible, no receipt names it, and
@@ -53,7 +54,7 @@ impl World {
     }
 
     /// What a rule of the bucket does: removes every incomplete upload and every staged object but receipts, of sessions and not of
-    /// bystanders.
+    /// bystanders. It spares what a visible file was copied from: a loader would take that for the end of its twin, as README tells.
     pub(super) fn expire(&self) {
         let bystanders = self.bystanders();
         self.servers.with_store(|store| {
@@ -73,7 +74,8 @@ impl World {
                     let _ = store.expire_upload(upload);
                 }
                 for key in staged_keys(store, bucket) {
-                    if !bystanders.has_object(&key) && !is_receipt(&key) {
+                    let is_spared = is_receipt(&key) || is_copied(store, bucket, &key);
+                    if !is_spared && !bystanders.has_object(&key) {
                         let _ = store.expire_object(bucket, &key);
                     }
                 }
@@ -102,6 +104,13 @@ pub(super) fn staged_keys(store: &Store, bucket: &str) -> Vec<String> {
     objects.map(|(key, _)| key.to_owned()).collect()
 }
 
+/// Whether a file was copied from a staged object.
+fn is_copied(store: &Store, bucket: &str, key: &str) -> bool {
+    let file = file_of(key);
+    let writes = store.writes(bucket).expect("the bucket was made");
+    file.is_some() && writes.keys().any(|key| key.rsplit('/').next() == file)
+}
+
 fn is_receipt(key: &str) -> bool {
     key.ends_with(".receipt") && owner(key).is_some()
 }
@@ -126,7 +135,15 @@ fn is_staged(store: &Store, entry: &StagedEntry) -> bool {
             store.upload(upload(entry, id)).is_ok()
                 && !lost.is_ok_and(|lost| has_upload(lost, entry, id))
         }
-        Way::Object(key) => store.object(&entry.bucket, key).is_ok(),
+        // A rule only hides a version.
+        Way::Object { key, version } => {
+            let object = ObjectRef {
+                bucket: &entry.bucket,
+                key,
+                version: version.as_deref(),
+            };
+            store.version(object).is_ok()
+        }
     }
 }
 
@@ -165,7 +182,7 @@ fn is_excused(store: &Store, Named { entry, may_be_lost }: &Named) -> bool {
             expired.is_ok_and(|expired| has_upload(expired, entry, id))
                 || (*may_be_lost && lost.is_ok_and(|lost| has_upload(lost, entry, id)))
         }
-        Way::Object(key) => {
+        Way::Object { key, .. } => {
             let expired = store.expired_objects(bucket);
             expired.is_ok_and(|expired| expired.contains(key))
         }

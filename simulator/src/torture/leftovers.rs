@@ -43,7 +43,7 @@ fn names(state: &Value) -> BTreeSet<String> {
     let entries = staged::staged(state).into_iter();
     let keys = entries.flat_map(|entry| {
         let object = match entry.way {
-            Way::Object(key) => Some(key),
+            Way::Object { key, .. } => Some(key),
             Way::Upload(_) => None,
         };
         [Some(entry.key), object, entry.receipt]

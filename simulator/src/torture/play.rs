@@ -76,6 +76,7 @@ type Part = (Group, Cast, usize);
 impl Run {
     /// Plays a session of every group, and what happens to the task before it: at the same time, unless what happens to one would happen to the others at any time.
     async fn session(&mut self, session: Session) {
+        self.world.servers.settle_copies().await;
         for change in &session.changes {
             let word = if self.task.change(*change, &self.world) {
                 ""
@@ -89,7 +90,6 @@ impl Run {
             _ => session.upload_interval,
         });
         let session = self.hinted_again(session);
-        self.world.servers.settle_copies().await;
         self.world.begin_session();
         let is_refused = |incident: &Incident| incident.what == What::RevokeAccess;
         let at_once = !session.incidents.iter().any(is_refused);

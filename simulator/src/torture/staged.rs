@@ -13,7 +13,12 @@ pub(super) enum Way {
     /// In a multipart upload under its final key, by its id.
     Upload(String),
     /// In an object under this key.
-    Object(String),
+    Object {
+        /// The key.
+        key: String,
+        /// Its version, where the bucket keeps versions.
+        version: Option<String>,
+    },
 }
 
 /// A staged file in the state.
@@ -66,7 +71,10 @@ pub(super) fn staged(state: &Value) -> Vec<StagedEntry> {
 
 fn entry(state_key: &str, key_begin: u32, token: &str, file: &Value) -> Option<StagedEntry> {
     let text = |pointer: &str| file.pointer(pointer)?.as_str().map(str::to_owned);
-    let object = text("/staged/key").map(Way::Object);
+    let object = text("/staged/key").map(|key| Way::Object {
+        key,
+        version: text("/staged/version"),
+    });
     Some(StagedEntry {
         state_key: state_key.to_owned(),
         key_begin,
@@ -142,7 +150,11 @@ mod tests {
             .map(|entry| (&*entry.key, entry.key_begin))
             .collect();
         assert_eq!(keys, [("k1", 0), ("k2", 0), ("k3", 0x8000_0000)]);
-        assert_eq!(found[0].way, Way::Object("s".to_owned()));
+        let object = Way::Object {
+            key: "s".to_owned(),
+            version: None,
+        };
+        assert_eq!(found[0].way, object);
         assert_eq!(found[0].receipt.as_deref(), Some("r"));
         assert_eq!(found[1].way, Way::Upload("U".to_owned()));
         assert_eq!(names(&state()).len(), 2);

@@ -206,6 +206,17 @@ async fn the_version_of_what_is_deleted_is_named() {
     assert_eq!(store.deletions(), [(key, version)]);
 }
 
+#[tokio::test]
+async fn a_receipt_that_was_written_several_times_is_hidden_with_all_its_versions() {
+    let store = Fake::new();
+    store.keep_versions();
+    let key = "a/_staged/80000000-0badcafe.receipt";
+    put(&store, key).await;
+    put(&store, key).await;
+    clean(&store, &[], prefixes(&["a/"], &["a/_staged/"])).await;
+    assert_eq!(store.deletions(), [(key.to_owned(), None)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_does_not_hide_the_error_at_the_end() {
     let store = Fake::new();
