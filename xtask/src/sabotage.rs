@@ -194,7 +194,9 @@ fn first_broken(told: &str) -> Option<Caught> {
     let mut lines = told.lines();
     let seed = lines.find_map(|line| line.split_once(FAILED))?.0;
     let promise = lines.find_map(|line| line.strip_prefix(BROKEN))?;
-    let promise = promise.split_once(": ").map_or(promise, |(promise, _)| promise);
+    let promise = promise
+        .split_once(": ")
+        .map_or(promise, |(promise, _)| promise);
     Some(Caught {
         seed: seed.strip_prefix("seed ").unwrap_or(seed).to_owned(),
         promise: promise.to_owned(),

@@ -91,7 +91,11 @@ impl Bystanders {
             .objects
             .iter()
             .filter(|key| store.object(BUCKETS[0], key).is_err());
-        uploads.map(|(key, _)| key).chain(objects).cloned().collect()
+        uploads
+            .map(|(key, _)| key)
+            .chain(objects)
+            .cloned()
+            .collect()
     }
 
     /// Whether an upload is one of them.

@@ -20,8 +20,7 @@ impl World {
         self.servers.with_store(|store| {
             let was_visible = was_visible(store, entry);
             let is_visible = was_visible && !is_loaded(store, entry);
-            let is_accepted =
-                completes_again && was_visible && matches!(entry.way, Way::Upload(_));
+            let is_accepted = completes_again && was_visible && matches!(entry.way, Way::Upload(_));
             !(is_visible || is_accepted || is_staged(store, entry) || is_told(store, entry))
         })
     }

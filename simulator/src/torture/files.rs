@@ -35,7 +35,11 @@ pub(super) fn of_table(store: &Store) -> Vec<(String, Object)> {
         let objects = store.table_objects(bucket).expect("the bucket was made");
         all.extend(objects.map(|(key, object)| (key.to_owned(), object.clone())));
         let loaded = store.loaded(bucket).expect("the bucket was made");
-        all.extend(loaded.iter().map(|(key, object)| (key.clone(), object.clone())));
+        all.extend(
+            loaded
+                .iter()
+                .map(|(key, object)| (key.clone(), object.clone())),
+        );
     }
     all
 }

@@ -82,9 +82,11 @@ impl Plan {
         });
         let loses = self.server.manners == Manners::Minio
             && (self.commit != Commit::Copy || changes().any(Change::is_of_commit));
-        let expires = self.server.faults.iter().any(|fault| {
-            matches!(fault.effect, Effect::ExpireSource | Effect::AccessDenied)
-        });
+        let expires = self
+            .server
+            .faults
+            .iter()
+            .any(|fault| matches!(fault.effect, Effect::ExpireSource | Effect::AccessDenied));
         (takes || loses || expires) && self.sessions.iter().any(Session::is_cut_at_work)
     }
 }

@@ -199,7 +199,8 @@ impl Run {
             }
             self.world.record().sessions += 1;
         }
-        self.task.skip_missing(reports_lost || (skips && !all_ended));
+        self.task
+            .skip_missing(reports_lost || (skips && !all_ended));
     }
 
     /// Faults are over, zombies are gone; now everything that is committed must come out.
@@ -265,9 +266,8 @@ impl Run {
         let active = self.task.active_state_keys(&self.world.plan);
         self.groups().all(|group| {
             let mut waiting = group.staged().into_iter();
-            let is_settled = waiting.all(|entry| {
-                !active.contains(&entry.state_key) && self.world.is_unknown(&entry)
-            });
+            let is_settled = waiting
+                .all(|entry| !active.contains(&entry.state_key) && self.world.is_unknown(&entry));
             is_settled && group.hinted.is_none()
         })
     }

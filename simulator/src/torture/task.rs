@@ -197,10 +197,7 @@ impl Task {
             .groups
             .iter()
             .flat_map(|group| staged::staged(&group.log.state));
-        world
-            .record()
-            .deleted
-            .extend(left.map(|entry| entry.key));
+        world.record().deleted.extend(left.map(|entry| entry.key));
         self.generation += 1;
         if !same_name {
             self.name = format!("acmeCo/torture-{}", self.generation);

@@ -170,7 +170,9 @@ fn rows_of_a_key_out_of_order_between_shards_are_found() {
 fn a_state_that_keeps_files_or_writers_or_grows_is_found() {
     only(&StateBounded, |evidence| evidence.states[0].staged = 1);
     only(&StateBounded, |evidence| evidence.states[0].bytes = 272);
-    only(&StateBounded, |evidence| evidence.states[0].writers = vec![65]);
+    only(&StateBounded, |evidence| {
+        evidence.states[0].writers = vec![65]
+    });
 }
 
 #[test]

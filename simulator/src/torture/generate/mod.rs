@@ -90,7 +90,9 @@ fn percent(random: &mut fastrand::Rng, chance: u8) -> bool {
 fn bindings(random: &mut fastrand::Rng, size: Size) -> Vec<Binding> {
     let few = ["x", "x/y", "z/%Y"].map(str::to_owned);
     let prefixes: Vec<String> = if matches!(size, Size::Many) {
-        (0..MANY).map(|number| format!("many/b{number:03}")).collect()
+        (0..MANY)
+            .map(|number| format!("many/b{number:03}"))
+            .collect()
     } else {
         few.into_iter().take(random.usize(1..=3)).collect()
     };

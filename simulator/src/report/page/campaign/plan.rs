@@ -48,7 +48,10 @@ fn transactions(session: &Session) -> Vec<String> {
         let documents = plural(u64::from(transaction.documents), "document");
         format!("a second stack: {documents}")
     });
-    own_transactions(session).into_iter().chain(second).collect()
+    own_transactions(session)
+        .into_iter()
+        .chain(second)
+        .collect()
 }
 
 fn own_transactions(session: &Session) -> Option<String> {
@@ -198,7 +201,11 @@ pub(super) fn facts(plan: &Plan) -> Markup {
         crate::torture::Codec::Proto => "proto",
         crate::torture::Codec::Json => "json",
     };
-    let versions = if plan.server.versioned { ", keeps versions" } else { "" };
+    let versions = if plan.server.versioned {
+        ", keeps versions"
+    } else {
+        ""
+    };
     let all = [
         (
             "Runtime and codec",
@@ -209,7 +216,10 @@ pub(super) fn facts(plan: &Plan) -> Markup {
         ("Files end after", bytes(plan.file_size_limit)),
         (
             "The S3 server",
-            format!("has the manners of {}{versions}", plan.server.manners.name()),
+            format!(
+                "has the manners of {}{versions}",
+                plan.server.manners.name()
+            ),
         ),
         ("advanced.commit", plan.commit.name().to_owned()),
     ];
