@@ -19,6 +19,7 @@ use crate::keys::{Author, FileName};
 use crate::mapping::{Batch, Rescued, Schema};
 use crate::parquet::{File, FileOptions, PageMemory, Sink};
 use crate::report::{End, FileReport};
+use crate::stop::Stop;
 use crate::store::{ObjectStore, PartPool, PartWriter, Target, Upload, Way};
 
 /// The batches that wait for the encoder, at most.
@@ -418,7 +419,7 @@ fn upload_ended(error: io::Error) -> Error {
 
 /// The encoder only learns that the upload of a file has ended; the upload, whose writer must be gone, knows why.
 fn upload_failure(runtime: &Handle, upload: Upload, error: Error) -> Error {
-    match runtime.block_on(upload.finish(0, Timestamp::UNIX_EPOCH)) {
+    match runtime.block_on(upload.finish(0, Timestamp::UNIX_EPOCH, &Stop::never())) {
         Err(cause) if cause.kind() != ErrorKind::Internal => cause,
         _ => error,
     }

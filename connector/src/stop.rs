@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use crate::error::{Error, ErrorKind};
+
 /// Asks for a stop.
 #[derive(Clone, Debug)]
 pub struct StopSender(watch::Sender<bool>);
@@ -24,6 +26,11 @@ impl StopSender {
 }
 
 impl Stop {
+    /// A stop that nobody asks for.
+    pub fn never() -> Self {
+        stop().1
+    }
+
     /// Waits until a stop is asked for; for ever, where nobody is left to ask.
     pub async fn requested(&self) {
         let mut receiver = self.0.clone();
@@ -40,6 +47,15 @@ impl Stop {
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
+}
+
+/// The error of a session that is asked to stop in the middle of a transaction.
+pub fn stopped() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the process was asked to stop in the middle of a transaction; nothing of it was committed, and \
+         the next session will do it again",
+    )
 }
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ use tracing::info;
 use crate::binding::Binding;
 use crate::checkpoint::{EntryId, StagedFile, State};
 use crate::config::{EndpointConfig, StagingPrefix};
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, Result};
 use crate::keys::Author;
 use crate::left_behind::{Folders, left_behind};
 use crate::mapping::BatchBuilder;
 use crate::protocol::{Materialization, Store};
 use crate::staging::{BatchOf, FilePlan, Session, Staging, WrittenFile};
-use crate::stop::Stop;
+use crate::stop::{Stop, stopped};
 use crate::store::{
     self, Choice, Entry, Haste, ObjectStore, Outcome, PartLimits, PartPool, PublishOptions,
     Published, Way,
@@ -319,10 +319,8 @@ impl<S: ObjectStore> Transactor<S> {
                 upload.abort().await;
                 continue;
             }
-            let finished = tokio::select! {
-                () = self.stop.requested() => Err(stopped()),
-                finished = upload.finish(report.summary.rows, (self.environment.now)()) => finished,
-            };
+            let now = (self.environment.now)();
+            let finished = upload.finish(report.summary.rows, now, &self.stop).await;
             match finished {
                 Ok(finished) => {
                     report.log(&self.bindings[binding].binding, &finished);
@@ -408,15 +406,6 @@ impl Rows {
             binding,
         }
     }
-}
-
-/// The error of a session that is asked to stop in the middle of a transaction.
-pub fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the process was asked to stop in the middle of a transaction; nothing of it was committed, and \
-         the next session will do it again",
-    )
 }
 
 /// Chooses how to commit, and notes it where later sessions need not ask.

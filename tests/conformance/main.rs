@@ -25,6 +25,7 @@ mod recording;
 mod runs;
 mod servers;
 mod sessions;
+mod signals;
 mod snapshot;
 mod standard;
 mod stores;

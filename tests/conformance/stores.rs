@@ -10,7 +10,7 @@ use materialize_s3_parquet::checkpoint::{
 use materialize_s3_parquet::config::{Checksums, MissingUploads};
 use materialize_s3_parquet::error::ErrorKind;
 use materialize_s3_parquet::keys::Author;
-use materialize_s3_parquet::stop::stop;
+use materialize_s3_parquet::stop::Stop;
 use materialize_s3_parquet::store::{
     CHECK_ATTEMPTS, Completion, ContentType, Copied, Entry, Haste, LeftBehind, ObjectStore,
     Outcome, PART_BYTES, PartLimits, PartPool, PendingUpload, Prefixes, PublishOptions, Published,
@@ -71,7 +71,7 @@ pub(crate) async fn stage_by(store: &S3Store, way: Way, key: &str, bytes: usize)
     });
     assert_eq!(written.await.unwrap(), bytes as u64);
     upload
-        .finish(1, Timestamp::UNIX_EPOCH)
+        .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
         .await
         .unwrap()
         .staged
@@ -95,7 +95,7 @@ async fn make_visible(store: &S3Store, file: &StagedFile, is_new: bool) -> Outco
         now: Timestamp::UNIX_EPOCH,
         missing: MissingUploads::Fail,
         haste: Haste::NONE,
-        stop: stop().1,
+        stop: Stop::never(),
     };
     match publish(store, entries, options).await.unwrap() {
         Published::Done(outcomes) => outcomes[0],

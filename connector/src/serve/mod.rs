@@ -20,9 +20,9 @@ use crate::protocol::materialize::response;
 use crate::protocol::{Open, PROTOCOL_VERSION, Request, flow};
 use crate::requests::{End, Event, Requests};
 use crate::responses::Responses;
-use crate::stop::Stop;
+use crate::stop::{Stop, stopped};
 use crate::store::{ATTEMPTS, CHECK_ATTEMPTS, ObjectStore};
-use crate::transactor::{Acknowledged, Environment, Opening, Transactor, stopped};
+use crate::transactor::{Acknowledged, Environment, Opening, Transactor};
 use crate::validate;
 
 /// Where users read about this connector.

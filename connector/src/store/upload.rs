@@ -16,6 +16,7 @@ use super::{
 };
 use crate::checkpoint::{Location, Part, Staged, StagedFile, StagedObject, StagedUpload};
 use crate::error::{Error, ErrorKind, Result};
+use crate::stop::{Stop, stopped};
 
 /// A file whose bytes are all in S3.
 #[derive(Clone, Debug)]
@@ -69,10 +70,22 @@ impl Upload {
     }
 
     /// Waits until the last byte is in S3. `rows` is the file's, `staged_at` the time now. Fails with
-    /// what went wrong on the way, and where the writer went away without [`PartWriter::finish`]; the
-    /// bytes are thrown away then.
-    pub async fn finish(self, rows: u64, staged_at: Timestamp) -> Result<FinishedUpload> {
-        let Ok(uploaded) = self.uploaded.await else {
+    /// what went wrong on the way, where the writer went away without [`PartWriter::finish`], and where
+    /// a stop is asked for; the bytes are thrown away then.
+    pub async fn finish(
+        mut self,
+        rows: u64,
+        staged_at: Timestamp,
+        stop: &Stop,
+    ) -> Result<FinishedUpload> {
+        let uploaded = tokio::select! {
+            uploaded = &mut self.uploaded => uploaded,
+            () = stop.requested() => {
+                self.abort().await;
+                return Err(stopped());
+            }
+        };
+        let Ok(uploaded) = uploaded else {
             let error = Error::internal("an upload broke off: please report this");
             return Err(match self.task.await {
                 Err(panicked) => error.with_source(panicked),
@@ -433,8 +446,10 @@ mod tests {
             let data: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
             let (writer, upload) = start(&store, 2);
             assert_eq!(write(writer, data.clone()).await.unwrap(), size as u64);
-            let FinishedUpload { staged, parts, .. } =
-                upload.finish(3, Timestamp::UNIX_EPOCH).await.unwrap();
+            let FinishedUpload { staged, parts, .. } = upload
+                .finish(3, Timestamp::UNIX_EPOCH, &Stop::never())
+                .await
+                .unwrap();
             assert_eq!(
                 (staged.bytes, staged.rows, parts),
                 (size as u64, 3, size.div_ceil(PART))
@@ -452,7 +467,10 @@ mod tests {
         let data: Vec<u8> = (0..4 * PART).map(|byte| byte as u8).collect();
         let (writer, upload) = start(&store, 4);
         write(writer, data.clone()).await.unwrap();
-        let finished = upload.finish(1, Timestamp::UNIX_EPOCH).await.unwrap();
+        let finished = upload
+            .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
+            .await
+            .unwrap();
         make_visible(&store, &finished.staged).await;
         assert_eq!(store.object(KEY), data);
     }
@@ -478,7 +496,7 @@ mod tests {
             assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
             assert_eq!(
                 upload
-                    .finish(1, Timestamp::UNIX_EPOCH)
+                    .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
                     .await
                     .unwrap_err()
                     .kind(),
@@ -494,7 +512,10 @@ mod tests {
         let (mut writer, upload) = start(&store, 4);
         writer.write_all(&[0; 2 * PART + 1]).unwrap();
         drop(writer);
-        let error = upload.finish(1, Timestamp::UNIX_EPOCH).await.unwrap_err();
+        let error = upload
+            .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains(KEY), "{error}");
         assert_eq!(store.pending(), Vec::<String>::new());
     }
@@ -506,7 +527,7 @@ mod tests {
         writer.finish().unwrap();
         assert_eq!(
             upload
-                .finish(0, Timestamp::UNIX_EPOCH)
+                .finish(0, Timestamp::UNIX_EPOCH, &Stop::never())
                 .await
                 .unwrap_err()
                 .kind(),
@@ -569,7 +590,7 @@ mod tests {
         assert!(write(writer, vec![0; 3 * PART]).await.is_err());
         assert_eq!(
             upload
-                .finish(1, Timestamp::UNIX_EPOCH)
+                .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
                 .await
                 .unwrap_err()
                 .kind(),
@@ -585,8 +606,10 @@ mod tests {
             let data: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
             let (writer, upload) = start_copy(&store, 2);
             write(writer, data.clone()).await.unwrap();
-            let FinishedUpload { staged, parts, .. } =
-                upload.finish(3, Timestamp::UNIX_EPOCH).await.unwrap();
+            let FinishedUpload { staged, parts, .. } = upload
+                .finish(3, Timestamp::UNIX_EPOCH, &Stop::never())
+                .await
+                .unwrap();
             assert_eq!((staged.bytes, parts), (size as u64, size.div_ceil(PART)));
             assert_eq!(store.object(STAGED_KEY), data, "{size} bytes");
             assert_eq!((store.keys(), store.pending()), (vec![], vec![]));
@@ -623,7 +646,10 @@ mod tests {
             store.fail(operation, denied);
             let (writer, upload) = start_copy(&store, 4);
             write(writer, vec![0; size]).await.unwrap();
-            let error = upload.finish(1, Timestamp::UNIX_EPOCH).await.unwrap_err();
+            let error = upload
+                .finish(1, Timestamp::UNIX_EPOCH, &Stop::never())
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Auth);
             assert_eq!(store.pending(), Vec::<String>::new());
             assert_eq!(store.staged_keys(), Vec::<String>::new());

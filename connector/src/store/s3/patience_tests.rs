@@ -391,3 +391,61 @@ async fn address(path_style: bool) -> String {
     let (address, _query) = request.uri().split_once('?').unwrap();
     address.to_owned()
 }
+
+/// A server that reads all its connections together at `bytes_per_second`, and counts them.
+async fn slow_line(bytes_per_second: u64) -> (String, Arc<AtomicUsize>) {
+    const CHUNK: usize = 1 << 16;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1 << 16).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(16).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let line = Arc::new(tokio::sync::Mutex::new(()));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            let line = Arc::clone(&line);
+            tokio::spawn(async move {
+                let mut left = PART_BYTES;
+                let mut bytes = vec![0; CHUNK];
+                while left > 0 {
+                    let turn = line.lock().await;
+                    let Ok(read @ 1..) = stream.read(&mut bytes).await else {
+                        return;
+                    };
+                    sleep(Duration::from_secs(read as u64) / bytes_per_second as u32).await;
+                    drop(turn);
+                    left = left.saturating_sub(read);
+                }
+                let answer = b"HTTP/1.1 200 OK\r\netag: \"e1\"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                // One that was given up is not there to hear it.
+                let _ = stream.write_all(answer).await;
+            });
+        }
+    });
+    (endpoint, connections)
+}
+
+/// 150 KB/s in life: the line is a hundred times faster, and so is the patience with it.
+#[tokio::test]
+async fn six_parts_at_once_get_through_a_slow_line_without_a_second_attempt() {
+    static PART: [u8; PART_BYTES] = [7; PART_BYTES];
+    let (endpoint, connections) = slow_line(100 * 150_000).await;
+    let store = hasty(&endpoint, ATTEMPTS, short());
+    let mut running = tokio::task::JoinSet::new();
+    for number in 1..=6 {
+        let store = store.clone();
+        running.spawn(async move { store.upload_part(&part_of(), number, part(&[&PART])).await });
+    }
+    for uploaded in running.join_all().await {
+        uploaded.unwrap();
+    }
+    assert_eq!(
+        connections.load(Ordering::SeqCst),
+        6,
+        "each at its first attempt"
+    );
+}
