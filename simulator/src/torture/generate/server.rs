@@ -48,18 +48,10 @@ fn fault(random: &mut fastrand::Rng) -> Fault {
             Operation::ListObjectsV2,
         ],
     );
-    // Apply tries three times, a session eight times.
-    let most = if matches!(
-        operation,
-        Operation::UploadPart | Operation::CompleteMultipartUpload
-    ) {
-        5
-    } else {
-        2
-    };
+    let (key, most) = keys(random, operation);
     let effect = effect(random, operation);
     Fault {
-        key: KeyPattern::Any,
+        key,
         attempts: if is_fatal(&effect) {
             Attempts::only(1)
         } else {
@@ -72,6 +64,24 @@ fn fault(random: &mut fastrand::Rng) -> Fault {
         },
         ..Fault::on(operation, effect)
     }
+}
+
+/// The keys that a fault strikes, and how often at most. Apply tries some things twice, a session all of them eight times.
+fn keys(random: &mut fastrand::Rng, operation: Operation) -> (KeyPattern, u32) {
+    let is_of_bucket = matches!(
+        operation,
+        Operation::ListMultipartUploads | Operation::ListObjectsV2
+    );
+    if is_of_bucket || percent(random, 30) {
+        return (KeyPattern::Any, 1);
+    }
+    let is_of_receipts = match operation {
+        Operation::GetObject => true,
+        Operation::PutObject => random.bool(),
+        _ => false,
+    };
+    let name = if is_of_receipts { ".receipt" } else { ".parquet" };
+    (KeyPattern::Contains(name.to_owned()), 5)
 }
 
 fn is_fatal(effect: &Effect) -> bool {
