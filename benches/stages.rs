@@ -21,7 +21,7 @@ use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, PageMemory, codec};
 use materialize_s3_parquet::protocol::{Found, FrameIndex, Materialization, Store, flow};
 use materialize_s3_parquet::store::{
-    ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Timeouts, Upload,
+    ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Target, Timeouts, Upload, Way,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -250,7 +250,13 @@ fn upload(criterion: &mut Criterion) -> Result<()> {
     group.throughput(Throughput::Bytes(UPLOAD_BYTES as u64));
     measure(&mut group, BenchmarkId::from_parameter("64 MiB"), || {
         let _within_runtime = runtime.enter();
-        let (mut writer, upload) = Upload::start(&store, &pool, "file".to_owned(), "0".repeat(16));
+        let target = Target {
+            way: Way::Multipart,
+            key: "file".to_owned(),
+            staged_key: "file.staged".to_owned(),
+            token: "0".repeat(16),
+        };
+        let (mut writer, upload) = Upload::start(&store, &pool, target);
         for _ in 0..UPLOAD_BYTES / page.len() {
             writer.write_page(page.clone())?;
         }
@@ -274,6 +280,7 @@ fn s3_options(server: &Server) -> S3Options {
         attempts: ATTEMPTS,
         haste: Haste::NONE,
         timeouts: Timeouts::default(),
+        http_client: None,
     }
 }
 
