@@ -20,6 +20,7 @@ use materialize_s3_parquet::config::{Checksums, Compression, EndpointConfig, Jso
 use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
 use materialize_s3_parquet::parquet::{CompressorMemory, File, FileOptions, PageMemory, codec};
 use materialize_s3_parquet::protocol::{Found, FrameIndex, Materialization, Store, flow};
+use materialize_s3_parquet::stop::Stop;
 use materialize_s3_parquet::store::{
     ATTEMPTS, Haste, PartLimits, PartPool, S3Options, S3Store, Target, Timeouts, Upload, Way,
 };
@@ -261,7 +262,7 @@ fn upload(criterion: &mut Criterion) -> Result<()> {
             writer.write_page(page.clone())?;
         }
         writer.finish()?;
-        Ok(runtime.block_on(upload.finish(1, Timestamp::UNIX_EPOCH))?)
+        Ok(runtime.block_on(upload.finish(1, Timestamp::UNIX_EPOCH, &Stop::never()))?)
     })
 }
 
