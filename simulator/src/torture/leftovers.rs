@@ -12,7 +12,8 @@ use super::world::World;
 
 impl World {
     /// What a group's session must have thrown away: uploads, staged objects and receipts of the writers that its state knew when it
-    /// was read, which neither that state nor today's names.
+    /// was read, which neither that state nor today's names. An upload under whose key an object stands is rightly left alone: there
+    /// are stores on which the object would go with it.
     pub(super) fn leftovers(&self, group: &Group, bucket: &str) -> Vec<String> {
         let writers = staged::writers(&group.opened_with);
         let mut named = names(&group.opened_with);
@@ -31,6 +32,7 @@ impl World {
             let uploads = store.uploads(bucket).expect("the bucket was made");
             let uploads = uploads.filter(|(key, id, _)| !bystanders.has_upload(key, id));
             let uploads = uploads.map(|(key, ..)| key.to_owned());
+            let uploads = uploads.filter(|key| store.object(bucket, key).is_err());
             let mut left: Vec<String> = uploads.filter(is_left).collect();
             left.extend(staged_keys(store, bucket).into_iter().filter(is_left));
             left

@@ -29,7 +29,7 @@ use crate::runtime::{
 pub(super) const WAIT_BEGINS: Duration = Duration::from_millis(40);
 
 /// How long the last sessions wait for the clean-up that goes on beside them.
-const CLEAN_UP: Duration = Duration::from_secs(3);
+const CLEAN_UP: Duration = Duration::from_secs(20);
 
 /// What a session of a group has to know of its task.
 #[derive(Clone)]

@@ -184,17 +184,27 @@ fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
         }
         // Files are lost where this follows a commit, and torture must see enough of that.
         35..50 => session.changes.push(Change::Expire),
-        50..65 => session.incidents.push(Incident {
-            shard: random.usize(..3),
-            at: At::AcknowledgeSent,
-            nth: random.u32(..2),
-            what: What::Kill {
-                after_milliseconds: random.u64(0..40),
-            },
-        }),
+        50..70 => mid_commit(random, &mut session),
         _ => {}
     }
     session
+}
+
+/// Has a session be killed while it makes the files of its last transaction visible.
+fn mid_commit(random: &mut fastrand::Rng, session: &mut Session) {
+    session.end = End::Acknowledged;
+    session.transactions.push(Transaction {
+        documents: random.u32(4..=20),
+        payload_bytes: 0,
+    });
+    session.incidents.push(Incident {
+        shard: random.usize(..3),
+        at: At::AcknowledgeSent,
+        nth: session.transactions.len() as u32,
+        what: What::Kill {
+            after_milliseconds: random.u64(2..40),
+        },
+    });
 }
 
 /// What a task begins with.
