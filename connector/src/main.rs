@@ -90,6 +90,10 @@ fn widen(input: &io::Stdin) {
     let _ = fcntl(input, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who signals twice does not wait for destructors, and what is staged needs none"
+)]
 fn stop_on_signals(terminator: Terminator) -> Result<()> {
     let unheard = |error| Error::internal("signals cannot be listened for").with_source(error);
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;

@@ -209,7 +209,9 @@ fn file(number: u8) -> StagedFile {
         bytes: u64::from(number),
         rows: u64::MAX,
         staged_at: Timestamp::UNIX_EPOCH,
-        receipt: (number % 2 == 0).then(|| "orders/_staged/00000000-00000000.receipt".to_owned()),
+        receipt: number
+            .is_multiple_of(2)
+            .then(|| "orders/_staged/00000000-00000000.receipt".to_owned()),
         failing_since: number.is_multiple_of(7).then_some(Timestamp::UNIX_EPOCH),
         staged,
     }

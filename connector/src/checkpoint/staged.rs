@@ -119,6 +119,10 @@ pub struct StagedFile {
     pub staged: Staged,
 }
 
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
 fn serialize_optional_time<S: Serializer>(
     time: &Option<Timestamp>,
     serializer: S,

@@ -662,7 +662,7 @@ async fn leave_behind(bucket: &Fake, state: &serde_json::Value, random: u64) -> 
 #[tokio::test]
 async fn what_an_earlier_session_has_left_behind_is_aborted_beside_the_session() {
     let bucket = Fake::new();
-    let state = leave_behind(&bucket, &json!({}), 1).await;
+    let state = Box::pin(leave_behind(&bucket, &json!({}), 1)).await;
     let mut next = Live::start(&bucket, 2);
     next.send(&[open_with(0, &["orders"], &state)], 1).await;
     until(|| bucket.pending().is_empty()).await;
@@ -672,7 +672,7 @@ async fn what_an_earlier_session_has_left_behind_is_aborted_beside_the_session()
 #[tokio::test]
 async fn what_was_left_behind_for_a_binding_that_is_no_longer_active_is_aborted_too() {
     let bucket = Fake::new();
-    let state = leave_behind(&bucket, &json!({}), 1).await;
+    let state = Box::pin(leave_behind(&bucket, &json!({}), 1)).await;
     let mut task = materialization(0, &["new"]);
     // A configuration that cannot be read any more is no reason to fail.
     task["inactiveBindings"] = json!([binding("orders"), {"resourceConfig": {"table": "x"}}]);
@@ -714,7 +714,7 @@ async fn a_session_that_knows_nothing_leaves_alone_what_another_has_staged_and_c
 #[tokio::test]
 async fn a_session_that_is_late_leaves_alone_what_its_successor_has_begun() {
     let bucket = Fake::new();
-    let read = leave_behind(&bucket, &json!({}), 1).await;
+    let read = Box::pin(leave_behind(&bucket, &json!({}), 1)).await;
     let mut successor = session(&[0..3]);
     successor.pop();
     successor[0] = open_with(0, &["orders"], &read);

@@ -36,6 +36,10 @@ pub(crate) struct Fake {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a trait of the store that a test sets by itself"
+)]
 struct World {
     buckets: HashMap<Location, Bucket>,
     operations: Vec<Operation>,

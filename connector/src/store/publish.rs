@@ -135,10 +135,7 @@ impl<S: ObjectStore> Round<S> {
         let haste = self.options.haste;
         self.run(waiting, |round, index| {
             let entry = round.entries[index].clone();
-            let stores = match round.stores(&entry.file) {
-                Ok(stores) => stores,
-                Err(sought) => return Err(sought),
-            };
+            let stores = round.stores(&entry.file)?;
             let receipts = round.receipts.clone();
             Ok(async move { ask_everywhere(stores, &entry, &receipts, haste).await })
         })
@@ -146,16 +143,16 @@ impl<S: ObjectStore> Round<S> {
     }
 
     /// The stores at which to ask for a file, or what is known without asking.
-    fn stores(&mut self, file: &StagedFile) -> Result<Vec<S>, Sought<S>> {
+    fn stores(&mut self, file: &StagedFile) -> Result<Vec<S>, Box<Sought<S>>> {
         let stores = self.places.of(&file.location);
         for store in &stores {
             if let Some(error) = self.places.failure(store.location()) {
                 let is_old = stores.len() > 1 && *store.location() == file.location;
-                return Err(Sought::nowhere(if is_old {
+                return Err(Box::new(Sought::nowhere(if is_old {
                     Found::OldPlace(file.location.clone(), error)
                 } else {
                     Found::Failed(error)
-                }));
+                })));
             }
         }
         Ok(stores)
@@ -175,7 +172,9 @@ impl<S: ObjectStore> Round<S> {
             tokio::select! {
                 () = self.options.stop.requested() => {
                     // What is not known yet is left to the next session.
-                    missing.iter().for_each(|index| self.sought[*index] = None);
+                    for index in missing {
+                        self.sought[index] = None;
+                    }
                     return Ok(());
                 }
                 () = pausing => {}
@@ -188,9 +187,8 @@ impl<S: ObjectStore> Round<S> {
                     places,
                 }) = sought
                 else {
-                    return Err(
-                        sought.unwrap_or_else(|| Sought::nowhere(Found::Nothing(Trace::default())))
-                    );
+                    let nothing = || Sought::nowhere(Found::Nothing(Trace::default()));
+                    return Err(Box::new(sought.unwrap_or_else(nothing)));
                 };
                 Ok(async move { look_everywhere(places, &entry, trace).await })
             })
@@ -219,7 +217,7 @@ impl<S: ObjectStore> Round<S> {
     async fn run<F>(
         &mut self,
         mut waiting: VecDeque<usize>,
-        begin: impl Fn(&mut Self, usize) -> Result<F, Sought<S>>,
+        begin: impl Fn(&mut Self, usize) -> Result<F, Box<Sought<S>>>,
     ) -> Result<()>
     where
         F: Future<Output = Sought<S>> + Send + 'static,
@@ -232,8 +230,8 @@ impl<S: ObjectStore> Round<S> {
                     break;
                 };
                 match begin(self, index) {
-                    Ok(step) => drop(running.spawn(async move { (index, step.await) })),
-                    Err(known) => self.sought[index] = Some(known),
+                    Ok(search) => drop(running.spawn(async move { (index, search.await) })),
+                    Err(known) => self.sought[index] = Some(*known),
                 }
             }
             tokio::select! {

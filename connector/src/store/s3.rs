@@ -250,10 +250,9 @@ impl ObjectStore for S3Store {
 
     async fn is_minio(&self, key: &str) -> Result<bool> {
         let request = self.client.head_object().bucket(self.bucket()).key(key);
-        let error = match request.send().await {
+        let Err(error) = request.send().await else {
             // Nothing is under such a key, so whatever answers so is not to be judged.
-            Ok(_) => return Ok(false),
-            Err(error) => error,
+            return Ok(false);
         };
         if let SdkError::ServiceError(answer) = &error
             && answer.raw().status().as_u16() < 500
@@ -494,7 +493,7 @@ impl ObjectStore for S3Store {
         });
         Ok(Page {
             items: items.collect(),
-            next: next_page(page.is_truncated, from, next),
+            next: next_page(page.is_truncated, from.as_ref(), next),
         })
     }
 
@@ -514,7 +513,7 @@ impl ObjectStore for S3Store {
         });
         Ok(Page {
             items: keys.filter_map(|object| object.key).collect(),
-            next: next_page(page.is_truncated, from, next),
+            next: next_page(page.is_truncated, from.as_ref(), next),
         })
     }
 }
@@ -522,11 +521,11 @@ impl ObjectStore for S3Store {
 /// The next page, unless the store does not move its markers, and would list the same for ever.
 fn next_page(
     is_truncated: Option<bool>,
-    from: Option<Marker>,
+    from: Option<&Marker>,
     next: Option<Marker>,
 ) -> Option<Marker> {
     next.filter(|_| is_truncated == Some(true))
-        .filter(|next| from.as_ref() != Some(next))
+        .filter(|next| from != Some(next))
 }
 
 #[cfg(test)]

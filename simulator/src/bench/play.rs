@@ -109,7 +109,8 @@ async fn bench_shape(
     let mut plays = Vec::new();
     for scale in scales {
         let documents = shape.count(*scale);
-        plays.push(Play::prepare(options, shape, documents, &server, hear).await?);
+        let play = Play::prepare(options, shape, documents, &server, hear);
+        plays.push(Box::pin(play).await?);
     }
     for round in 1..=options.rounds {
         for play in &mut plays {

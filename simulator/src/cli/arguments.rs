@@ -225,6 +225,10 @@ pub(super) struct CompletionsArguments {
 
 /// The arguments of `s3`.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct S3Arguments {
     /// The port; 0 for any free one
     #[arg(long, default_value_t = 9000)]

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn copy<'a>(source: ObjectRef<'a>) -> CopyRequest<'a> {
+fn copy(source: ObjectRef<'_>) -> CopyRequest<'_> {
     CopyRequest {
         source,
         if_match: None,
