@@ -1,8 +1,10 @@
 //! Crashes × S3 faults × shards: a few seeds, which must come out the same whenever they are played. CI plays many more:
 //! `cargo sim torture --seeds 500`.
 
-use flow_sim::s3::UploadRef;
-use flow_sim::torture::{self, Change, Commit, End, Options, Outcome, Plan, Session, campaign};
+use flow_sim::s3::{Manners, UploadRef};
+use flow_sim::torture::{
+    self, At, Change, Commit, End, Incident, Options, Outcome, Plan, Session, What, campaign,
+};
 
 use crate::servers::connector;
 
@@ -128,5 +130,63 @@ async fn what_nobody_was_seen_to_take_is_missing_and_what_a_rule_took_is_not() {
         let expired = torture::play(&expired, &program).await.unwrap();
         assert_eq!(expired.findings, [], "{commit:?}");
         assert!(expired.files.len() < kept.files.len(), "{commit:?}");
+    }
+}
+
+/// Sessions that are killed sooner and later while they make files visible, on a server that loses completions whose client goes away.
+fn killed_at_work(commit: Commit) -> Plan {
+    let session = |after_milliseconds| Session {
+        transactions: vec![torture::Transaction {
+            documents: 20,
+            payload_bytes: 0,
+        }],
+        incidents: vec![Incident {
+            shard: 0,
+            at: At::AcknowledgeSent,
+            nth: 1,
+            what: What::Kill { after_milliseconds },
+        }],
+        ..Session::default()
+    };
+    let generated = torture::generate(1);
+    let binding = &generated.bindings[0];
+    let bindings = ["a", "b", "c"].map(|prefix| torture::Binding {
+        prefix: prefix.to_owned(),
+        ..binding.clone()
+    });
+    Plan {
+        commit,
+        staging_prefix: None,
+        bindings: bindings.into(),
+        keys: 16,
+        server: torture::Server {
+            manners: Manners::Minio,
+            ..torture::Server::default()
+        },
+        sessions: (1..=8).map(|step| session(5 * step)).collect(),
+        ..generated
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_minio_loses_is_excused_where_it_was_to_complete_and_nothing_is_lost_where_it_copies()
+{
+    let program = [connector().display().to_string()];
+    let play = async |commit| {
+        torture::play(&killed_at_work(commit), &program)
+            .await
+            .unwrap()
+    };
+    let completed = play(Commit::Multipart).await;
+    assert_eq!(completed.findings, []);
+    assert!(completed.tally.lost > 0, "{:?}", completed.tally);
+    for commit in [Commit::Auto, Commit::Copy] {
+        let copied = play(commit).await;
+        assert_eq!(
+            (copied.findings, copied.tally.lost),
+            (vec![], 0),
+            "{commit:?}"
+        );
+        assert!(copied.tally.incidents.values().sum::<u64>() > 0);
     }
 }

@@ -117,6 +117,7 @@ fn broken(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
     cargo
         .current_dir(workspace.root.join(TREE))
         // The whole workspace's features, so that the libraries are the ones that were built before.
+        .args(["--config", "profile.dev.debug=false"])
         .args(["build", "--workspace", "--bin", PROGRAM, "--target-dir"])
         .arg(&target);
     sh::loud(&mut cargo)?;

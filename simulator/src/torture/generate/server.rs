@@ -80,7 +80,11 @@ fn keys(random: &mut fastrand::Rng, operation: Operation) -> (KeyPattern, u32) {
         Operation::PutObject => random.bool(),
         _ => false,
     };
-    let name = if is_of_receipts { ".receipt" } else { ".parquet" };
+    let name = if is_of_receipts {
+        ".receipt"
+    } else {
+        ".parquet"
+    };
     (KeyPattern::Contains(name.to_owned()), 5)
 }
 
