@@ -142,7 +142,7 @@ impl JsonTypes {
     pub const BOOLEAN: Self = Self(2);
     /// `integer`.
     pub const INTEGER: Self = Self(4);
-    /// `number`.
+    /// `number`, and `fractional`: Flow's name for numbers that are no integers.
     pub const NUMBER: Self = Self(8);
     /// `integer` and `number`.
     pub const NUMERIC: Self = Self(4 | 8);
@@ -150,6 +150,8 @@ impl JsonTypes {
     pub const OBJECT: Self = Self(16);
     /// `string`.
     pub const STRING: Self = Self(32);
+    /// Any type whose name is not known: its values are JSON in any case.
+    pub const UNKNOWN: Self = Self(64);
 
     /// The types that a projection's values may have.
     pub fn of(projection: &flow::Projection) -> Self {
@@ -165,10 +167,11 @@ impl JsonTypes {
             "array" => Self::ARRAY,
             "boolean" => Self::BOOLEAN,
             "integer" => Self::INTEGER,
-            "number" => Self::NUMBER,
+            "null" => Self::NONE,
+            "number" | "fractional" => Self::NUMBER,
             "object" => Self::OBJECT,
             "string" => Self::STRING,
-            _ => Self::NONE,
+            _ => Self::UNKNOWN,
         }
     }
 

@@ -325,6 +325,10 @@ mod tests {
         check(&[], FieldForbidden, "no value but null");
         check(&["null"], FieldForbidden, "no value but null");
         check(&["boolean", "null"], LocationRecommended, "BOOLEAN");
+        check(&["fractional", "null"], LocationRecommended, "DOUBLE");
+        check(&["fractional", "string"], LocationRecommended, "JSON text");
+        check(&["decimal"], LocationRecommended, "JSON text");
+        check(&["decimal", "integer"], LocationRecommended, "JSON text");
         check(&["integer", "string"], LocationRecommended, "JSON text");
         check(&["integer", "object"], LocationRecommended, "JSON text");
         check(&["array", "string"], LocationRecommended, "JSON text");
@@ -341,6 +345,8 @@ mod tests {
             (string("f", "integer", ""), "INT64"),
             (projection("f", &["number"]), "DOUBLE"),
             (projection("f", &["integer", "number"]), "DOUBLE"),
+            (projection("f", &["fractional"]), "DOUBLE"),
+            (projection("f", &["fractional", "integer"]), "DOUBLE"),
             (string("f", "number", ""), "DOUBLE"),
             (string("f", "", ""), "STRING"),
             (string("f", "", "base64"), "BYTE_ARRAY"),
@@ -370,6 +376,8 @@ mod tests {
             ("integer", "number", "DOUBLE"),
             ("number", "number", "DOUBLE"),
             ("number", "integer", "JSON text"),
+            ("fractional", "number", "DOUBLE"),
+            ("fractional", "integer", "JSON text"),
         ] {
             let mut mixed = string("f", format, "");
             mixed.inference.as_mut().unwrap().types = vec![numeric.to_owned(), "string".to_owned()];
