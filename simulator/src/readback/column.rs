@@ -78,6 +78,7 @@ impl ColumnType {
             .iter()
             .map(String::as_str)
             .filter(|name| *name != "null")
+            .map(|name| if name == "fractional" { "number" } else { name })
             .collect();
         let types: Vec<&str> = types.into_iter().collect();
         let string = inference.string.unwrap_or_default();
@@ -151,6 +152,20 @@ mod tests {
             column_type(&["number", "null"], "", false),
             ColumnType::Double { from_text: false }
         );
+    }
+
+    #[test]
+    fn a_fractional_is_a_number_and_an_unknown_type_is_json() {
+        let double = |from_text| ColumnType::Double { from_text };
+        for (types, format, expected) in [
+            (&["fractional", "null"][..], "", double(false)),
+            (&["fractional", "integer"], "", double(false)),
+            (&["fractional", "string"], "number", double(true)),
+            (&["fractional", "string"], "", ColumnType::Json),
+            (&["decimal"], "", ColumnType::Json),
+        ] {
+            assert_eq!(column_type(types, format, false), expected, "{types:?}");
+        }
     }
 
     #[test]

@@ -169,7 +169,18 @@ mod tests {
                 json!({"type": "string", "nullable": true}),
                 vec!["null", "string"],
             ),
-            (json!({"const": 1.5}), vec!["number"]),
+            (json!({"const": 1.5}), vec!["fractional"]),
+            (
+                json!({"type": "number", "enum": [0.07, 0.19]}),
+                vec!["fractional"],
+            ),
+            (
+                json!({"type": ["null", "number"], "enum": [null, 0.5]}),
+                vec!["fractional", "null"],
+            ),
+            (json!({"enum": [0.5, 1]}), vec!["number"]),
+            (json!({"type": "number", "enum": [1, 2]}), vec!["integer"]),
+            (json!({"type": "number"}), vec!["number"]),
             (
                 json!({"enum": ["a", null], "type": "string"}),
                 vec!["string"],

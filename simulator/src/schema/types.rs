@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Types(u8);
 
-/// What JSON Schema calls each member; `number` stands for both kinds of number.
+/// What JSON Schema calls each type; `number` stands for both kinds of number.
 const NAMES: [(&str, Types); 7] = [
     ("array", Types::ARRAY),
     ("boolean", Types::BOOLEAN),
@@ -18,6 +18,9 @@ const NAMES: [(&str, Types); 7] = [
     ("object", Types::OBJECT),
     ("string", Types::STRING),
 ];
+
+/// Flow's name for numbers that are no integers, which JSON Schema has no type for.
+const FRACTIONAL: &str = "fractional";
 
 impl Types {
     /// No type at all: nothing can stand there.
@@ -70,23 +73,35 @@ impl Types {
         Some(found.1)
     }
 
+    /// The set that `name` stands for in what Flow infers; `None` for a name it does not have.
+    pub fn inferred(name: &str) -> Option<Self> {
+        if name == FRACTIONAL {
+            return Some(Self::FRACTIONAL);
+        }
+        Self::named(name)
+    }
+
     /// All names JSON Schema has, ascending.
     pub fn all_names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
     }
 
-    /// The names of the members, ascending; `number` swallows `integer`.
+    /// Flow's names of the members, ascending: both kinds of number together are a `number`.
     pub fn names(self) -> Vec<&'static str> {
-        let has_fractions = self.overlaps(Self::FRACTIONAL);
-        NAMES
+        let number = self & Self::NUMBER;
+        let mut names: Vec<_> = NAMES
             .iter()
-            .filter(|(name, types)| match *name {
-                "integer" => self.overlaps(*types) && !has_fractions,
-                "number" => has_fractions,
+            .filter(|(_, types)| match *types {
+                Self::INTEGER | Self::NUMBER => number == *types,
                 _ => self.overlaps(*types),
             })
             .map(|(name, _)| *name)
-            .collect()
+            .collect();
+        if number == Self::FRACTIONAL {
+            names.push(FRACTIONAL);
+            names.sort_unstable();
+        }
+        names
     }
 
     /// Whether the two sets share a member.
@@ -123,13 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn number_swallows_integer_in_names() {
+    fn both_kinds_of_number_together_are_a_number() {
         assert_eq!((Types::INTEGER | Types::NULL).names(), ["integer", "null"]);
         assert_eq!(
             (Types::NUMBER | Types::STRING).names(),
             ["number", "string"]
         );
-        assert_eq!(Types::FRACTIONAL.names(), ["number"]);
+        assert_eq!(
+            (Types::BOOLEAN | Types::FRACTIONAL | Types::NULL).names(),
+            ["boolean", "fractional", "null"]
+        );
         assert_eq!(Types::NONE.names(), Vec::<&str>::new());
     }
 
@@ -146,5 +164,13 @@ mod tests {
             assert_eq!(Types::named(name).map(Types::names), Some(vec![name]));
         }
         assert_eq!(Types::named("int"), None);
+    }
+
+    #[test]
+    fn fractional_is_a_name_of_flow_and_none_of_json_schema() {
+        assert_eq!(Types::named("fractional"), None);
+        assert_eq!(Types::inferred("fractional"), Some(Types::FRACTIONAL));
+        assert_eq!(Types::inferred("number"), Some(Types::NUMBER));
+        assert_eq!(Types::inferred("int"), None);
     }
 }

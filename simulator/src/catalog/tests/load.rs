@@ -96,6 +96,17 @@ fn errors_name_file_line_and_the_right_word() {
 }
 
 #[test]
+fn a_number_that_is_no_integer_is_no_key_and_called_as_flow_calls_it() {
+    let narrow = edited("{type: [number, \"null\"], minimum: 0}", "{const: 1.5}");
+    let grouped = narrow.replace("groupBy: [id]", "groupBy: [amount]");
+    let error = error_of(&[("flow.yaml", &grouped)]);
+    assert!(
+        error.contains("`amount` cannot be part of a key: it may be fractional;"),
+        "{error}"
+    );
+}
+
+#[test]
 fn values_of_the_wrong_kind_say_what_belongs_there() {
     check(&[
         (
