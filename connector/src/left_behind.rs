@@ -32,8 +32,8 @@ pub fn left_behind(state: &State, key_range: &RangeInclusive<u32>) -> LeftBehind
     }
 }
 
-/// The folders where this task puts files and stages them: by its bindings, and by those that are no
-/// longer active. Those of the latter that cannot be read any more are left to a lifecycle rule.
+/// The folders where this task puts files and stages them: by its bindings, and by those that are
+/// no longer active. Those of the latter that cannot be read any more are left to a lifecycle rule.
 #[derive(Clone, Debug)]
 pub struct Folders {
     files: Vec<String>,

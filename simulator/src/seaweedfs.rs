@@ -1,4 +1,5 @@
-//! SeaweedFS, an S3 server that keeps small files in large volumes. Its image is compiled on this machine.
+//! SeaweedFS, an S3 server that keeps small files in large volumes. Its image is compiled on this
+//! machine.
 
 use crate::container::{Container, ContainerError, Image};
 

@@ -1,4 +1,5 @@
-//! What of a bucket is not the table: connectors keep staged files and receipts in folders of their own beside it.
+//! What of a bucket is not the table: connectors keep staged files and receipts in folders of their
+//! own beside it.
 
 /// The folder's name. Readers that know Hive's conventions skip what begins with an underscore.
 const FOLDER: &str = "_staged";

@@ -1,5 +1,5 @@
-//! Images of S3 servers that are written in Go and of which no registry is sure to have one: compiled
-//! from the sources of their module, once, and kept.
+//! Images of S3 servers that are written in Go and of which no registry is sure to have one:
+//! compiled from the sources of their module, once, and kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,9 +67,9 @@ impl Server {
 
     /// Compiles the program into a directory that appears only when it is whole.
     ///
-    /// It is built where its sources lie, and not installed or taken for a dependency: only so do the
-    /// module's own checksums and replacements of dependencies count, and nothing is fetched that the
-    /// program does not need.
+    /// It is built where its sources lie, and not installed or taken for a dependency: only so do
+    /// the module's own checksums and replacements of dependencies count, and nothing is fetched
+    /// that the program does not need.
     fn compile(&self, workspace: &Workspace, dir: &Path) -> Result<()> {
         let go = |arguments: &[&str]| {
             let mut go = workspace.command("go");

@@ -5,9 +5,9 @@ use crate::golang::Server;
 /// The module at the commit of the day that the tag names. (A test compares image and tag with
 /// `simulator/src/seaweedfs.rs`.)
 ///
-/// Only the gateway listens to the outside, and nothing is reported there. Each bucket takes volumes
-/// of its own, so there may be many, and small ones. A bucket that is not there is an error, as on
-/// other servers.
+/// Only the gateway listens to the outside, and nothing is reported there. Each bucket takes
+/// volumes of its own, so there may be many, and small ones. A bucket that is not there is an
+/// error, as on other servers.
 pub(crate) const SERVER: Server = Server {
     title: "SeaweedFS",
     image: "flow-sim/seaweedfs",

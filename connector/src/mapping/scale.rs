@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 const FIELDS: usize = 2_000;
 
-/// Asserts that `work` takes less than three hundred times as long for thirty times as many fields. It would take nine hundred times as
-/// long if it searched all of them for each.
+/// Asserts that `work` takes less than three hundred times as long for thirty times as many fields.
+/// It would take nine hundred times as long if it searched all of them for each.
 pub(crate) fn assert_no_search(work: impl Fn(usize)) {
     let fastest = |fields: usize| {
         let once = |_| {

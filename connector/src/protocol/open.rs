@@ -1,7 +1,8 @@
 //! Open as a session reads it: its bindings stay encoded until each is asked for.
 //!
-//! A decoded specification takes about ten times the bytes that it came in, and a session needs little of it. Decoded one after
-//! the other, its bindings never take more memory than the largest of them.
+//! A decoded specification takes about ten times the bytes that it came in, and a session needs
+//! little of it. Decoded one after the other, its bindings never take more memory than the largest
+//! of them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -44,8 +45,8 @@ pub struct Materialization {
 }
 
 impl Materialization {
-    /// Takes the collection of `binding` out of it, or decodes it from the table that the bindings share. Errors where it is
-    /// neither here nor there.
+    /// Takes the collection of `binding` out of it, or decodes it from the table that the bindings
+    /// share. Errors where it is neither here nor there.
     pub fn take_collection(
         &self,
         binding: &mut flow::materialization_spec::Binding,

@@ -15,11 +15,11 @@ pub struct Choice {
     pub is_found: bool,
 }
 
-/// Chooses how to commit files at `store`. `key` is one under which nothing is, and `was_found` says
-/// that an earlier session has found this endpoint to need copies.
+/// Chooses how to commit files at `store`. `key` is one under which nothing is, and `was_found`
+/// says that an earlier session has found this endpoint to need copies.
 ///
-/// MinIO forgets the parts of an upload whose completion loses its client, so files are copied there.
-/// Fails where the store must be asked and does not answer.
+/// MinIO forgets the parts of an upload whose completion loses its client, so files are copied
+/// there. Fails where the store must be asked and does not answer.
 pub async fn choose<S: ObjectStore>(
     store: &S,
     mode: CommitMode,

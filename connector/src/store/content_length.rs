@@ -1,7 +1,7 @@
 //! The length of requests without a body.
 //!
-//! The SDK gives none where there is no body to measure, and hyper adds none. Google's S3 answers such a POST or PUT with 411, so that no
-//! upload could begin there.
+//! The SDK gives none where there is no body to measure, and hyper adds none. Google's S3 answers
+//! such a POST or PUT with 411, so that no upload could begin there.
 
 use aws_sdk_s3::client::customize::CustomizableOperation;
 
@@ -24,7 +24,8 @@ mod tests {
     use super::*;
     use crate::store::error::Failure;
 
-    /// A client of a server that answers each request with its own head, as an error's message, so that the test can read it.
+    /// A client of a server that answers each request with its own head, as an error's message, so
+    /// that the test can read it.
     async fn echo() -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -1,7 +1,8 @@
 //! The HTTP client that talks to S3: whom it trusts, and by which proxies it goes.
 //!
-//! It trusts the authorities of the system (or those of `SSL_CERT_FILE`) and in addition those of `AWS_CA_BUNDLE`, and goes by the proxies of
-//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or not. Otherwise it is the SDK's own.
+//! It trusts the authorities of the system (or those of `SSL_CERT_FILE`) and in addition those of
+//! `AWS_CA_BUNDLE`, and goes by the proxies of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and
+//! `NO_PROXY`, in capitals or not. Otherwise it is the SDK's own.
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +20,8 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Result};
 
-/// Makes a client that trusts the certificates of `ca_bundle`, a PEM file, too. A file that cannot be read or that holds no certificate is
-/// a Config error that names `AWS_CA_BUNDLE`.
+/// Makes a client that trusts the certificates of `ca_bundle`, a PEM file, too. A file that cannot
+/// be read or that holds no certificate is a Config error that names `AWS_CA_BUNDLE`.
 pub fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient> {
     let mut trusted = TrustStore::default();
     for certificate in ca_bundle.map(certificates).transpose()?.unwrap_or_default() {
@@ -47,7 +48,8 @@ fn client(trusted: TrustStore, proxies: ProxyConfig) -> Result<SharedHttpClient>
     )
 }
 
-/// The certificates of a PEM file. The SDK panics at one that it cannot read, so those are left out here, with a warning.
+/// The certificates of a PEM file. The SDK panics at one that it cannot read, so those are left out
+/// here, with a warning.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let about = |problem: &str| {
         Error::config(format!(

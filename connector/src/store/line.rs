@@ -1,8 +1,8 @@
 //! The time that transfers may take: what the bytes on their way need on a slow line.
 //!
 //! All transfers of a store share its line. An attempt that has not ended when all the bytes that
-//! were on their way beside it should have arrived has failed; then fewer transfers run at once, and
-//! each may take longer, until some have come through.
+//! were on their way beside it should have arrived has failed; then fewer transfers run at once,
+//! and each may take longer, until some have come through.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

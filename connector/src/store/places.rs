@@ -75,8 +75,8 @@ impl<S: ObjectStore> Places<S> {
         self.health.entry(location.clone()).or_default().silences = 0;
     }
 
-    /// Notes a failure. A place of old that refuses the credentials of today does so for every file;
-    /// any other place is given up once it has been silent many times in a row.
+    /// Notes a failure. A place of old that refuses the credentials of today does so for every
+    /// file; any other place is given up once it has been silent many times in a row.
     pub(super) fn failed(&mut self, location: &Location, error: &Error) {
         let is_old = self.current.location() != location;
         let health = self.health.entry(location.clone()).or_default();

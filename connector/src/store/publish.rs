@@ -2,9 +2,10 @@
 //!
 //! A file that this session has just staged is asked for at once. One that an earlier session may
 //! have asked for is looked at before: an object under its key with its size proves that it is
-//! visible, and its receipt proves that it was. All files are asked for before the session fails for
-//! one of them, and those of which nothing is found are looked at again for two minutes, all together:
-//! a completion may still be running on the server. [`super::outcome`] is the table of what follows.
+//! visible, and its receipt proves that it was. All files are asked for before the session fails
+//! for one of them, and those of which nothing is found are looked at again for two minutes, all
+//! together: a completion may still be running on the server. [`super::outcome`] is the table of
+//! what follows.
 //!
 //! Each round ends, also when it fails, with a receipt that names the files that are visible.
 
@@ -212,8 +213,8 @@ impl<S: ObjectStore> Round<S> {
             .collect()
     }
 
-    /// Runs a step of many files, up to 16 at once, and notes what each has found. After a request to
-    /// stop no further one is begun, and those on their way have ten seconds.
+    /// Runs a step of many files, up to 16 at once, and notes what each has found. After a request
+    /// to stop no further one is begun, and those on their way have ten seconds.
     async fn run<F>(
         &mut self,
         mut waiting: VecDeque<usize>,

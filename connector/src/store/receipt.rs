@@ -1,7 +1,7 @@
 //! Receipts: small objects that name the files that were visible when an Acknowledge ended.
 //!
-//! A runtime may forget that files were acknowledged, and a loader may take them as soon as they are
-//! visible. The receipt tells then that nothing is missing.
+//! A runtime may forget that files were acknowledged, and a loader may take them as soon as they
+//! are visible. The receipt tells then that nothing is missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! The check of the bucket that Validate and Apply make: once for each distinct place, and not where it was made before.
+//! The check of the bucket that Validate and Apply make: once for each distinct place, and not
+//! where it was made before.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +16,9 @@ use crate::transactor::Environment;
 /// The places that are checked at once.
 const CHECKS_AT_ONCE: usize = 16;
 
-/// What a check depends on, in an endpoint configuration: another store, identity or kind of request may be refused
-/// where this one was not. A secret is none of it, for it belongs to its access key, and is encrypted in what was applied last.
+/// What a check depends on, in an endpoint configuration: another store, identity or kind of
+/// request may be refused where this one was not. A secret is none of it, for it belongs to its
+/// access key, and is encrypted in what was applied last.
 const DEPENDS_ON: [&str; 16] = [
     "/bucket",
     "/region",
@@ -53,8 +55,8 @@ impl Places {
         Self(prefixes.into_iter().map(place).collect())
     }
 
-    /// Leaves out those that the last specification was checked at, unless it was another store or identity, or other requests, for which
-    /// `config` is the endpoint configuration of now.
+    /// Leaves out those that the last specification was checked at, unless it was another store or
+    /// identity, or other requests, for which `config` is the endpoint configuration of now.
     #[must_use]
     pub fn not_shown_by(mut self, last: Option<&MaterializationSpec>, config: &[u8]) -> Self {
         if let Some(last) = last.filter(|last| depend_on_the_same(&last.config_json, config)) {
@@ -64,7 +66,8 @@ impl Places {
         self
     }
 
-    /// Checks that the bucket does at each place what the task will ask of it, in the way in which it will commit.
+    /// Checks that the bucket does at each place what the task will ask of it, in the way in which
+    /// it will commit.
     pub async fn check<S: ObjectStore>(
         self,
         store: &S,

@@ -1,4 +1,5 @@
-//! Chance that is the same in every build, on every machine and in every order: it hangs on a seed and a name alone.
+//! Chance that is the same in every build, on every machine and in every order: it hangs on a seed
+//! and a name alone.
 
 /// Whether what has this name is among the given number of a thousand.
 pub(super) fn strikes(name: &str, per_mille: u16) -> bool {

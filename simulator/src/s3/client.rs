@@ -1,8 +1,10 @@
-//! The client of a request, as far as an operation may have to know of it: whether it is still there.
+//! The client of a request, as far as an operation may have to know of it: whether it is still
+//! there.
 
 use tokio::sync::watch;
 
-/// The error's code where a client did not wait for the end, and what was begun was lost by it. MinIO calls it so.
+/// The error's code where a client did not wait for the end, and what was begun was lost by it.
+/// MinIO calls it so.
 pub(super) const DISCONNECTED: &str = "ClientDisconnected";
 
 /// Holds a client's connection. Dropping it tells its [`Client`] that the connection is gone.
@@ -13,7 +15,8 @@ impl Connection {
         Self(watch::Sender::new(()))
     }
 
-    /// The client at the other end; `attempt` is the number of its request among those that are the same.
+    /// The client at the other end; `attempt` is the number of its request among those that are the
+    /// same.
     pub(super) fn client(&self, attempt: u32) -> Client {
         Client {
             connection: self.0.subscribe(),

@@ -30,7 +30,8 @@ pub(super) fn without_length(
     Some(response)
 }
 
-/// Adds the headers by which a server can be known. `error` is the code and the message of an answer that has no body.
+/// Adds the headers by which a server can be known. `error` is the code and the message of an
+/// answer that has no body.
 pub(super) fn sign(rules: &Rules, error: Option<(&str, &str)>, headers: &mut HeaderMap) {
     if let Some(server) = rules.server {
         headers.insert(SERVER, HeaderValue::from_static(server));

@@ -1,4 +1,5 @@
-//! Manners: what real servers answer differently, as data. One table, one line for each difference, with where it is known from.
+//! Manners: what real servers answer differently, as data. One table, one line for each difference,
+//! with where it is known from.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,9 +67,9 @@ fn minio() -> Rules {
         server: Some("MinIO"),
         // Its sources, cmd/api-response.go, `writeErrorResponseHeadersOnly`: what has no body.
         error_headers: Some("x-minio-error"),
-        // Its sources, cmd/erasure-multipart.go, `CompleteMultipartUpload`: the parts' metadata are removed
-        // (`cleanupMultipartPath`), and then the data is renamed under the request's context. Seen: of 100 completions
-        // whose clients went away within 20 ms, 54 were lost.
+        // Its sources, cmd/erasure-multipart.go, `CompleteMultipartUpload`: the parts' metadata are
+        // removed (`cleanupMultipartPath`), and then the data is renamed under the request's
+        // context. Seen: of 100 completions whose clients went away within 20 ms, 54 were lost.
         completing: Completing {
             milliseconds: 20,
             lost_per_mille: 500,
@@ -95,7 +96,8 @@ fn ceph() -> Rules {
 
 fn gcs() -> Rules {
     Rules {
-        // The XML API's page of completing a multipart upload: the upload and its parts no longer exist.
+        // The XML API's page of completing a multipart upload: the upload and its parts no longer
+        // exist.
         recompletion: Recompletion::NoSuchUpload,
         // The same page: no condition is among its headers.
         conditional_completion: false,
@@ -107,7 +109,8 @@ fn gcs() -> Rules {
     }
 }
 
-/// What a server answers where real ones differ, and how strict it is. By default it is as strict as any of them.
+/// What a server answers where real ones differ, and how strict it is. By default it is as strict
+/// as any of them.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a difference of its own, and any combination may be wanted"
@@ -116,7 +119,8 @@ fn gcs() -> Rules {
 pub struct Rules {
     /// Every part but the last must have at least this many bytes. 5 MiB everywhere.
     pub minimum_part_bytes: u64,
-    /// Every part but the last must have the same length, and the last may not be longer: the rule of R2.
+    /// Every part but the last must have the same length, and the last may not be longer: the rule
+    /// of R2.
     pub equal_parts: bool,
     /// The answer to a second completion of the same upload.
     pub recompletion: Recompletion,
@@ -138,7 +142,8 @@ pub struct Rules {
     pub versioned: bool,
     /// What the server calls itself in the header `Server`.
     pub server: Option<&'static str>,
-    /// What the names of headers begin with that carry `-code` and `-desc` of an error in answers to HEAD.
+    /// What the names of headers begin with that carry `-code` and `-desc` of an error in answers
+    /// to HEAD.
     pub error_headers: Option<&'static str>,
     /// How a completion goes on, and what it comes to if its client goes away meanwhile.
     pub completing: Completing,
@@ -165,7 +170,8 @@ impl Default for Rules {
     }
 }
 
-/// The answer to a second completion of the same upload. Other parts than the first time are always `NoSuchUpload`.
+/// The answer to a second completion of the same upload. Other parts than the first time are always
+/// `NoSuchUpload`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recompletion {
     /// The upload is gone.
@@ -177,7 +183,8 @@ pub enum Recompletion {
     WhileVisible,
 }
 
-/// The answer to the completion of an upload that was never created, or is completed, aborted or expired.
+/// The answer to the completion of an upload that was never created, or is completed, aborted or
+/// expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownCompletion {
     /// 404 `NoSuchUpload`.
@@ -197,13 +204,15 @@ pub enum UploadListing {
     ExactKey,
 }
 
-/// How a completion goes on. By default it takes no time, and is carried through whether its client is there or not.
+/// How a completion goes on. By default it takes no time, and is carried through whether its client
+/// is there or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Completing {
     /// How long it takes.
     pub milliseconds: u64,
-    /// How many of a thousand are lost whose client is gone by the end of that time: the parts are no more, and the
-    /// object is never made. Which ones, the server's seed, the key and the attempt decide.
+    /// How many of a thousand are lost whose client is gone by the end of that time: the parts are
+    /// no more, and the object is never made. Which ones, the server's seed, the key and the
+    /// attempt decide.
     pub lost_per_mille: u16,
 }
 

@@ -138,8 +138,8 @@ fn retry_partition() -> RetryPartition {
         .build()
 }
 
-/// What stores answer in passing, and the SDK takes for good: 429, and a conflict with a request that
-/// is still running.
+/// What stores answer in passing, and the SDK takes for good: 429, and a conflict with a request
+/// that is still running.
 #[derive(Debug)]
 struct AlsoTransient;
 

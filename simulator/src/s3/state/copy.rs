@@ -56,7 +56,8 @@ impl Store {
     }
 }
 
-/// An object as if it had been put in one request: its `ETag` and its checksum are those of all its bytes.
+/// An object as if it had been put in one request: its `ETag` and its checksum are those of all its
+/// bytes.
 fn in_one_piece(source: &Object) -> Object {
     let checksum = source.checksum.as_ref().map(|checksum| {
         if checksum.is_composite() {

@@ -1,4 +1,5 @@
-//! Lifecycle rules: what a bucket removes by itself. All of it is recorded, so that a loss can be told by its cause.
+//! Lifecycle rules: what a bucket removes by itself. All of it is recorded, so that a loss can be
+//! told by its cause.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +43,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes every object below a prefix that was written before `before`, and returns their keys.
+    /// Removes every object below a prefix that was written before `before`, and returns their
+    /// keys.
     pub fn expire_objects(
         &mut self,
         bucket: &str,

@@ -12,7 +12,8 @@ impl Ids {
         Self { seed, made: 0 }
     }
 
-    /// Ids begin with the counter, so that they sort by age, and go on with what only the seed can tell.
+    /// Ids begin with the counter, so that they sort by age, and go on with what only the seed can
+    /// tell.
     pub(super) fn make(&mut self) -> String {
         self.made += 1;
         let seed = self.seed ^ self.made.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,4 +1,5 @@
-//! Versions: what a bucket keeps of an object that was overwritten or deleted, where it keeps versions.
+//! Versions: what a bucket keeps of an object that was overwritten or deleted, where it keeps
+//! versions.
 
 use super::{Bucket, Object, ObjectRef, Store, StoreError};
 
@@ -60,7 +61,8 @@ impl Store {
         Ok(older.map_or(&[], Vec::as_slice))
     }
 
-    /// Removes an object and says whether there was one. Where the bucket keeps versions it is only hidden.
+    /// Removes an object and says whether there was one. Where the bucket keeps versions it is only
+    /// hidden.
     pub fn remove_object(&mut self, bucket: &str, key: &str) -> Result<bool, StoreError> {
         let deleted = self.delete(ObjectRef {
             bucket,
@@ -70,8 +72,8 @@ impl Store {
         Ok(deleted.found)
     }
 
-    /// Removes a version for good; or, where none is named, the object, of which a bucket that keeps versions leaves a
-    /// delete marker. What is not there is no error.
+    /// Removes a version for good; or, where none is named, the object, of which a bucket that
+    /// keeps versions leaves a delete marker. What is not there is no error.
     pub fn delete(&mut self, object: ObjectRef<'_>) -> Result<Deleted, StoreError> {
         let bucket = self.bucket_mut(object.bucket)?;
         Ok(match object.version {
@@ -133,7 +135,8 @@ impl Bucket {
         removed(version, is_marker)
     }
 
-    /// Where nothing is visible under a key, its latest version becomes so, unless that is a delete marker.
+    /// Where nothing is visible under a key, its latest version becomes so, unless that is a delete
+    /// marker.
     fn uncover(&mut self, key: &str) {
         let Some(older) = self.older.get_mut(key) else {
             return;
@@ -158,7 +161,8 @@ fn removed(version: &str, is_marker: bool) -> Deleted {
     }
 }
 
-/// Whether a version's id is this one. What was written while no versions were kept is called `null`.
+/// Whether a version's id is this one. What was written while no versions were kept is called
+/// `null`.
 fn is_named(id: Option<&str>, version: &str) -> bool {
     id.unwrap_or("null") == version
 }
