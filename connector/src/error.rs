@@ -48,6 +48,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    is_silence: bool,
 }
 
 impl Error {
@@ -57,6 +58,7 @@ impl Error {
             kind,
             message: message.into(),
             source: None,
+            is_silence: false,
         }
     }
 
@@ -92,6 +94,18 @@ impl Error {
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
+    }
+
+    /// The same error, of somebody who has given no answer at all.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.is_silence = true;
+        self
+    }
+
+    /// Whether there was no answer at all, which says nothing about what would have been answered.
+    pub fn is_silence(&self) -> bool {
+        self.is_silence
     }
 
     /// What the user must do about it.

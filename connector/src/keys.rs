@@ -122,6 +122,13 @@ impl FileName {
     }
 }
 
+/// The token in the key of a file or of its staged object, 16 hex digits.
+pub fn token_of(key: &str) -> Option<String> {
+    let name = key.rsplit('/').next()?;
+    let file = FileName::parse(name.strip_suffix(STAGED).unwrap_or(name))?;
+    Some(format!("{:016x}", file.token))
+}
+
 impl fmt::Display for FileName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -264,6 +271,14 @@ mod tests {
         for name in wrong {
             assert_eq!(Author::of(&format!("a/{name}")), None, "{name}");
         }
+    }
+
+    #[test]
+    fn the_token_of_a_file_and_of_its_staged_object_is_known() {
+        let token = Some("0123456789abcdef".to_owned());
+        assert_eq!(token_of(&format!("a/{NAME}")), token);
+        assert_eq!(token_of(&SOME.staged_key("a")), token);
+        assert_eq!(token_of("a/0.check"), None);
     }
 
     #[test]

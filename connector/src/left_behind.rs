@@ -32,6 +32,9 @@ pub fn left_behind(state: &State, key_range: &RangeInclusive<u32>) -> LeftBehind
     }
 }
 
+/// The beginning of files' keys where `pathPrefix` begins with a date pattern.
+const VERSION_FOLDERS: &str = "v";
+
 /// The folders where this task puts files and stages them: by its bindings, and by those that are
 /// no longer active. Those of the latter that cannot be read any more are left to a lifecycle rule.
 #[derive(Clone, Debug)]
@@ -64,7 +67,7 @@ impl Folders {
         for prefix in active.chain(inactive) {
             let folder = prefix.before_patterns();
             folders.files.push(match folder {
-                "" => String::new(),
+                "" => VERSION_FOLDERS.to_owned(),
                 folder => format!("{folder}/"),
             });
             let place = prefix.staging_place(staging_prefix);

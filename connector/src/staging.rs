@@ -20,7 +20,7 @@ use crate::mapping::{Batch, Rescued, Schema};
 use crate::parquet::{File, FileOptions, PageMemory, Sink};
 use crate::report::{End, FileReport};
 use crate::stop::Stop;
-use crate::store::{ObjectStore, PartPool, PartWriter, Target, Upload, Way};
+use crate::store::{ObjectStore, PartPool, PartWriter, Target, Upload, Way, abort_uploads};
 
 /// The batches that wait for the encoder, at most.
 const BATCHES: usize = 2;
@@ -242,9 +242,7 @@ impl<S: ObjectStore> Encoder<S> {
         let written = std::mem::take(&mut self.written)
             .into_iter()
             .map(|file| file.upload);
-        for upload in open.chain(written) {
-            runtime.block_on(upload.abort());
-        }
+        runtime.block_on(abort_uploads(open.chain(written)));
         result
     }
 
@@ -261,8 +259,10 @@ impl<S: ObjectStore> Encoder<S> {
                 while let Some((&binding, _)) = self.open.first_key_value() {
                     self.end_file(runtime, binding, End::Transaction)?;
                 }
-                // A session that has ended no longer waits; its uploads are dropped, and so aborted.
-                let _ = reply.send(std::mem::take(&mut self.written));
+                // A session that has ended no longer waits, and the files are thrown away in the end.
+                if let Err(written) = reply.send(std::mem::take(&mut self.written)) {
+                    self.written = written;
+                }
                 Ok(())
             }
         }

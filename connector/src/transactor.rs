@@ -26,7 +26,7 @@ use crate::staging::{BatchOf, FilePlan, Session, Staging, WrittenFile};
 use crate::stop::{Stop, stopped};
 use crate::store::{
     self, Choice, Entry, Haste, ObjectStore, Outcome, PartLimits, PartPool, PublishOptions,
-    Published, Way,
+    Published, Way, abort_uploads,
 };
 
 /// The rows that a batch has at most.
@@ -149,10 +149,7 @@ impl<S: ObjectStore> Transactor<S> {
             state.share();
         }
         let bindings = Binding::all(materialization, endpoint, &key_range)?;
-        let author = Author {
-            key_begin: *key_range.start(),
-            writer: environment.random.u32(..),
-        };
+        let author = new_author(&state, *key_range.start(), &mut environment.random);
         let folders = Folders::of(materialization, &bindings, endpoint);
         let unused_key = folders.unused_key(author);
         let left_behind = left_behind(&state, &key_range);
@@ -160,7 +157,7 @@ impl<S: ObjectStore> Transactor<S> {
         let clean_up = store::clean_up(store.clone(), left_behind, folders.prefixes(), unused_key);
         state.add_writer(author.key_begin, author.writer);
         let file_bytes = most_file_bytes(endpoint, way);
-        let plans = plans(&bindings, endpoint, &state, author.key_begin, file_bytes);
+        let plans = plans(&bindings, endpoint, &state, file_bytes);
         let session = Session { author, way };
         let pool = PartPool::new(PartLimits::default());
         let random = environment.random.fork();
@@ -308,17 +305,14 @@ impl<S: ObjectStore> Transactor<S> {
     /// Waits for the uploads of all files; where one fails, the others are thrown away.
     async fn finish_uploads(&self, written: Vec<WrittenFile>) -> Result<Vec<(usize, StagedFile)>> {
         let mut staged = Vec::new();
+        let mut written = written.into_iter();
         let mut failure = None;
         for WrittenFile {
             binding,
             upload,
             report,
-        } in written
+        } in written.by_ref()
         {
-            if failure.is_some() {
-                upload.abort().await;
-                continue;
-            }
             let now = (self.environment.now)();
             let finished = upload.finish(report.summary.rows, now, &self.stop).await;
             match finished {
@@ -326,12 +320,16 @@ impl<S: ObjectStore> Transactor<S> {
                     report.log(&self.bindings[binding].binding, &finished);
                     staged.push((binding, finished.staged));
                 }
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
             }
         }
         let Some(error) = failure else {
             return Ok(staged);
         };
+        abort_uploads(written.map(|file| file.upload)).await;
         let files = staged.into_iter().map(|(_, file)| file);
         store::discard_all(&self.store, files).await;
         Err(error)
@@ -408,6 +406,16 @@ impl Rows {
     }
 }
 
+/// Draws a writer that no earlier session of the shard has had.
+fn new_author(state: &State, key_begin: u32, random: &mut fastrand::Rng) -> Author {
+    loop {
+        let writer = random.u32(..);
+        if state.writers(key_begin).all(|earlier| earlier != writer) {
+            return Author { key_begin, writer };
+        }
+    }
+}
+
 /// Chooses how to commit, and notes it where later sessions need not ask.
 async fn choose_way<S: ObjectStore>(
     store: &S,
@@ -443,7 +451,6 @@ fn plans(
     bindings: &[Binding],
     endpoint: &EndpointConfig,
     state: &State,
-    key_begin: u32,
     file_bytes: u64,
 ) -> Vec<FilePlan> {
     let staging_prefix = endpoint.advanced.staging_prefix.as_ref();
@@ -456,7 +463,7 @@ fn plans(
             schema: Arc::clone(&binding.schema),
             options: binding.options.clone(),
             file_bytes,
-            counter: state.counter(&binding.state_key, key_begin),
+            counter: state.counter(&binding.state_key),
         }
     };
     bindings.iter().map(plan).collect()

@@ -112,8 +112,8 @@ pub struct State {
     current: Document,
     /// The document that the runtime holds once every patch we have returned is applied.
     returned: Value,
-    /// The version that was read.
-    version: u64,
+    /// The version of the document, as far as it is known; `None` of a new one.
+    version: Option<u64>,
     /// Whether other shards write into the same document.
     is_shared: bool,
     /// The shard whose writers every patch repeats until one of them is known to be durable.
@@ -122,12 +122,12 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self::of(Document::default(), UPLOADS_ONLY)
+        Self::of(Document::default(), None)
     }
 }
 
 impl State {
-    fn of(current: Document, version: u64) -> Self {
+    fn of(current: Document, version: Option<u64>) -> Self {
         Self {
             // Fields that we do not know are not ours to remove, and so they are not in here.
             returned: current.to_json(),
@@ -155,7 +155,7 @@ impl State {
         }
         let version = version_of(&state)?;
         let current = Document::deserialize(state).map_err(|error| unreadable(&error))?;
-        Ok(Self::of(current, version))
+        Ok(Self::of(current, Some(version)))
     }
 
     /// Says that shards with other keys write into the same document: then its version never goes
@@ -206,7 +206,7 @@ impl State {
     /// Merges a patch that another shard has returned. Fails where the result is no state.
     pub fn apply(&mut self, patch: &Value) -> Result<()> {
         let mut current = self.current.to_json();
-        current["version"] = json!(self.version);
+        current["version"] = json!(self.version.unwrap_or(UPLOADS_ONLY));
         merge(&mut current, patch);
         let merged = Self::from_value(&current)?;
         (self.current, self.version) = (merged.current, merged.version);
@@ -215,21 +215,19 @@ impl State {
         Ok(())
     }
 
-    /// The number of a shard's next file of a binding. Its first one is above all that other
-    /// keyBegins have, so that names order a key's rows over splits and merges too.
-    pub fn counter(&self, state_key: &str, key_begin: u32) -> u64 {
-        let Some(shards) = self.current.bindings.get(state_key) else {
-            return 0;
-        };
-        let highest = || shards.values().map(|files| files.counter).max();
-        shards
-            .get(&HexNumber(key_begin))
-            .map_or_else(|| highest().unwrap_or(0), |files| files.counter)
+    /// The number of a binding's next file. It is above those of all keyBegins, so that names order a
+    /// key's rows over splits and merges too; gaps do no harm.
+    pub fn counter(&self, state_key: &str) -> u64 {
+        let shards = self.current.bindings.get(state_key);
+        let counters = shards
+            .into_iter()
+            .flat_map(|shards| shards.values().map(|files| files.counter));
+        counters.max().unwrap_or(0)
     }
 
     /// Takes the number of a shard's next file of a binding.
     pub fn next_counter(&mut self, state_key: &str, key_begin: u32) -> u64 {
-        let counter = self.counter(state_key, key_begin);
+        let counter = self.counter(state_key);
         // Only a state that is not ours comes near the end, and there files merely stop to sort.
         self.files(state_key, key_begin).counter = counter.saturating_add(1);
         counter
@@ -301,17 +299,20 @@ impl State {
         if patch.is_null() {
             return None;
         }
-        patch["version"] = json!(self.next_version());
+        if let Some(version) = self.version_to_tell() {
+            patch["version"] = json!(version);
+        }
         Some(patch)
     }
 
-    fn next_version(&mut self) -> u64 {
+    /// The version for a patch. Where other shards write into the same document, it is only raised:
+    /// this session does not see what they add.
+    fn version_to_tell(&mut self) -> Option<u64> {
         let needed = self.current.version();
-        self.version = if self.is_shared {
-            needed.max(self.version)
-        } else {
-            needed
-        };
+        if self.is_shared && self.version.is_some_and(|version| version >= needed) {
+            return None;
+        }
+        self.version = Some(needed);
         self.version
     }
 

@@ -49,8 +49,10 @@ pub async fn serve<S: ObjectStore, W: Write>(
             Request::Spec(_) => responses.spec(spec())?,
             Request::Validate(request) => {
                 let (endpoint, store) = connected(&request.config_json, &connect, CHECK_ATTEMPTS)?;
-                let validated =
-                    validate::validate(&request, &endpoint, &store, &mut environment).await?;
+                let validated = tokio::select! {
+                    () = stop.requested() => return Ok(()),
+                    validated = validate::validate(&request, &endpoint, &store, &mut environment) => validated?,
+                };
                 responses.validated(validated)?;
             }
             Request::Apply(request) => {
@@ -58,13 +60,17 @@ pub async fn serve<S: ObjectStore, W: Write>(
                 let (endpoint, store) =
                     connected(&materialization.config_json, &connect, CHECK_ATTEMPTS)?;
                 let last = request.last_materialization.as_ref();
-                let applied =
-                    apply::apply(materialization, last, &endpoint, &store, &mut environment)
-                        .await?;
+                let applied = tokio::select! {
+                    () = stop.requested() => return Ok(()),
+                    applied = apply::apply(materialization, last, &endpoint, &store, &mut environment) => applied?,
+                };
                 responses.applied(applied)?;
             }
             Request::Open(request) => {
-                let session = open(&request, &connect, environment, stop).await?;
+                let session = tokio::select! {
+                    () = stop.requested() => return Ok(()),
+                    session = open(&request, &connect, environment, stop.clone()) => session?,
+                };
                 // A specification of many fields takes much memory, and the session has what it needs of it.
                 drop(request);
                 return session.run(requests, responses).await;

@@ -107,6 +107,10 @@ pub(super) struct Failure {
     pub(super) region: Option<String>,
     /// Set where there was no proper answer.
     pub(super) transport: Option<Transport>,
+    /// Whether the answer has the id that S3 gives to every request.
+    pub(super) has_request_id: bool,
+    /// Whether the answer says that MinIO has given it.
+    pub(super) is_of_minio: bool,
 }
 
 impl Failure {
@@ -154,13 +158,30 @@ impl Failure {
                 | "XAmzContentChecksumMismatch"
                 | "OperationAborted",
             ) => true,
-            _ => matches!(self.status, Some(429 | 500 | 502 | 503 | 504)),
+            _ => matches!(self.status, Some(408 | 429 | 500 | 502 | 503 | 504)),
         }
     }
 
-    /// Whether S3 has another object there than the request expects.
-    pub(super) fn is_other_object(&self) -> bool {
-        self.status == Some(412)
+    /// Whether S3 says that there is no object under the key. An answer without a code may be that of
+    /// a proxy, and says nothing about S3.
+    pub(super) fn is_no_such_key(&self) -> bool {
+        matches!(self.code.as_deref(), Some("NoSuchKey" | "NoSuchVersion"))
+    }
+
+    /// Whether S3 says that the source of a copy is not there, or is another object.
+    pub(super) fn is_no_source(&self) -> bool {
+        self.is_no_such_key() || self.status == Some(412)
+    }
+
+    /// The same failure; where the answer should have S3's form and has not, something else answers in
+    /// its place.
+    pub(super) fn of_s3(mut self) -> Self {
+        // For an answer without a code the SDK makes one up.
+        let has_code = self.code.as_deref().is_some_and(|code| code != "NotFound");
+        if self.status.is_some() && !has_code && self.transport.is_none() {
+            self.transport = Some(Transport::Garbled);
+        }
+        self
     }
 
     /// An answer that did not come in time.
@@ -255,8 +276,17 @@ impl Failure {
             message,
             region,
             transport: (!is_s3).then_some(Transport::Garbled),
+            has_request_id: response.headers().get("x-amz-request-id").is_some(),
+            is_of_minio: says_minio(response),
         }
     }
+}
+
+fn says_minio(response: &HttpResponse) -> bool {
+    let headers = response.headers();
+    let mut names = headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+    let server = headers.get("server").unwrap_or_default();
+    server.starts_with("MinIO") || names.any(|name| name.starts_with("x-minio-"))
 }
 
 impl Transport {
@@ -320,10 +350,15 @@ pub(super) fn explain(
             .unwrap_or_else(|| explain_status(operation, location, failure)),
     };
     let (doing, answer) = (operation.doing(), failure.answer());
-    Error::new(
+    let error = Error::new(
         kind,
         format!("{advice} ({doing} under `{key}` in {location}: {answer})"),
-    )
+    );
+    if failure.transport.is_some() {
+        error.silent()
+    } else {
+        error
+    }
 }
 
 type Advice = (ErrorKind, String);
@@ -562,7 +597,7 @@ fn explain_status(operation: Operation, location: &Location, failure: &Failure) 
             "this store does not implement what the connector asks for: if it is about checksums, set \
              `/advanced/checksums` to `none`",
         ),
-        429 | 500.. => in_trouble(),
+        408 | 429 | 500.. => in_trouble(),
         _ if failure.code.is_some() => {
             config("S3 does not accept the request: what it answered says why")
         }

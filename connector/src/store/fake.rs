@@ -45,6 +45,7 @@ struct World {
     operations: Vec<Operation>,
     failures: HashMap<Operation, fn() -> Error>,
     unreachable: HashSet<Location>,
+    failing: HashMap<Location, fn() -> Error>,
     hanging: HashSet<Operation>,
     slow: HashMap<Operation, Duration>,
     slow_early_parts: bool,
@@ -121,6 +122,11 @@ impl Fake {
     /// Every call to `location` fails from now on.
     pub(crate) fn cut_off(&self, location: &Location) {
         self.world().unreachable.insert(location.clone());
+    }
+
+    /// Every call to `location` fails so from now on.
+    pub(crate) fn fail_at(&self, location: &Location, error: fn() -> Error) {
+        self.world().failing.insert(location.clone(), error);
     }
 
     /// Every call of `operation` never returns from now on.
@@ -305,7 +311,8 @@ impl Fake {
                 format!("{} cannot be reached", self.location),
             ));
         }
-        failure.map_or(Ok(()), |failure| Err(failure()))
+        let failing = self.world().failing.get(&self.location).copied();
+        failure.or(failing).map_or(Ok(()), |failure| Err(failure()))
     }
 
     fn complete_now(&self, key: &str, upload: &StagedUpload) -> Result<Completion> {

@@ -54,29 +54,32 @@ impl Line {
 
     /// Runs one attempt of a transfer of `bytes`, which may take `least` longer than the line needs
     /// for all that is on its way. Returns `None` where it took too long.
-    pub(super) async fn attempt<T>(
+    pub(super) async fn attempt<T, E>(
         &self,
         bytes: u64,
         least: Duration,
-        attempt: impl Future<Output = T>,
-    ) -> Option<T> {
+        attempt: impl Future<Output = Result<T, E>>,
+    ) -> Option<Result<T, E>> {
         let _on_its_way = self.enter(bytes).await;
         let began = Instant::now();
+        let halvings = self.traffic().halvings;
         tokio::pin!(attempt);
-        let mut until = began + self.allowance(least);
+        let mut until = began + self.allowance(least, halvings);
         loop {
             tokio::select! {
                 biased;
                 outcome = &mut attempt => {
-                    self.came_through();
+                    if outcome.is_ok() {
+                        self.came_through();
+                    }
                     return Some(outcome);
                 }
                 () = sleep_until(until) => {}
             }
             // Others may have set out after it did, and share the line with it.
-            let longer = until.max(began + self.allowance(least));
+            let longer = until.max(began + self.allowance(least, halvings));
             if longer == until {
-                self.took_too_long();
+                self.took_too_long(halvings);
                 return None;
             }
             until = longer;
@@ -100,15 +103,18 @@ impl Line {
         }
     }
 
-    fn allowance(&self, least: Duration) -> Duration {
-        let traffic = self.traffic();
-        let needed = Duration::from_secs_f64(traffic.bytes as f64 / self.bytes_per_second as f64);
-        (least + needed) * (1 << traffic.halvings)
+    fn allowance(&self, least: Duration, halvings: u32) -> Duration {
+        let bytes = self.traffic().bytes;
+        let needed = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
+        (least + needed) * (1 << halvings)
     }
 
-    fn took_too_long(&self) {
+    /// Halves once for all transfers that were on their way together.
+    fn took_too_long(&self, halvings: u32) {
         let mut traffic = self.traffic();
-        traffic.halvings = (traffic.halvings + 1).min(MOST_HALVINGS);
+        if traffic.halvings == halvings {
+            traffic.halvings = (halvings + 1).min(MOST_HALVINGS);
+        }
         traffic.calm = 0;
     }
 
@@ -149,6 +155,17 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
     const LINE: u64 = 70_000;
 
+    /// What arrives after a while.
+    async fn arrive(after: Duration) -> Result<(), ()> {
+        sleep(after).await;
+        Ok(())
+    }
+
+    /// What never arrives.
+    fn hanging() -> std::future::Pending<Result<(), ()>> {
+        std::future::pending()
+    }
+
     /// Transfers that share a line of `bytes_per_second` evenly, as TCP does.
     async fn share(bytes_per_second: u64, transfers: u64, bytes: u64) -> Vec<Option<Duration>> {
         let line = Arc::new(Line::new(LINE));
@@ -158,8 +175,8 @@ mod tests {
             let needed = Duration::from_secs(transfers * bytes / bytes_per_second);
             running.spawn(async move {
                 let began = Instant::now();
-                let ended = line.attempt(bytes, MINUTE, sleep(needed)).await;
-                ended.map(|()| began.elapsed())
+                let ended = line.attempt(bytes, MINUTE, arrive(needed)).await;
+                ended.map(|_| began.elapsed())
             });
         }
         running.join_all().await
@@ -175,9 +192,7 @@ mod tests {
     async fn one_that_hangs_alone_is_given_up_soon() {
         let line = Line::new(LINE);
         let began = Instant::now();
-        let ended = line
-            .attempt(20_000, MINUTE, std::future::pending::<()>())
-            .await;
+        let ended = line.attempt(20_000, MINUTE, hanging()).await;
         assert_eq!(ended, None);
         assert!(began.elapsed() < 2 * MINUTE, "{:?}", began.elapsed());
     }
@@ -185,9 +200,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_one_took_too_long_fewer_run_at_once_and_longer_until_many_came_through() {
         let line = Line::new(LINE);
-        let hanging = std::future::pending::<()>();
-        assert_eq!(line.attempt(0, MINUTE, hanging).await, None);
-        assert_eq!(line.allowance(MINUTE), 2 * MINUTE);
+        assert_eq!(line.attempt(0, MINUTE, hanging()).await, None);
+        let halvings = line.traffic().halvings;
+        assert_eq!(line.allowance(MINUTE, halvings), 2 * MINUTE);
         let mut inside = Vec::new();
         for _ in 0..AT_ONCE / 2 {
             inside.push(line.enter(0).await);
@@ -198,18 +213,43 @@ mod tests {
         );
         drop(inside);
         for _ in 0..CALM {
-            line.attempt(0, MINUTE, async {}).await;
+            line.attempt(0, MINUTE, arrive(Duration::ZERO)).await;
         }
-        assert_eq!(line.allowance(MINUTE), MINUTE);
+        assert_eq!(line.traffic().halvings, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_always_runs() {
         let line = Line::new(LINE);
         for _ in 0..10 {
-            let hanging = std::future::pending::<()>();
-            assert_eq!(line.attempt(0, MINUTE, hanging).await, None);
+            assert_eq!(line.attempt(0, MINUTE, hanging()).await, None);
         }
-        assert_eq!(line.attempt(0, MINUTE, async { 7 }).await, Some(7));
+        let arrived = line.attempt(0, MINUTE, arrive(Duration::ZERO)).await;
+        assert_eq!(arrived, Some(Ok(())));
+    }
+
+    /// What hangs together fails together, and is told as one trouble.
+    #[tokio::test(start_paused = true)]
+    async fn sixteen_that_hang_are_given_up_at_the_same_time() {
+        let line = Arc::new(Line::new(LINE));
+        let began = Instant::now();
+        let mut running = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let line = Arc::clone(&line);
+            running.spawn(async move { line.attempt(0, MINUTE, hanging()).await });
+        }
+        assert!(running.join_all().await.iter().all(Option::is_none));
+        assert_eq!(began.elapsed(), MINUTE);
+        assert_eq!(line.traffic().halvings, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_does_not_say_that_the_line_is_well() {
+        let line = Line::new(LINE);
+        assert_eq!(line.attempt(0, MINUTE, hanging()).await, None);
+        for _ in 0..CALM {
+            line.attempt(0, MINUTE, async { Err::<(), _>(503) }).await;
+        }
+        assert_eq!(line.traffic().halvings, 1);
     }
 }

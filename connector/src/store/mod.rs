@@ -39,7 +39,7 @@ pub use parts::{PART_BYTES, PartLimits, PartPool, PartWriter};
 pub use publish::{Entry, PublishOptions, Published, publish};
 pub use s3::{ATTEMPTS, CHECK_ATTEMPTS, S3Options, S3Store};
 pub use timeouts::{Limit, Timeouts};
-pub use upload::{FinishedUpload, Upload};
+pub use upload::{FinishedUpload, Upload, abort_uploads};
 pub use way::{Target, Way};
 
 use crate::checkpoint::{Location, Part, StagedObject, StagedUpload};

@@ -34,6 +34,11 @@ impl<S: ObjectStore> Places<S> {
         }
     }
 
+    /// The place that the configuration names.
+    pub(super) fn current(&self) -> &Location {
+        self.current.location()
+    }
+
     /// The stores at which to ask for a file: the current endpoint with the bucket of old, which is
     /// the right one after the server got another name; then the place where it was staged.
     pub(super) fn of(&mut self, staged: &Location) -> Vec<S> {

@@ -21,7 +21,7 @@ use super::places::Places;
 use super::receipt::Receipts;
 use super::way::{Answer, Commit};
 use super::{Haste, ObjectStore};
-use crate::checkpoint::{Staged, StagedFile};
+use crate::checkpoint::{Location, Staged, StagedFile};
 use crate::config::MissingUploads;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stop::Stop;
@@ -136,27 +136,37 @@ impl<S: ObjectStore> Round<S> {
         let haste = self.options.haste;
         self.run(waiting, |round, index| {
             let entry = round.entries[index].clone();
-            let stores = round.stores(&entry.file)?;
+            let asked = round.asked(&entry.file)?;
             let receipts = round.receipts.clone();
-            Ok(async move { ask_everywhere(stores, &entry, &receipts, haste).await })
+            Ok(async move { ask_everywhere(asked, &entry, &receipts, haste).await })
         })
         .await
     }
 
     /// The stores at which to ask for a file, or what is known without asking.
-    fn stores(&mut self, file: &StagedFile) -> Result<Vec<S>, Box<Sought<S>>> {
-        let stores = self.places.of(&file.location);
-        for store in &stores {
-            if let Some(error) = self.places.failure(store.location()) {
-                let is_old = stores.len() > 1 && *store.location() == file.location;
-                return Err(Box::new(Sought::nowhere(if is_old {
-                    Found::OldPlace(file.location.clone(), error)
-                } else {
-                    Found::Failed(error)
-                })));
-            }
+    fn asked(&mut self, file: &StagedFile) -> Result<Asked<S>, Box<Sought<S>>> {
+        let mut stores = self.places.of(&file.location);
+        let mut old_failure = self.places.failure(&file.location);
+        if old_failure.is_some() {
+            stores.retain(|store| *store.location() != file.location);
         }
-        Ok(stores)
+        let current = self.places.current().clone();
+        if let Some(store) = stores.first() {
+            if let Some(error) = self.places.failure(store.location()) {
+                return Err(Box::new(Sought::nowhere(Found::Failed(error))));
+            }
+        } else if let Some(error) = old_failure.take() {
+            return Err(Box::new(Sought::nowhere(Found::at_place(
+                &file.location,
+                &current,
+                error,
+            ))));
+        }
+        Ok(Asked {
+            stores,
+            current,
+            old_failure,
+        })
     }
 
     /// Looks again for files of active bindings of which nothing was found, for two minutes.
@@ -277,7 +287,13 @@ impl<S: ObjectStore> Round<S> {
 
     /// Writes the receipts, and turns what was found into outcomes or an error.
     async fn judge(self) -> (Vec<Outcome>, Option<Error>) {
-        self.write_receipts().await;
+        let writing = self.write_receipts();
+        if self.options.stop.is_requested() {
+            // Whether it comes to its end or not: nobody waits any more.
+            let _ = timeout(self.options.haste.shorten(GRACE), writing).await;
+        } else {
+            writing.await;
+        }
         let mut outcomes = Vec::with_capacity(self.entries.len());
         let mut failed = Vec::new();
         for (entry, sought) in self.entries.iter().zip(self.sought) {
@@ -336,34 +352,63 @@ impl<S> Sought<S> {
     }
 }
 
-/// Asks for a file at the first of `stores` that knows it; the last one is where it was staged.
-async fn ask_everywhere<S: ObjectStore>(
+/// The places at which a file is asked for.
+struct Asked<S> {
+    /// The stores that are asked, the current endpoint's first.
     stores: Vec<S>,
+    /// The place that the configuration names.
+    current: Location,
+    /// The failure for which the place where the file was staged is not asked again.
+    old_failure: Option<Error>,
+}
+
+impl Found {
+    /// What the failure of a place says of a file: one of today may pass, one of old has a cure of its
+    /// own.
+    fn at_place(place: &Location, current: &Location, error: Error) -> Self {
+        if place == current {
+            Self::Failed(error)
+        } else {
+            Self::OldPlace(place.clone(), error)
+        }
+    }
+}
+
+/// Asks for a file at the first store that knows it; the last one is where it was staged.
+async fn ask_everywhere<S: ObjectStore>(
+    asked: Asked<S>,
     entry: &Entry,
     receipts: &Receipts,
     haste: Haste,
 ) -> Sought<S> {
-    let count = stores.len();
+    let Asked {
+        stores,
+        current,
+        old_failure,
+    } = asked;
+    let staged = &entry.file.location;
     let mut trace = Trace::default();
     let mut answered = Vec::new();
-    for (index, store) in stores.into_iter().enumerate() {
-        let is_last = index + 1 == count;
+    for store in stores {
+        let place = store.location();
         match ask_at(&store, entry, receipts, haste).await {
             Ok(Found::Nothing(found)) => {
                 trace = trace.and(found);
                 answered.push(store);
             }
             Ok(found) => return Sought::at(found, store),
-            Err(error) if is_last && count > 1 => {
-                let location = store.location().clone();
-                return Sought::nowhere(Found::OldPlace(location, error));
+            Err(error) if place == staged => {
+                return Sought::nowhere(Found::at_place(place, &current, error));
             }
-            // A place that does not answer may know the file, whatever the other one says.
-            Err(error) if is_last || error.kind() == ErrorKind::Unavailable => {
+            // Who does not answer may know the file, whatever the place of old says.
+            Err(error) if error.is_silence() || error.kind() == ErrorKind::Unavailable => {
                 return Sought::nowhere(Found::Failed(error));
             }
             Err(_) => {}
         }
+    }
+    if let Some(error) = old_failure {
+        return Sought::nowhere(Found::at_place(staged, &current, error));
     }
     Sought {
         found: Found::Nothing(trace),
@@ -382,10 +427,11 @@ async fn ask_at<S: ObjectStore>(
     if !entry.is_new {
         match look(store, file).await? {
             Look::Found(found) => return Ok(found),
-            Look::Nothing { .. } if receipts.names(store, file).await => {
-                return Ok(Found::Delivered);
+            Look::Nothing { .. } => {
+                if receipts.names(store, file).await? {
+                    return Ok(delivered(store, file).await);
+                }
             }
-            Look::Nothing { .. } => {}
         }
     }
     let answer = match file.staged.make_visible(store, file, haste).await {
@@ -399,8 +445,8 @@ async fn ask_at<S: ObjectStore>(
         (Err(error), Ok(_)) => return Err(error),
         (Err(_), Err(_)) => true,
     };
-    if receipts.names(store, file).await {
-        return Ok(Found::Delivered);
+    if receipts.names(store, file).await? {
+        return Ok(delivered(store, file).await);
     }
     answer.map(|answer| {
         Found::Nothing(Trace {
@@ -408,6 +454,12 @@ async fn ask_at<S: ObjectStore>(
             parts_gone: answer == Answer::NoParts,
         })
     })
+}
+
+/// A file that was taken leaves no twin, which would make it come again.
+async fn delivered<S: ObjectStore>(store: &S, file: &StagedFile) -> Found {
+    file.staged.tidy(store).await;
+    Found::Delivered
 }
 
 /// Looks for a file at all places that have answered.

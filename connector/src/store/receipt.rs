@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::{ContentType, ObjectStore};
 use crate::checkpoint::{Location, StagedFile};
+use crate::error::{ErrorKind, Result};
 
 /// The content of a receipt.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -30,22 +31,22 @@ pub(super) struct Receipts {
 }
 
 impl Receipts {
-    /// Whether a receipt at `store` says that the file was visible once. One that cannot be read
-    /// says nothing.
-    pub(super) async fn names<S: ObjectStore>(&self, store: &S, file: &StagedFile) -> bool {
+    /// Whether a receipt at `store` says that the file was visible once. Fails where the store is in
+    /// trouble: a receipt that it may have is not one that says no.
+    pub(super) async fn names<S: ObjectStore>(&self, store: &S, file: &StagedFile) -> Result<bool> {
         match &file.receipt {
-            Some(key) => self.tokens(store, key).await.contains(&file.token),
-            None => false,
+            Some(key) => Ok(self.tokens(store, key).await?.contains(&file.token)),
+            None => Ok(false),
         }
     }
 
-    async fn tokens<S: ObjectStore>(&self, store: &S, key: &str) -> BTreeSet<String> {
+    async fn tokens<S: ObjectStore>(&self, store: &S, key: &str) -> Result<BTreeSet<String>> {
         let cell = {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
             let id = (store.location().clone(), key.to_owned());
             Arc::clone(read.entry(id).or_default())
         };
-        cell.get_or_init(|| read(store, key)).await.clone()
+        cell.get_or_try_init(|| read(store, key)).await.cloned()
     }
 
     /// Writes the receipts that `visible` files name, one for each place. With `adds`, files that
@@ -67,7 +68,13 @@ impl Receipts {
         for (key, places) in receipts {
             for (store, mut receipt) in places {
                 if adds {
-                    receipt.tokens.extend(self.tokens(store, key).await);
+                    match self.tokens(store, key).await {
+                        Ok(tokens) => receipt.tokens.extend(tokens),
+                        Err(error) => {
+                            warn!(key, %error, "a receipt cannot be read, so nothing is added to it");
+                            continue;
+                        }
+                    }
                 }
                 write(store, key, &receipt).await;
             }
@@ -75,22 +82,23 @@ impl Receipts {
     }
 }
 
-async fn read<S: ObjectStore>(store: &S, key: &str) -> BTreeSet<String> {
+async fn read<S: ObjectStore>(store: &S, key: &str) -> Result<BTreeSet<String>> {
     let bytes = match store.get(key).await {
         Ok(bytes) => bytes.unwrap_or_default(),
+        Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
         Err(error) => {
             info!(key, %error, "a receipt cannot be read, so it proves nothing");
             Bytes::new()
         }
     };
     if bytes.is_empty() {
-        return BTreeSet::new();
+        return Ok(BTreeSet::new());
     }
     let receipt: Receipt = serde_json::from_slice(&bytes).unwrap_or_else(|error| {
         warn!(key, %error, "this is not a receipt, so it proves nothing");
         Receipt::default()
     });
-    receipt.tokens
+    Ok(receipt.tokens)
 }
 
 async fn write<S: ObjectStore>(store: &S, key: &str, receipt: &Receipt) {

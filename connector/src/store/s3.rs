@@ -17,12 +17,12 @@
 //! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 `InternalError`
 //!   ("already in progress") whenever it has no such upload (any more), so after that answer we ask for the upload itself.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MetadataDirective,
@@ -43,6 +43,7 @@ use super::{
 use crate::checkpoint::{Location, Part, StagedObject, StagedUpload};
 use crate::config::Checksums;
 use crate::error::{Error, Result};
+use crate::keys::token_of;
 
 mod backoff;
 mod client;
@@ -55,6 +56,9 @@ pub const ATTEMPTS: u32 = 8;
 
 /// How often a request is tried by Validate and Apply, where a user waits for the answer.
 pub const CHECK_ATTEMPTS: u32 = 3;
+
+/// The name of the metadata that hold an upload's token.
+const TOKEN: &str = "token";
 
 /// The bytes per second that a line to a store carries at least, over all parts on their way.
 const LINE_BYTES_PER_SECOND: u64 = 70_000;
@@ -171,6 +175,15 @@ impl S3Store {
         failure.is_some_and(|failure| failure.is_no_such_upload())
     }
 
+    /// Whether the answer that a failure tells of is MinIO's. An answer that passes, and none at all, is
+    /// an error.
+    fn is_of_minio(&self, operation: Operation, key: &str, failure: &Failure) -> Result<bool> {
+        if failure.transport.is_some() || failure.is_transient() {
+            return Err(self.failed(operation, key)(failure));
+        }
+        Ok(failure.is_of_minio)
+    }
+
     fn failed(&self, operation: Operation, key: &str) -> impl Fn(&Failure) -> Error {
         move |failure| explain(operation, &self.options.location, key, failure)
     }
@@ -181,6 +194,12 @@ impl S3Store {
             self.options.location
         ))
     }
+}
+
+/// The token as metadata, by which connectors of version 0.1 know that an upload made an object: a
+/// task may go back to one.
+fn metadata(key: &str) -> Option<HashMap<String, String>> {
+    token_of(key).map(|token| HashMap::from([(TOKEN.to_owned(), token)]))
 }
 
 /// A CRC-32 as S3 writes it.
@@ -250,22 +269,20 @@ impl ObjectStore for S3Store {
 
     async fn is_minio(&self, key: &str) -> Result<bool> {
         let request = self.client.head_object().bucket(self.bucket()).key(key);
-        let Err(error) = request.send().await else {
+        let Err(failure) = request.send().await.map_err(Failure::from) else {
             // Nothing is under such a key, so whatever answers so is not to be judged.
             return Ok(false);
         };
-        if let SdkError::ServiceError(answer) = &error
-            && answer.raw().status().as_u16() < 500
-        {
-            let headers = answer.raw().headers();
-            let is_s3 = headers.get("x-amz-request-id").is_some();
-            let server = headers.get("server").unwrap_or_default();
-            let mut names = headers.iter().map(|(name, _)| name);
-            let says_minio = server.starts_with("MinIO")
-                || names.any(|name| name.to_ascii_lowercase().starts_with("x-minio-"));
-            return Ok(is_s3 && says_minio);
+        let is_minio = self.is_of_minio(Operation::HeadObject, key, &failure)?;
+        if failure.has_request_id {
+            return Ok(is_minio);
         }
-        Err(self.failed(Operation::HeadObject, key)(&error.into()))
+        // An answer to HEAD has no body, and not every store gives request ids; but errors have a form.
+        let request = self.client.get_object().bucket(self.bucket()).key(key);
+        let Err(failure) = request.send().await.map_err(Failure::from) else {
+            return Ok(false);
+        };
+        self.is_of_minio(Operation::GetObject, key, &failure.of_s3())
     }
 
     async fn create_upload(&self, key: &str) -> Result<String> {
@@ -277,6 +294,7 @@ impl ObjectStore for S3Store {
             .bucket(self.bucket())
             .key(key)
             .content_type(ContentType::Parquet.as_str())
+            .set_metadata(metadata(key))
             .set_checksum_algorithm(checksum)
             .customize();
         let created = with_content_length(request)
@@ -410,11 +428,12 @@ impl ObjectStore for S3Store {
         let limit = self.options.timeouts.copy;
         let attempt = async { request.send().await.map_err(Failure::from) };
         let copied = self.copies.attempt(bytes, limit, attempt).await;
-        match copied.unwrap_or_else(|| Err(Failure::timeout())) {
+        match copied
+            .unwrap_or_else(|| Err(Failure::timeout()))
+            .map_err(Failure::of_s3)
+        {
             Ok(_) => Ok(Copied::Done),
-            Err(failure) if failure.is_not_found() || failure.is_other_object() => {
-                Ok(Copied::NoSource)
-            }
+            Err(failure) if failure.is_no_source() => Ok(Copied::NoSource),
             Err(failure) => Err(self.failed(Operation::CopyObject, key)(&failure)),
         }
     }
@@ -437,9 +456,13 @@ impl ObjectStore for S3Store {
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         let request = self.client.get_object().bucket(self.bucket()).key(key);
-        let object = match request.send().await.map_err(Failure::from) {
+        let object = match request
+            .send()
+            .await
+            .map_err(|error| Failure::from(error).of_s3())
+        {
             Ok(object) => object,
-            Err(failure) if failure.is_not_found() => return Ok(None),
+            Err(failure) if failure.is_no_such_key() => return Ok(None),
             Err(failure) => return Err(self.failed(Operation::GetObject, key)(&failure)),
         };
         let bytes =

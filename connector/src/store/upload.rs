@@ -126,6 +126,12 @@ impl Upload {
     }
 }
 
+/// Gives files up side by side, and waits until their bytes are thrown away.
+pub async fn abort_uploads(uploads: impl IntoIterator<Item = Upload>) {
+    let aborts: JoinSet<()> = uploads.into_iter().map(Upload::abort).collect();
+    aborts.join_all().await;
+}
+
 /// Takes the parts in and reports; on every way out but that somebody keeps the file, its bytes are
 /// thrown away.
 async fn run<S: ObjectStore>(

@@ -5,13 +5,18 @@
 //! * By copy: a whole object is written under a staging key, and a copy makes the file visible. For
 //!   stores that lose the parts of an upload where the client of its completion goes away.
 
-use tokio::time::sleep;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::s3::{ATTEMPTS, Backoff};
 use super::{Completion, Copied, Haste, ObjectStore, PendingUpload};
 use crate::checkpoint::{Staged, StagedFile, StagedObject, StagedUpload};
 use crate::error::{ErrorKind, Result};
+
+/// The time after which no further attempt to copy a file begins.
+const COPYING: Duration = Duration::from_mins(20);
 
 /// A way to commit files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,17 +123,25 @@ impl Commit for StagedObject {
         haste: Haste,
     ) -> Result<Answer> {
         let mut backoff = Backoff::new(&file.token, haste);
+        let began = Instant::now();
         for attempt in 1.. {
             match store.copy(self, file.bytes, &file.key).await {
                 Ok(Copied::Done) => break,
                 Ok(Copied::NoSource) => return Ok(Answer::NotStaged),
-                Err(error) if error.kind() != ErrorKind::Unavailable || attempt >= ATTEMPTS => {
-                    return Err(error);
+                Err(error) => {
+                    let is_last = attempt >= ATTEMPTS || began.elapsed() >= haste.shorten(COPYING);
+                    if is_last || error.kind() != ErrorKind::Unavailable {
+                        return Err(error);
+                    }
+                    sleep(backoff.next_pause()).await;
+                    match is_visible(store, file).await {
+                        Ok(true) => break,
+                        Ok(false) => {}
+                        // A look that is refused is not what is wrong.
+                        Err(look) if look.kind() == ErrorKind::Auth => return Err(error),
+                        Err(look) => return Err(look),
+                    }
                 }
-                Err(_) => sleep(backoff.next_pause()).await,
-            }
-            if is_visible(store, file).await? {
-                break;
             }
         }
         self.tidy(store).await;

@@ -532,8 +532,9 @@ async fn a_place_of_old_that_fails_is_named_with_its_cure_asked_once_and_can_be_
     for part in ["http://fake", "credentials", "40 committed files"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
-    // Each of the first sixteen was on its way when the first of them failed.
-    let most = 16 * 5;
+    // Today's place is asked for every file, and of the place of old those that were on their way when
+    // the first of them failed; the receipt is read once.
+    let most = 40 * 3 + 1 + 16;
     let asked = old.operations().len() - asked;
     assert!(asked <= most, "{asked} requests");
     let skipped = outcomes(&current, entries, MissingUploads::Skip).await;
@@ -673,4 +674,136 @@ async fn nothing_to_make_visible_is_nothing() {
     let nothing = outcomes(&store, Vec::new(), MissingUploads::Fail).await;
     assert_eq!(nothing.unwrap(), []);
     assert_eq!(store.operations(), [], "and has no receipt");
+}
+
+/// A server that got another name: the old one leads nowhere, and one of its files is missing.
+#[tokio::test(start_paused = true)]
+async fn a_dead_name_of_old_keeps_no_file_from_being_asked_for_at_the_new_one() {
+    let store = Fake::new();
+    let mut entries = Vec::new();
+    for index in 0..40 {
+        let token = format!("t{index}");
+        let mut file = store.stage(&format!("a/{index:02}"), &token, STAGED).await;
+        if index == 3 {
+            lose(&store, &file).await;
+        }
+        file.location = location("http://gone");
+        entries.push(entry(&file, false));
+    }
+    store.cut_off(&location("http://gone"));
+    let failed = outcomes(&store, entries.clone(), MissingUploads::Fail).await;
+    assert!(failed.unwrap_err().to_string().contains("http://gone"));
+    assert_eq!(store.keys().len(), 39);
+    let skipped = outcomes(&store, entries, MissingUploads::Skip)
+        .await
+        .unwrap();
+    assert_eq!(
+        skipped
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Skipped)
+            .count(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_of_old_does_not_decide_while_the_current_one_is_silent_for_whatever_reason() {
+    let current = Fake::new();
+    let mut file = current.stage("a/1", "t1", STAGED).await;
+    file.location = location("http://repointed");
+    // A name that is not known, or a certificate that has expired.
+    current.fail_at(current.location(), || {
+        Error::config("the host name is not known").silent()
+    });
+    for missing in [MissingUploads::Fail, MissingUploads::Skip] {
+        let failed = outcomes(&current, vec![entry(&file, false)], missing).await;
+        assert!(
+            failed.unwrap_err().to_string().contains("host name"),
+            "{missing:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_of_old_that_refuses_the_key_of_today_can_be_skipped_and_its_cure_is_named() {
+    let old = Fake::new();
+    let file = old.stage("a/1", "t1", STAGED).await;
+    let bucket = Location {
+        bucket: "new".into(),
+        ..old.location().clone()
+    };
+    let current = old.at(&bucket);
+    old.fail_at(old.location(), denied);
+    let entries = vec![entry(&file, false)];
+    let failed = outcomes(&current, entries.clone(), MissingUploads::Fail).await;
+    let text = failed.unwrap_err().to_string();
+    for part in ["bucket `lake`", "credentials", "`skip`"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    let skipped = outcomes(&current, entries, MissingUploads::Skip).await;
+    assert_eq!(skipped.unwrap(), [Outcome::Skipped]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_cannot_be_read_now_is_not_one_that_says_no_and_is_never_overwritten() {
+    let store = Fake::new();
+    let (taken, staged) = (
+        store.stage_object("a/1", "t1", STAGED),
+        store.stage_object("a/2", "t2", STAGED),
+    );
+    // Its twin could not be deleted before a loader took the file.
+    store.fail(Operation::Delete, denied);
+    first_time(&store, &taken).await.unwrap();
+    store.heal(Operation::Delete);
+    store.remove("a/1");
+    let before = store.object(RECEIPT);
+
+    store.fail(Operation::Get, unavailable);
+    let entries = vec![entry(&taken, false), entry(&staged, true)];
+    let failed = outcomes(&store, entries.clone(), MissingUploads::Skip).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        store.keys(),
+        ["a/2"],
+        "and the one that was taken does not come again"
+    );
+    assert_eq!(store.object(RECEIPT), before);
+
+    store.heal(Operation::Get);
+    let settled = outcomes(&store, entries, MissingUploads::Fail).await;
+    assert_eq!(settled.unwrap(), [Outcome::Delivered, Outcome::Visible]);
+    assert_eq!(
+        store.staged_keys(),
+        [RECEIPT],
+        "the twin of the one that was taken is gone"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_refused_does_not_hide_why_a_copy_failed() {
+    let store = Fake::new();
+    let file = store.stage_object("a/1", "t1", STAGED);
+    store.fail(Operation::Copy, unavailable);
+    store.fail(Operation::Head, denied);
+    let error = first_time(&store, &file).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_hangs_does_not_hold_up_a_stop() {
+    let store = Fake::new();
+    let (one, other) = (
+        store.stage("a/1", "t1", STAGED).await,
+        store.stage_object("a/2", "t2", STAGED),
+    );
+    store.hang(Operation::Put);
+    store.hang(Operation::Copy);
+    let (options, sender) = with_stop(MissingUploads::Fail);
+    let entries = vec![entry(&one, true), entry(&other, true)];
+    let asking = tokio::spawn(async move { publish(&store, entries, options).await });
+    sleep(Duration::from_secs(1)).await;
+    sender.request();
+    let began = Instant::now();
+    assert_eq!(asking.await.unwrap().unwrap(), Published::Stopped);
+    assert_eq!(began.elapsed(), 2 * GRACE);
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::store::check::check_upload as check;
 use crate::store::http_client::tests::acceptor;
-use crate::store::{Haste, Timeouts};
+use crate::store::{Haste, PART_BYTES, Timeouts};
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);

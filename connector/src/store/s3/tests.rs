@@ -470,22 +470,78 @@ async fn a_small_object_is_read_whole_or_is_not_there() {
 #[tokio::test]
 async fn minio_is_known_by_what_it_says_of_itself_in_an_answer_of_s3s_form() {
     let id = "x-amz-request-id: 1\r\n";
-    for (status, headers, expected) in [
-        (404, format!("{id}server: MinIO\r\n"), true),
-        (403, format!("{id}server: MinIO/RELEASE\r\n"), true),
-        (404, format!("{id}x-minio-error-code: NoSuchKey\r\n"), true),
-        (404, format!("{id}server: AmazonS3\r\n"), false),
-        (404, id.to_owned(), false),
-        (404, "server: MinIO Console\r\n".to_owned(), false),
-        (200, format!("{id}server: MinIO\r\n"), false),
+    let minio = "server: MinIO\r\n";
+    let missing = error_body("NoSuchKey");
+    let page = "<html>default backend</html>".to_owned();
+    let none = String::new();
+    // The answer to HEAD, and that to GET where it is asked.
+    for (status, headers, body, expected) in [
+        (404, format!("{id}{minio}"), &none, Some(true)),
+        (
+            403,
+            format!("{id}server: MinIO/RELEASE\r\n"),
+            &none,
+            Some(true),
+        ),
+        (
+            404,
+            format!("{id}x-minio-error-code: NoSuchKey\r\n"),
+            &none,
+            Some(true),
+        ),
+        (404, format!("{id}server: AmazonS3\r\n"), &none, Some(false)),
+        (404, id.to_owned(), &none, Some(false)),
+        (200, format!("{id}{minio}"), &none, Some(false)),
+        (404, minio.to_owned(), &missing, Some(true)),
+        (404, "server: other\r\n".to_owned(), &missing, Some(false)),
+        (404, "server: nginx\r\n".to_owned(), &page, None),
+        (404, "server: nginx\r\n".to_owned(), &none, None),
+        (503, format!("{id}{minio}"), &none, None),
+        (429, format!("{id}{minio}"), &none, None),
+        (408, "server: nginx\r\n".to_owned(), &none, None),
     ] {
-        let server = Server::start(&[(status, &headers, "")]).await;
-        let is_minio = server.store(Checksums::Crc32).is_minio(KEY).await;
-        assert_eq!(is_minio.unwrap(), expected, "{status} {headers}");
+        let server = Server::start(&[(status, &headers, body)]).await;
+        let store = S3Store::new(S3Options {
+            haste: Haste::times(100),
+            ..S3Options::clone(&server.store(Checksums::Crc32).options)
+        });
+        match (store.is_minio(KEY).await, expected) {
+            (Ok(is_minio), Some(expected)) => assert_eq!(is_minio, expected, "{status} {headers}"),
+            (Err(error), None) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+            (answer, _) => panic!("{status} {headers} {body}: {answer:?}"),
+        }
     }
-    let server = Server::start(&[(503, &format!("{id}server: MinIO\r\n"), "")]).await;
-    let error = server.store(Checksums::Crc32).is_minio(KEY).await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+/// What a proxy says while the store behind it starts again.
+#[tokio::test]
+async fn an_answer_that_is_not_s3s_does_not_say_that_something_is_gone() {
+    let server = Server::start(&[(404, "", "<html>default backend</html>")]).await;
+    let store = server.store(Checksums::Crc32);
+    let from = staged_object("a/_staged/1", None);
+    for error in [
+        store.copy(&from, 4, KEY).await.unwrap_err(),
+        store.get(KEY).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+/// Connectors of version 0.1 prove by it that an upload made an object.
+#[tokio::test]
+async fn an_upload_carries_the_token_of_its_key_for_the_sake_of_older_connectors() {
+    let server = Server::start(&[(200, "", CREATED)]).await;
+    let key = "a/v0000000000/00000000-000000000000-00000007-0123456789abcdef.parquet";
+    server
+        .store(Checksums::Crc32)
+        .create_upload(key)
+        .await
+        .unwrap();
+    let head = &server.requests()[0].head;
+    assert!(
+        head.contains("x-amz-meta-token: 0123456789abcdef"),
+        "{head}"
+    );
 }
 
 #[tokio::test]
