@@ -393,7 +393,7 @@ async fn address(path_style: bool) -> String {
 }
 
 /// A server that reads all its connections together at `bytes_per_second`, and counts them.
-async fn slow_line(bytes_per_second: u64) -> (String, Arc<AtomicUsize>) {
+fn slow_line(bytes_per_second: u64) -> (String, Arc<AtomicUsize>) {
     const CHUNK: usize = 1 << 16;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(1 << 16).unwrap();
@@ -433,7 +433,7 @@ async fn slow_line(bytes_per_second: u64) -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn six_parts_at_once_get_through_a_slow_line_without_a_second_attempt() {
     static PART: [u8; PART_BYTES] = [7; PART_BYTES];
-    let (endpoint, connections) = slow_line(100 * 150_000).await;
+    let (endpoint, connections) = slow_line(100 * 150_000);
     let store = hasty(&endpoint, ATTEMPTS, short());
     let mut running = tokio::task::JoinSet::new();
     for number in 1..=6 {
