@@ -52,6 +52,8 @@ pub fn generate(seed: u64) -> Plan {
             "none".clone_into(&mut binding.compression);
         }
     }
+    let places = &mut generator(seed, Concern::Places);
+    let commit = commit(places);
     Plan {
         seed,
         runtime,
@@ -63,10 +65,9 @@ pub fn generate(seed: u64) -> Plan {
         } else {
             1 << 20
         },
-        commit: commit(&mut generator(seed, Concern::Places)),
-        staging_prefix: percent(&mut generator(seed, Concern::Places), 20)
-            .then(|| "stage/of".to_owned()),
-        server: server(seed),
+        commit,
+        staging_prefix: percent(places, 20).then(|| "stage/of".to_owned()),
+        server: server(seed, commit),
         sessions: forgetting(seed, runtime, sessions(seed, count, bindings.len(), size)),
         bindings,
     }

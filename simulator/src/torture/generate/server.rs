@@ -1,15 +1,26 @@
 //! The server of a plan: whose manners it has, and what goes wrong there.
 
-use super::super::plan::Server;
+use super::super::plan::{Commit, Server};
 use super::{Concern, generator, one, percent};
 use crate::s3::{Attempts, Effect, Fault, KeyPattern, Manners, Operation};
 
-/// The server of a seed.
-pub(super) fn server(seed: u64) -> Server {
-    let random = &mut generator(seed, Concern::Faults);
-    let count = one(random, &[0, 1, 1, 2, 2, 3]);
-    let mut faults: Vec<Fault> = (0..count).map(|_| fault(random)).collect();
+/// The server of a seed, for a task that makes files visible so.
+pub(super) fn server(seed: u64, commit: Commit) -> Server {
     let random = &mut generator(seed, Concern::Manners);
+    let manners = one(random, &[&Manners::ALL[..], &[Manners::Minio]].concat());
+    let copies = match commit {
+        Commit::Auto => manners == Manners::Minio,
+        Commit::Multipart => false,
+        Commit::Copy => true,
+    };
+    let visible = if copies {
+        Operation::CopyObject
+    } else {
+        Operation::CompleteMultipartUpload
+    };
+    let faults = &mut generator(seed, Concern::Faults);
+    let count = one(faults, &[0, 1, 1, 2, 2, 3]);
+    let mut faults: Vec<Fault> = (0..count).map(|_| fault(faults, visible)).collect();
     if percent(random, 40) {
         // So that a connector that is killed while it makes files visible is in the middle of some.
         let milliseconds = random.u64(3..=20);
@@ -21,24 +32,26 @@ pub(super) fn server(seed: u64) -> Server {
         faults.extend(slow.map(|operation| Fault::on(operation, Effect::Latency { milliseconds })));
     }
     Server {
-        manners: one(random, &[&Manners::ALL[..], &[Manners::Minio]].concat()),
+        manners,
         versioned: percent(random, 20),
         faults,
     }
 }
 
-/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand.
-fn fault(random: &mut fastrand::Rng) -> Fault {
+/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand. `visible` makes a
+/// task's files visible.
+fn fault(random: &mut fastrand::Rng, visible: Operation) -> Fault {
     let operation = one(
         random,
         &[
             Operation::CreateMultipartUpload,
             Operation::UploadPart,
             Operation::CompleteMultipartUpload,
-            Operation::CompleteMultipartUpload,
             Operation::CopyObject,
-            Operation::CopyObject,
-            Operation::CopyObject,
+            visible,
+            visible,
+            visible,
+            visible,
             Operation::PutObject,
             Operation::GetObject,
             Operation::HeadObject,
@@ -114,6 +127,8 @@ fn effect(random: &mut fastrand::Rng, operation: Operation) -> Effect {
         Operation::CompleteMultipartUpload | Operation::CopyObject => {
             effects.extend([
                 Effect::ErrorInBody,
+                Effect::ResetAfter,
+                Effect::ResetAfter,
                 Effect::ResetThenVisible { milliseconds },
             ]);
         }
