@@ -163,7 +163,7 @@ fn killed_at_work(commit: Commit) -> Plan {
             manners: Manners::Minio,
             ..torture::Server::default()
         },
-        sessions: (1..=8).map(|step| session(5 * step)).collect(),
+        sessions: (1..=12).map(|step| session(5 * step)).collect(),
         ..generated
     }
 }
