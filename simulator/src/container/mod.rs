@@ -181,6 +181,12 @@ impl Container {
         self.engine(&["unpause"]).await
     }
 
+    /// Gives the server no more than this share of a processor, from now on.
+    pub async fn limit(&self, processors: f32) -> Result<(), ContainerError> {
+        self.engine(&["update", "--cpus", &processors.to_string()])
+            .await
+    }
+
     /// Stops the server and removes its container with all that was stored.
     pub async fn stop(self) -> Result<(), ContainerError> {
         let removed = self.engine(&["rm", "--force", "--volumes"]).await;

@@ -65,7 +65,7 @@ impl Progress for Killer {
                 self.is_due = true;
             }
             Event::Restarted { .. } => {
-                let found = wait_for(files(self.bucket.client(), &self.bucket.name));
+                let found = wait_for(files(self.bucket.client(), &self.bucket.name, ""));
                 self.after_kill.push(found.len());
             }
             _ => {}

@@ -165,11 +165,12 @@ async fn plays(
     Ok(trigger)
 }
 
-/// The files that anybody can see. What the connector keeps for itself is none of them.
-async fn files(client: &Client, bucket: &str) -> Vec<Object> {
+/// The files below a prefix that anybody can see. What the connector keeps for itself is none of them.
+async fn files(client: &Client, bucket: &str, prefix: &str) -> Vec<Object> {
     let mut pages = client
         .list_objects_v2()
         .bucket(bucket)
+        .prefix(prefix)
         .into_paginator()
         .send();
     let mut files = Vec::new();

@@ -13,6 +13,9 @@ use tokio::time::sleep;
 use super::victim::{Outage, Victim};
 use super::{LARGE, LENGTH, files, wait_for};
 
+/// Where the first binding's files are.
+const FIRST: &str = "noise/000/v";
+
 /// How often the server is asked how far things are.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -21,7 +24,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub(super) enum Moment {
     /// Half of the first transaction's rows are sent, and a part has arrived.
     Upload,
-    /// The first transaction is committed, and the first of its files is complete.
+    /// The first transaction is committed, and its first file is complete.
     Completion,
 }
 
@@ -68,7 +71,7 @@ impl Trigger {
     pub(super) async fn files_before_and_after(&self) -> (usize, usize) {
         let hurt_at = self.hurt_at.unwrap().duration_since(SystemTime::UNIX_EPOCH);
         let hurt_at = hurt_at.unwrap().as_secs_f64();
-        let files = self.files().await;
+        let files = self.files("").await;
         let (before, after): (Vec<_>, Vec<_>) = files
             .iter()
             .map(|object| object.last_modified().unwrap().as_secs_f64())
@@ -104,16 +107,17 @@ impl Trigger {
         }));
     }
 
-    /// Whether there is a part, or a file.
+    /// Whether there is a part, or a file of the first binding. (To list all takes some servers as long
+    /// as to complete all.)
     async fn has_begun(&self) -> bool {
         match self.moment {
             Moment::Upload => self.parts().await > 0,
-            Moment::Completion => !self.files().await.is_empty(),
+            Moment::Completion => !self.files(FIRST).await.is_empty(),
         }
     }
 
-    async fn files(&self) -> Vec<Object> {
-        files(self.client(), &self.bucket).await
+    async fn files(&self, prefix: &str) -> Vec<Object> {
+        files(self.client(), &self.bucket, prefix).await
     }
 
     async fn parts(&self) -> usize {

@@ -15,6 +15,10 @@ use crate::servers::{Server, embedded_location};
 /// How long the simulator's own server takes to complete an upload.
 const COMPLETION: Duration = Duration::from_millis(50);
 
+/// The share of a processor for SeaweedFS. With a whole one it has completed a hundred files before
+/// the engine has taken its network away.
+const SEAWEEDFS_PROCESSORS: f32 = 0.4;
+
 /// What is done to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outage {
@@ -67,7 +71,11 @@ impl Victim {
             }
             Server::Minio => contained(minio::start().await.unwrap()),
             Server::Ceph => contained(ceph::start().await.unwrap()),
-            Server::SeaweedFs => contained(seaweedfs::start().await.unwrap()),
+            Server::SeaweedFs => {
+                let container = seaweedfs::start().await.unwrap();
+                container.limit(SEAWEEDFS_PROCESSORS).await.unwrap();
+                contained(container)
+            }
         };
         let line = Line::to(&location.endpoint).await;
         Self {
