@@ -91,11 +91,14 @@ fn expected(candidate: &Candidate<'_>, projection: &flow::Projection) -> Type {
             .flat_map(|inference| &inference.types);
         let mut types = types
             .map(String::as_str)
-            .filter(|name| !["null", "unknown"].contains(name))
+            .filter(|name| *name != "null")
             .peekable();
         types.peek().is_some() && types.all(|name| wanted.contains(&name))
     };
-    let any = ["array", "boolean", "integer", "number", "object", "string"];
+    // A type whose name is not known is one too: its values are JSON in any case.
+    let any = [
+        "array", "boolean", "integer", "number", "object", "string", "unknown",
+    ];
     if !types(&any) || candidate.rescues && field == RESCUED_FIELD {
         return Type::FieldForbidden;
     }

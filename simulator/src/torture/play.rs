@@ -104,7 +104,7 @@ impl Run {
             played.sort_by_key(|(group, _)| (group.lineage == SECOND_STACK, group.shards[0].begin));
         } else {
             for part in parts {
-                played.push(play_part(part).await);
+                played.push(Box::pin(play_part(part)).await);
             }
         }
         self.take(played);

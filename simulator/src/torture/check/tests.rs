@@ -171,7 +171,7 @@ fn a_state_that_keeps_files_or_writers_or_grows_is_found() {
     only(&StateBounded, |evidence| evidence.states[0].staged = 1);
     only(&StateBounded, |evidence| evidence.states[0].bytes = 272);
     only(&StateBounded, |evidence| {
-        evidence.states[0].writers = vec![65]
+        evidence.states[0].writers = vec![65];
     });
 }
 
