@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::plan::Plan;
 use super::spec::Endpoint;
 use crate::s3::{
-    Effect, Entry, FaultPlan, Operation, Options, Outcome, Rules, Server, ServerError, Store,
-    Timing,
+    Completing, Effect, Entry, FaultPlan, Operation, Options, Outcome, Rules, Server, ServerError,
+    Store, Timing,
 };
 
 /// The bucket that a task begins with, and the one it may go on in.
@@ -28,10 +28,16 @@ pub(super) struct Heard([usize; 2]);
 impl Servers {
     /// Starts them.
     pub(super) async fn start(plan: &Plan) -> Result<Self, ServerError> {
+        let manners = plan.server.manners.rules();
         let rules = Rules {
             equal_parts: true,
+            // So that a connector that is killed at work is more often in the middle of it.
+            completing: Completing {
+                milliseconds: 3 * manners.completing.milliseconds,
+                ..manners.completing
+            },
             versioned: plan.server.versioned,
-            ..plan.server.manners.rules()
+            ..manners
         };
         let options = Options {
             buckets: BUCKETS.map(str::to_owned).into(),
