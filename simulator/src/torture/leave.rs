@@ -186,7 +186,10 @@ impl Playing<'_> {
         let within = incident.at.is_within_transaction()
             || (is_terminated && incident.at == At::StartCommitSent);
         let is_right = match (within, incident.what) {
-            (false, _) => exit.is_success || is_to_report || self.cast.world.has_cause_to_fail(),
+            (false, _) => {
+                let has_cause = is_to_report || self.cast.world.has_cause_to_fail();
+                exit.is_success || has_cause || self.complains(&connector.last_message(), &[])
+            }
             // A signal may come before what was sent before it.
             (true, What::Terminate) => true,
             (true, _) => !exit.is_success,
