@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::runs::{self, DIALECTS, MadeUp, kept_files, play};
-use crate::servers::{Server, bucket};
+use crate::servers::{Server, bucket, files};
 use crate::snapshot::{self, Portrait};
 
 /// More rows than any of these catalogs has.
@@ -199,9 +199,11 @@ async fn backfill() {
             })
             .await;
         }
-        let keys = keys(&Bucket::open(&server.store(), Some(&both), 0).await.unwrap()).await;
-        let folders: Vec<&str> = keys
+        let bucket = Bucket::open(&server.store(), Some(&both), 0).await.unwrap();
+        let files = files(bucket.client(), &bucket.name, "").await;
+        let folders: Vec<&str> = files
             .iter()
+            .map(|file| file.key().unwrap())
             .map(|key| &key[..key.len() - NAME_BYTES])
             .collect();
         let [before, after] = [
@@ -214,13 +216,6 @@ async fn backfill() {
 
 /// The length of a file's name.
 const NAME_BYTES: usize = "00000000-000000000000-1c6cf6c9-1195bb129cfc8584.parquet".len();
-
-async fn keys(bucket: &Bucket) -> Vec<String> {
-    let list = bucket.client().list_objects_v2().bucket(&bucket.name);
-    let page = list.send().await.unwrap();
-    let keys = page.contents().iter().filter_map(|object| object.key());
-    keys.map(str::to_owned).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn date_patterns() {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::Object;
 use flow_sim::container::{Container, Image};
 use flow_sim::run::{Location, Store};
 use flow_sim::{ceph, minio, s3, seaweedfs};
@@ -65,6 +67,27 @@ pub(crate) fn bucket(case: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{}-{number}", case.replace('_', "-"))
+}
+
+/// The files below a prefix that anybody can see. What the connector keeps for itself is none of them.
+pub(crate) async fn files(client: &Client, bucket: &str, prefix: &str) -> Vec<Object> {
+    let mut pages = client
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .into_paginator()
+        .send();
+    let mut files = Vec::new();
+    while let Some(page) = pages.next().await {
+        files.extend(page.unwrap().contents.unwrap_or_default());
+    }
+    files.retain(|object| !is_kept_for_itself(object.key().unwrap()));
+    files
+}
+
+/// Whether a key has the segment below which the connector keeps what is no file.
+fn is_kept_for_itself(key: &str) -> bool {
+    key.split('/').any(|segment| segment == "_staged")
 }
 
 /// A folder of `tests`.

@@ -8,9 +8,9 @@ use flow_sim::runtime::{Step, Verdict};
 use tokio::time::sleep;
 
 use super::victim::{Outage, Victim};
-use super::{Catalog, files, wait_for};
+use super::{Catalog, wait_for};
 use crate::docker;
-use crate::servers::{Server, bucket, connector};
+use crate::servers::{Server, bucket, connector, files};
 
 /// How long after Acknowledge was sent the connector is killed at the latest.
 const LATEST: Duration = Duration::from_millis(50);

@@ -11,8 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::types::Object;
 use flow_sim::run::{Options, Store, run};
 use tokio::runtime::Handle;
 
@@ -163,27 +161,6 @@ async fn plays(
         assert_eq!(binding.equal_rows, 2 * catalog.documents as u64);
     }
     Ok(trigger)
-}
-
-/// The files below a prefix that anybody can see. What the connector keeps for itself is none of them.
-async fn files(client: &Client, bucket: &str, prefix: &str) -> Vec<Object> {
-    let mut pages = client
-        .list_objects_v2()
-        .bucket(bucket)
-        .prefix(prefix)
-        .into_paginator()
-        .send();
-    let mut files = Vec::new();
-    while let Some(page) = pages.next().await {
-        files.extend(page.unwrap().contents.unwrap_or_default());
-    }
-    files.retain(|object| !is_kept_for_itself(object.key().unwrap()));
-    files
-}
-
-/// Whether a key has the segment below which the connector keeps what is no file.
-fn is_kept_for_itself(key: &str) -> bool {
-    key.split('/').any(|segment| segment == "_staged")
 }
 
 /// Waits here, in the middle of the run, which is told of its progress and does not wait by itself.

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::victim::{Outage, Victim};
-use super::{LARGE, LENGTH, files, wait_for};
+use super::{LARGE, LENGTH, wait_for};
+use crate::servers::files;
 
 /// Where the first binding's files are.
 const FIRST: &str = "noise/000/v";
