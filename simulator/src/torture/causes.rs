@@ -36,6 +36,11 @@ impl World {
             .with_store(|store| is_staged(store, entry) && !was_visible(store, entry))
     }
 
+    /// Whether a file is visible, or was once.
+    pub(super) fn was_visible(&self, entry: &StagedEntry) -> bool {
+        self.servers.with_store(|store| was_visible(store, entry))
+    }
+
     /// Whether a loader has taken a file.
     pub(super) fn is_loaded(&self, entry: &StagedEntry) -> bool {
         self.servers.with_store(|store| is_loaded(store, entry))

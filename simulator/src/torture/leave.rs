@@ -80,6 +80,22 @@ impl Playing<'_> {
         names_lost
     }
 
+    /// Once a connector has acknowledged, its receipts must tell of what it has made visible; a zombie may have overwritten them.
+    pub(super) fn must_have_told(&self) {
+        let world = &self.cast.world;
+        if world.record().is_haunted || world.has_cause_to_fail() {
+            return;
+        }
+        let mut waiting = self.group.staged().into_iter();
+        let is_untold = |entry: &StagedEntry| world.was_visible(entry) && !world.is_told(entry);
+        if let Some(entry) = waiting.find(is_untold) {
+            world.surprise(format!(
+                "session {}: {} is acknowledged, and no receipt tells of it",
+                self.cast.number, entry.key
+            ));
+        }
+    }
+
     /// A session that fails for some files must have made the others visible, unless a fault kept it from that.
     fn must_have_tried_all(&self) {
         let world = &self.cast.world;

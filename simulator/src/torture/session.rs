@@ -294,6 +294,7 @@ impl<'a> Playing<'a> {
         {
             states.push(session.acknowledged(script).await?);
         }
+        self.must_have_told();
         let patches = self.persist(&states)?;
         let world = &self.cast.world;
         world
