@@ -80,10 +80,12 @@ impl Playing<'_> {
         names_lost
     }
 
-    /// Once a connector has acknowledged, its receipts must tell of what it has made visible; a zombie may have overwritten them.
+    /// Once a connector has acknowledged, its receipts must tell of what it has made visible. A zombie may have overwritten
+    /// them, and what is skipped is not told of.
     pub(super) fn must_have_told(&self) {
         let world = &self.cast.world;
-        if world.record().is_haunted || world.has_cause_to_fail() {
+        let skips = self.cast.settings.skips_missing;
+        if skips || world.record().is_haunted || world.has_cause_to_fail() {
             return;
         }
         let mut waiting = self.group.staged().into_iter();
