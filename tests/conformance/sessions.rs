@@ -135,10 +135,32 @@ async fn the_answers_are_the_same_by_the_other_codec() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answers_are_the_same_on_every_server() {
+async fn the_answers_are_the_same_on_every_server_but_how_files_are_staged_on_minio() {
     for server in Server::all("sessions::the_answers_are_the_same_on_every_server") {
         for name in ["recovery", "split"] {
-            is_as_recorded(&recording(name), &options(server)).await;
+            let (path, options) = (recording(name), options(server));
+            if server == Server::Minio {
+                differs_in_how_files_are_staged(&path, &options).await;
+            } else {
+                is_as_recorded(&path, &options).await;
+            }
+        }
+    }
+}
+
+/// On MinIO files are copied, which the states tell and nothing else.
+async fn differs_in_how_files_are_staged(path: &Path, options: &Options) {
+    let outcome = play(path, options).await;
+    let copies = report(&outcome);
+    assert!(copies.contains("+            \"copiesAt\""), "{copies}");
+    for difference in &outcome.differences {
+        let text = difference.to_string();
+        let is_of_state =
+            text.contains("Acknowledged differs") || text.contains("StartedCommit differs");
+        assert!(is_of_state, "{text}");
+        for unchanged in ["counter", "\"rows\"", "\"key\": \"events/v", "writers"] {
+            let is_changed = |line: &str| line.starts_with(['+', '-']) && line.contains(unchanged);
+            assert!(!text.lines().any(is_changed), "{unchanged}: {text}");
         }
     }
 }
