@@ -106,8 +106,8 @@ async fn survives(server: Server, rounds: usize) {
     let report = report.unwrap_or_else(|error| panic!("{server:?} after {so_far} kills: {error}"));
     assert_eq!(so_far, rounds);
     has_every_file_once(&report, rounds);
-    let killed = &killer.after_kill;
-    assert!(killer.in_the_middle() > 0, "{server:?}: {killed:?}");
+    let after_kills = &killer.after_kill;
+    assert!(killer.in_the_middle() > 0, "{server:?}: {after_kills:?}");
 }
 
 fn has_every_file_once(report: &Report, rounds: usize) {
