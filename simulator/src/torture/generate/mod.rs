@@ -406,7 +406,9 @@ mod tests {
         assert_eq!(servers.len(), Manners::ALL.len() * 3);
         assert!(plans.iter().any(|plan| plan.bindings.len() == MANY));
         let leave_to_chance = plans.iter().filter(|plan| plan.leaves_to_chance()).count();
-        assert!(leave_to_chance < plans.len() / 2, "{leave_to_chance}");
+        // What a loader, a rule or a server takes that loses completions depends on time; of a third of
+        // the plans nothing does, and two runs are compared to the event.
+        assert!(leave_to_chance < plans.len() * 3 / 4, "{leave_to_chance}");
         let paces: BTreeSet<_> = plans
             .iter()
             .flat_map(|plan| &plan.sessions)
