@@ -1,5 +1,6 @@
 //! One Parquet file, written to anything that takes bytes.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -11,16 +12,24 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::TypePtr;
+use parquet::file::writer::TrackedWrite;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::PAGE_BYTES;
 use super::compression::CompressorMemory;
 use super::encoding;
+use super::footer::{Footer, declare_type_orders};
 use super::page_memory::PageMemory;
-use super::pages::{Lent, PageSink, Pages, Sink};
+use super::pages::{Collected, Lent, PageSink, Pages, Sink};
 use super::row_group::RowGroup;
 use crate::error::{Error, Result};
+
+/// The four bytes that a file begins with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// What wrote the file, as its metadata say it.
+pub(super) const CREATED_BY: &str =
+    concat!("materialize-s3-parquet version ", env!("CARGO_PKG_VERSION"));
 
 /// The bytes that a column's minimum and maximum keep of a string, in the page index and the statistics.
 const STATISTICS_BYTES: usize = 64;
@@ -60,9 +69,9 @@ pub struct FileSummary {
 }
 
 /// A Parquet file that is being written to `W`.
-#[derive(Debug)]
 pub struct File<W: Sink> {
-    writer: SerializedFileWriter<PageSink<W>>,
+    bytes: TrackedWrite<PageSink<W>>,
+    footer: Footer,
     page_memory: PageMemory,
     lent: Lent,
     schema: SchemaRef,
@@ -86,21 +95,12 @@ impl<W: Sink> File<W> {
             .convert(schema)
             .map_err(failed)?
             .root_schema_ptr();
-        let metadata = options
-            .metadata
-            .iter()
-            .map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
-        let properties = properties(options)
-            .set_key_value_metadata(Some(metadata.collect()))
-            .build();
         let lent = Lent::default();
-        let writer = SerializedFileWriter::new(
-            PageSink::new(sink, lent.clone()),
-            Arc::clone(&parquet_schema),
-            Arc::new(properties),
-        );
+        let mut bytes = TrackedWrite::new(PageSink::new(sink, lent.clone()));
+        bytes.write_all(MAGIC).map_err(io_failed)?;
         Ok(Self {
-            writer: writer.map_err(failed)?,
+            bytes,
+            footer: Footer::new(Arc::new(SchemaDescriptor::new(Arc::clone(&parquet_schema)))),
             page_memory,
             lent,
             schema: Arc::clone(schema),
@@ -158,14 +158,16 @@ impl<W: Sink> File<W> {
         let Some(row_group) = self.open.take() else {
             return Ok(());
         };
-        let finished = row_group.finish(&mut self.writer).map_err(failed);
+        let finished = row_group
+            .finish(&mut self.bytes, &mut self.footer)
+            .map_err(failed);
         self.lent.end();
         finished
     }
 
     /// The bytes of the file so far, those that the open row group is expected to have included.
     pub fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.encoded_bytes()) as u64
+        (self.bytes.bytes_written() + self.encoded_bytes()) as u64
     }
 
     fn encoded_bytes(&self) -> usize {
@@ -184,26 +186,46 @@ impl<W: Sink> File<W> {
 
     /// About how many bytes of memory the footer's metadata take so far: they come back with the end of the file.
     pub fn metadata_memory_bytes(&self) -> usize {
-        self.writer.flushed_row_groups().len() * self.schema.fields().len() * CHUNK_METADATA_BYTES
+        self.footer.row_groups() * self.schema.fields().len() * CHUNK_METADATA_BYTES
     }
 
     /// Where the bytes go.
     pub fn sink(&self) -> &W {
-        &self.writer.inner().inner
+        let sink = self.bytes.inner().inner();
+        sink.expect("only the end of the file takes it out")
     }
 
     /// Writes the footer, and gives the sink back.
     pub fn finish(mut self) -> Result<(W, FileSummary)> {
         self.end_row_group()?;
-        let rows = KeyValue::new("rows".to_owned(), self.rows.to_string());
-        self.writer.append_key_value_metadata(rows);
         let summary = FileSummary {
             rows: self.rows,
-            row_groups: self.writer.flushed_row_groups().len(),
+            row_groups: self.footer.row_groups(),
         };
-        // This writes the footer; `SerializedFileWriter::finish` before it would write a second one.
-        let sink = self.writer.into_inner().map_err(failed)?;
-        Ok((sink.inner, summary))
+        let pairs = self.pairs();
+        let columns = self.footer.schema().num_columns();
+        self.bytes.flush().map_err(io_failed)?;
+        // The library writes a footer to its end and drops what it has written to.
+        let collected = Collected::default();
+        let sink = self.bytes.inner_mut().collect(&collected);
+        let mut sink = sink.expect("only the end of the file takes it out");
+        self.footer
+            .write(self.bytes, CREATED_BY.to_owned(), pairs)
+            .map_err(failed)?;
+        let mut footer = collected.take();
+        declare_type_orders(&mut footer, columns).map_err(failed)?;
+        sink.write_all(&footer).map_err(io_failed)?;
+        Ok((sink, summary))
+    }
+
+    /// The key-value metadata, with the number of rows at its end.
+    fn pairs(&self) -> Vec<KeyValue> {
+        let pairs = self.options.metadata.iter();
+        let rows = KeyValue::new("rows".to_owned(), self.rows.to_string());
+        pairs
+            .map(|(name, value)| KeyValue::new(name.clone(), value.clone()))
+            .chain([rows])
+            .collect()
     }
 }
 
@@ -212,14 +234,15 @@ fn properties(options: &FileOptions) -> WriterPropertiesBuilder {
     WriterProperties::builder()
         // Version 1 of the data pages is what every reader knows.
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_created_by(
-            concat!("materialize-s3-parquet version ", env!("CARGO_PKG_VERSION")).to_owned(),
-        )
         .set_compression(options.compression)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
+}
+
+fn io_failed(error: std::io::Error) -> Error {
+    failed(error.into())
 }
 
 fn failed(error: ParquetError) -> Error {
@@ -234,8 +257,6 @@ mod tests {
     use parquet::file::metadata::{
         PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
     };
-
-    use std::io::Write;
 
     use super::*;
 

@@ -3,6 +3,7 @@
 mod compression;
 mod encoding;
 mod file;
+mod footer;
 mod page_memory;
 mod pages;
 mod row_group;

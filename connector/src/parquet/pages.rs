@@ -52,30 +52,77 @@ impl Lent {
     }
 }
 
-/// Passes bytes on to a sink, and pages as pages.
+/// Passes bytes on to a sink, and pages as pages; those of the footer are collected instead.
 #[derive(Debug)]
 pub(super) struct PageSink<W> {
-    pub(super) inner: W,
+    inner: Inner<W>,
     lent: Lent,
+}
+
+#[derive(Debug)]
+enum Inner<W> {
+    File(W),
+    Footer(Collected),
+}
+
+/// The bytes of a footer. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Collected(Arc<Mutex<Vec<u8>>>);
+
+impl Collected {
+    /// Takes the bytes out.
+    pub(super) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes())
+    }
+
+    /// No code panics while it holds the lock, so a poisoned one is as good as any.
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<W> PageSink<W> {
     /// Knows the pages that are `lent`.
     pub(super) fn new(inner: W, lent: Lent) -> Self {
-        Self { inner, lent }
+        Self {
+            inner: Inner::File(inner),
+            lent,
+        }
+    }
+
+    /// The sink; none once bytes are collected.
+    pub(super) fn inner(&self) -> Option<&W> {
+        match &self.inner {
+            Inner::File(inner) => Some(inner),
+            Inner::Footer(_) => None,
+        }
+    }
+
+    /// Gives the sink up, and collects all further bytes in `collected`. None where it was given up before.
+    pub(super) fn collect(&mut self, collected: &Collected) -> Option<W> {
+        match std::mem::replace(&mut self.inner, Inner::Footer(collected.clone())) {
+            Inner::File(inner) => Some(inner),
+            Inner::Footer(_) => None,
+        }
     }
 }
 
 impl<W: Sink> Write for PageSink<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.lent.claim(bytes) {
-            Some(page) => self.inner.write_page(page).map(|()| bytes.len()),
-            None => self.inner.write(bytes),
+        match &mut self.inner {
+            Inner::File(inner) => match self.lent.claim(bytes) {
+                Some(page) => inner.write_page(page).map(|()| bytes.len()),
+                None => inner.write(bytes),
+            },
+            Inner::Footer(collected) => collected.bytes().write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        match &mut self.inner {
+            Inner::File(inner) => inner.flush(),
+            Inner::Footer(_) => Ok(()),
+        }
     }
 }
 
@@ -185,9 +232,20 @@ mod tests {
         ] {
             sink.write_all(bytes).unwrap();
         }
-        let Noted { pages, copied } = sink.inner;
+        let Noted { pages, copied } = sink.collect(&Collected::default()).unwrap();
         assert_eq!(pages.len(), 1);
         assert_eq!(pages[0].as_ptr(), page.as_ptr());
         assert_eq!(copied.len(), 6 + 50 + 50 + 100 + 100);
+    }
+
+    #[test]
+    fn what_comes_after_the_sink_is_given_up_is_collected() {
+        let mut sink = PageSink::new(Vec::new(), Lent::default());
+        let collected = Collected::default();
+        sink.write_all(b"row groups").unwrap();
+        assert_eq!(sink.collect(&collected).unwrap(), b"row groups");
+        sink.write_all(b"footer").unwrap();
+        assert_eq!(collected.take(), b"footer");
+        assert!(sink.inner().is_none() && sink.collect(&collected).is_none());
     }
 }

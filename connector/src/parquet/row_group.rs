@@ -9,12 +9,13 @@ use arrow_schema::{FieldRef, SchemaRef};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::TypePtr;
 
 use super::compression::CompressorMemory;
+use super::footer::Footer;
 use super::pages::Pages;
 
 /// The bytes of values below which a second thread is not worth its start.
@@ -109,15 +110,26 @@ impl RowGroup {
         Ok(())
     }
 
-    /// Encodes what is left, and writes the columns one after the other.
-    pub(super) fn finish<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<()> {
-        let bytes = self.encoded_bytes();
-        let chunks: Vec<ArrowColumnChunk> = side_by_side(
-            self.columns,
-            bytes >= BYTES_FOR_TWO,
-            ArrowColumnWriter::close,
-        )?;
-        let mut row_group = file.next_row_group()?;
+    /// Encodes what is left, writes the columns one after the other, and notes in the footer where they are.
+    pub(super) fn finish<W: Write + Send>(
+        self,
+        bytes: &mut TrackedWrite<W>,
+        footer: &mut Footer,
+    ) -> Result<()> {
+        let pays = self.encoded_bytes() >= BYTES_FOR_TWO;
+        let chunks: Vec<ArrowColumnChunk> =
+            side_by_side(self.columns, pays, ArrowColumnWriter::close)?;
+        let schema = Arc::clone(footer.schema());
+        let ordinal = i32::try_from(footer.row_groups())
+            .map_err(|_| ParquetError::General("a file has 2^31 row groups at most".to_owned()))?;
+        let note = |_: &mut TrackedWrite<W>, metadata, _, column_indexes, offset_indexes| {
+            footer.push(metadata, column_indexes, offset_indexes);
+            Ok(())
+        };
+        // Nothing of these properties is asked for: chunks bring their own.
+        let properties = Arc::new(WriterProperties::default());
+        let mut row_group =
+            SerializedRowGroupWriter::new(schema, properties, bytes, ordinal, Some(Box::new(note)));
         for chunk in chunks {
             chunk.append_to_row_group(&mut row_group)?;
         }
@@ -175,8 +187,6 @@ fn side_by_side<T: Send, R: Send>(
 
 #[cfg(test)]
 mod tests {
-    use parquet::errors::ParquetError;
-
     use super::*;
 
     #[test]
