@@ -20,7 +20,7 @@ mod outages;
 mod parts;
 mod process;
 mod protocol;
-mod pyarrow;
+mod readers;
 mod recording;
 mod runs;
 mod servers;

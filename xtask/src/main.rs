@@ -31,7 +31,7 @@ const USAGE: &str = "the commands:
   cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
   cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
   cargo xtask bench [ARGS…]                   build all with optimization and run `flow-sim bench ARGS…`
-  cargo xtask setup [--no-docker]             only set up: DuckDB's library, PyArrow, a Docker engine, the S3 servers' images
+  cargo xtask setup [--no-docker]             only set up: DuckDB's library, Python's readers, a Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
   cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler
