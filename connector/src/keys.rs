@@ -92,7 +92,7 @@ impl FileName {
         let dated = prefix.render_patterns(began_at);
         let segments = [
             prefix.before_patterns(),
-            &format!("v{backfill:010}"),
+            &version_folder(backfill),
             &dated,
             &self.to_string(),
         ];
@@ -120,6 +120,11 @@ impl FileName {
         // Upper case, plus signs, missing zeros and further parts all come out here.
         (parsed.to_string() == name).then_some(parsed)
     }
+}
+
+/// The folder of a binding's version: of all files that belong to one backfill.
+pub fn version_folder(backfill: u32) -> String {
+    format!("v{backfill:010}")
 }
 
 /// The token in the key of a file or of its staged object, 16 hex digits.

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod binding;
 pub mod checkpoint;
+pub mod command_line;
 pub mod config;
 pub mod error;
 pub mod keys;

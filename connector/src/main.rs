@@ -1,10 +1,11 @@
 //! The connector process: requests on stdin, responses on stdout, logs on stderr, and the story of a failure as the last log.
 
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use materialize_s3_parquet::command_line::{self, Asked};
 use materialize_s3_parquet::error::{Error, Result};
 use materialize_s3_parquet::logging;
 use materialize_s3_parquet::protocol::Codec;
@@ -38,13 +39,32 @@ const CA_BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
 const PIPE_BYTES: i32 = 1 << 20;
 
 fn main() -> ExitCode {
+    let unknown = match command_line::asked(std::env::args().skip(1)) {
+        Asked::Print(text) => return print(&text),
+        Asked::Serve { unknown } => unknown,
+    };
     logging::init(variable("LOG_LEVEL").as_deref());
+    if let Some(argument) = unknown {
+        tracing::warn!("the argument `{argument}` means nothing here and is ignored: see --help");
+    }
+    if io::stdin().is_terminal() {
+        // A terminal that cannot be written to needs no hint.
+        let _ = io::stderr().write_all(command_line::HINT.as_bytes());
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::log_error(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints what a person has asked for; fails where nobody can have read it.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

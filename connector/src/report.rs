@@ -1,13 +1,127 @@
-//! What is logged of every file: one line when it is staged, and one for each field of which values did not fit.
+//! The lines that tell of a session, its transactions and its files. Operators alert on the messages `session`, `transaction` and
+//! `files are visible`, so these stay as they are.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::binding::Binding;
+use crate::config::EndpointConfig;
+use crate::keys::version_folder;
 use crate::mapping::Rescued;
 use crate::parquet::FileSummary;
-use crate::store::FinishedUpload;
+use crate::store::{FinishedUpload, Way};
+
+/// Between which instants documents were published, the first and the last of them included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Published {
+    /// From the least to the greatest of the instants, in µs since 1970; none where the calendar has not both.
+    pub fn of_micros((least, greatest): (i64, i64)) -> Option<Self> {
+        Some(Self {
+            first: Timestamp::from_microsecond(least).ok()?,
+            last: Timestamp::from_microsecond(greatest).ok()?,
+        })
+    }
+
+    /// Covers both.
+    fn and(self, other: Self) -> Self {
+        Self {
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
+}
+
+/// Files and what is in them, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The number of files.
+    pub files: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their values that did not fit their columns.
+    pub rescued: u64,
+    /// When their documents were published; none where that is not known.
+    pub published: Option<Published>,
+}
+
+impl Totals {
+    /// Adds a file that has been staged.
+    pub fn add_staged(&mut self, report: &FileReport, bytes: u64) {
+        self.add(report.summary.rows, bytes);
+        self.rescued += report.rescued.values().sum::<u64>();
+        self.published = match (self.published, report.published) {
+            (Some(before), Some(more)) => Some(before.and(more)),
+            (before, more) => before.or(more),
+        };
+    }
+
+    /// Adds a file of which no more is known.
+    pub fn add(&mut self, rows: u64, bytes: u64) {
+        self.files += 1;
+        self.rows += rows;
+        self.bytes += bytes;
+    }
+}
+
+/// Logs that a session begins.
+pub fn log_session(task: &str, bindings: usize, endpoint: &EndpointConfig, way: Way) {
+    info!(
+        connector = env!("CARGO_PKG_VERSION"),
+        materialization = task,
+        bindings,
+        bucket = endpoint.bucket,
+        endpoint = endpoint.advanced.endpoint,
+        uploadIntervalInSeconds = endpoint.upload_interval.as_secs(),
+        commit = way.as_str(),
+        "session"
+    );
+}
+
+/// Logs a transaction whose files are staged. `held_back` is how long the runtime was made to wait for it by the upload interval.
+pub fn log_transaction(stored: &Totals, held_back: Duration) {
+    info!(
+        rows = stored.rows,
+        bytes = stored.bytes,
+        files = stored.files,
+        rescued = stored.rescued,
+        heldBackSeconds = held_back.as_secs(),
+        "transaction"
+    );
+}
+
+/// Logs files that have become visible, and how long after the Flush of their transaction where it is of this session.
+pub fn log_visible(visible: &Totals, since_flush: Option<Duration>) {
+    let published = visible.published;
+    info!(
+        files = visible.files,
+        rows = visible.rows,
+        bytes = visible.bytes,
+        firstPublishedAt = published.map(|published| tracing::field::display(published.first)),
+        lastPublishedAt = published.map(|published| tracing::field::display(published.last)),
+        millisSinceFlush = since_flush.map(millis),
+        "files are visible"
+    );
+}
+
+/// Warns that the files of a binding go to a new folder from now on.
+pub fn log_new_version(binding: &Binding) {
+    let folder = binding.resource.path_prefix.before_patterns();
+    warn!(
+        collection = binding.collection,
+        "the files of a binding go to the folder {folder}/{} from now on, because it is filled again; those of its \
+         earlier versions stay where they are",
+        version_folder(binding.backfill)
+    );
+}
 
 /// Why a file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +149,8 @@ impl End {
 pub struct FileReport {
     /// Its rows and row groups.
     pub summary: FileSummary,
+    /// When its documents were published; none where that field is not selected.
+    pub published: Option<Published>,
     /// The values that did not fit their columns.
     pub rescued: Rescued,
     /// Why it ended.

@@ -17,10 +17,13 @@ use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{Author, FileName};
 use crate::mapping::{Batch, Rescued, Schema};
-use crate::parquet::{File, FileOptions, PageMemory, Sink};
-use crate::report::{End, FileReport};
+use crate::parquet::{File, FileOptions, FileSummary, PageMemory, Sink};
+use crate::report::{End, FileReport, Published};
 use crate::stop::Stop;
 use crate::store::{ObjectStore, PartPool, PartWriter, Target, Upload, Way, abort_uploads};
+
+/// The field in which the runtime tells when a document was published.
+const PUBLISHED_AT: &str = "flow_published_at";
 
 /// The batches that wait for the encoder, at most.
 const BATCHES: usize = 2;
@@ -183,6 +186,10 @@ impl Sink for PartWriter {
     fn write_page(&mut self, page: Bytes) -> io::Result<()> {
         PartWriter::write_page(self, page)
     }
+
+    fn held_bytes(&self) -> usize {
+        self.buffered()
+    }
 }
 
 /// A file that is being written.
@@ -197,14 +204,14 @@ struct OpenFile {
 impl OpenFile {
     /// The bytes of memory that values and pages take, until S3 has them.
     fn values_bytes(&self) -> usize {
-        self.file.row_group_values_bytes() + self.file.sink().buffered()
+        self.file.row_group_values_bytes() + self.file.sink_bytes()
     }
 
     /// The bytes of memory that it takes in all.
     fn memory_bytes(&self) -> usize {
         self.file.row_group_memory_bytes()
             + self.file.metadata_memory_bytes()
-            + self.file.sink().buffered()
+            + self.file.sink_bytes()
     }
 }
 
@@ -377,17 +384,14 @@ impl<S: ObjectStore> Encoder<S> {
             encoding,
         } = open;
         let began = Instant::now();
-        let finished = file.finish().and_then(|(writer, summary)| {
-            writer.finish().map_err(upload_ended)?;
-            Ok(summary)
-        });
-        let summary = match finished {
-            Ok(summary) => summary,
+        let (summary, published) = match finish(file) {
+            Ok(finished) => finished,
             Err(error) => return Err(upload_failure(runtime, upload, error)),
         };
         let encoding = encoding + began.elapsed();
         let report = FileReport {
             summary,
+            published,
             rescued,
             end,
             decoding,
@@ -411,6 +415,15 @@ impl<S: ObjectStore> Encoder<S> {
             None => error,
         }
     }
+}
+
+/// Ends a file, and tells between which instants its documents were published.
+fn finish(mut file: File<PartWriter>) -> Result<(FileSummary, Option<Published>)> {
+    file.end_row_group()?;
+    let published = file.bounds(PUBLISHED_AT).and_then(Published::of_micros);
+    let (writer, summary) = file.finish()?;
+    writer.finish().map_err(upload_ended)?;
+    Ok((summary, published))
 }
 
 fn upload_ended(error: io::Error) -> Error {

@@ -22,6 +22,7 @@ use crate::keys::Author;
 use crate::left_behind::{Folders, left_behind};
 use crate::mapping::BatchBuilder;
 use crate::protocol::{Materialization, Store};
+use crate::report::{self, Totals};
 use crate::staging::{BatchOf, FilePlan, Session, Staging, WrittenFile};
 use crate::stop::{Stop, stopped};
 use crate::store::{
@@ -123,8 +124,11 @@ pub struct Transactor<S> {
     /// The bytes of memory that their unfinished batches take.
     unfinished_bytes: usize,
     staging: Staging,
+    way: Way,
     began_at: Timestamp,
     stored: Stored,
+    /// The files of the last transaction, which nobody has asked for yet.
+    staged: Totals,
     /// Since when the session decodes, and how long it had waited for requests by then.
     decoding_since: (Instant, Duration),
 }
@@ -156,6 +160,12 @@ impl<S: ObjectStore> Transactor<S> {
         let way = choose_way(&store, endpoint, &mut state, author, &unused_key).await?;
         let clean_up = store::clean_up(store.clone(), left_behind, folders.prefixes(), unused_key);
         state.add_writer(author.key_begin, author.writer);
+        let begins_version =
+            |binding: &&Binding| binding.backfill > 0 && !state.knows(&binding.state_key);
+        bindings
+            .iter()
+            .filter(begins_version)
+            .for_each(report::log_new_version);
         let file_bytes = most_file_bytes(endpoint, way);
         let plans = plans(&bindings, endpoint, &state, file_bytes);
         let session = Session { author, way };
@@ -181,9 +191,16 @@ impl<S: ObjectStore> Transactor<S> {
                 .map(|binding| Rows::new(binding, file_bytes))
                 .collect(),
             unfinished_bytes: 0,
+            way,
             stored: Stored::default(),
+            staged: Totals::default(),
             decoding_since: (Instant::now(), Duration::ZERO),
         })
+    }
+
+    /// How files of this session are made visible.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// Begins a transaction. `waited`, here and below, is how long the session has waited for requests so far.
@@ -196,6 +213,11 @@ impl<S: ObjectStore> Transactor<S> {
     /// What the transaction has brought so far.
     pub fn stored(&self) -> Stored {
         self.stored
+    }
+
+    /// The files that the transaction was committed with.
+    pub fn staged(&self) -> &Totals {
+        &self.staged
     }
 
     /// Takes one row in. Returns the binding that is then to be [flushed](Self::flush): the row's own where its batch is full, the one
@@ -303,8 +325,12 @@ impl<S: ObjectStore> Transactor<S> {
     }
 
     /// Waits for the uploads of all files; where one fails, the others are thrown away.
-    async fn finish_uploads(&self, written: Vec<WrittenFile>) -> Result<Vec<(usize, StagedFile)>> {
+    async fn finish_uploads(
+        &mut self,
+        written: Vec<WrittenFile>,
+    ) -> Result<Vec<(usize, StagedFile)>> {
         let mut staged = Vec::new();
+        let mut totals = Totals::default();
         let mut written = written.into_iter();
         let mut failure = None;
         for WrittenFile {
@@ -318,6 +344,7 @@ impl<S: ObjectStore> Transactor<S> {
             match finished {
                 Ok(finished) => {
                     report.log(&self.bindings[binding].binding, &finished);
+                    totals.add_staged(&report, finished.staged.bytes);
                     staged.push((binding, finished.staged));
                 }
                 Err(error) => {
@@ -327,6 +354,7 @@ impl<S: ObjectStore> Transactor<S> {
             }
         }
         let Some(error) = failure else {
+            self.staged = totals;
             return Ok(staged);
         };
         abort_uploads(written.map(|file| file.upload)).await;
@@ -338,7 +366,11 @@ impl<S: ObjectStore> Transactor<S> {
     /// Makes every staged file of this shard's key range visible. May be repeated after a crash.
     pub async fn acknowledge(&mut self) -> Result<Acknowledged> {
         let (ids, entries): (Vec<EntryId>, Vec<Entry>) = self.entries().into_iter().unzip();
-        self.new.clear();
+        let sizes: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.file.rows, entry.file.bytes))
+            .collect();
+        let of_this_session = !std::mem::take(&mut self.new).is_empty();
         if self.told {
             self.state.confirm_writer();
         }
@@ -353,7 +385,11 @@ impl<S: ObjectStore> Transactor<S> {
             Published::Done(outcomes) => outcomes,
             Published::Stopped => return Ok(Acknowledged::Stopped),
         };
-        for (id, outcome) in ids.into_iter().zip(outcomes) {
+        let mut visible = Totals::default();
+        for ((id, (rows, bytes)), outcome) in ids.into_iter().zip(sizes).zip(outcomes) {
+            if outcome == Outcome::Visible {
+                visible.add(rows, bytes);
+            }
             if outcome == Outcome::Waits {
                 let failing = |file: &mut StagedFile| {
                     file.failing_since.get_or_insert(now);
@@ -364,7 +400,21 @@ impl<S: ObjectStore> Transactor<S> {
                 self.state.clear(&id);
             }
         }
+        self.log_visible(visible, of_this_session);
         Ok(Acknowledged::Done(self.state.take_patch()))
+    }
+
+    /// Logs what has become visible, if anything has. Of files that an earlier session staged less is known.
+    fn log_visible(&self, mut visible: Totals, of_this_session: bool) {
+        if visible.files == 0 {
+            return;
+        }
+        let since_flush = of_this_session.then(|| {
+            visible.published = self.staged.published;
+            let now = (self.environment.now)();
+            now.duration_since(self.began_at).unsigned_abs()
+        });
+        report::log_visible(&visible, since_flush);
     }
 
     /// The files that wait to be made visible by this shard.

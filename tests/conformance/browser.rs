@@ -120,7 +120,7 @@ async fn the_page_shows_a_run_with_a_crash_and_complains_about_nothing() {
         "TIMESTAMP WITH TIME ZONE",
         "LOCATION_<wbr>REQUIRED",
         "CompleteMultipartUpload",
-        "opened a session",
+        "files are visible",
         "flow-sim run flow.yaml",
     ] {
         assert!(shown.dom.contains(text), "`{text}` is not shown");

@@ -16,6 +16,7 @@ mod inspect;
 mod interruption;
 mod memory;
 mod one_prefix;
+mod operator;
 mod outages;
 mod parts;
 mod process;

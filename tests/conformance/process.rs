@@ -18,6 +18,8 @@ pub(crate) struct Ended {
     pub(crate) stdout: Vec<u8>,
     /// The last line of stderr.
     pub(crate) last: Value,
+    /// All lines of stderr.
+    pub(crate) logs: Vec<Value>,
 }
 
 /// Runs the connector over `input`, with its end after it.
@@ -33,12 +35,16 @@ pub(crate) fn connector_over(codec: Codec, input: &[u8]) -> Ended {
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    let last = stderr.lines().last().unwrap_or_else(|| panic!("no log"));
-    let last = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"));
+    let line = |line: &str| -> Value {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    let logs: Vec<Value> = stderr.lines().map(line).collect();
+    let last = logs.last().unwrap_or_else(|| panic!("no log")).clone();
     Ended {
         status: output.status.code(),
         stdout: output.stdout,
         last,
+        logs,
     }
 }
 

@@ -215,6 +215,11 @@ impl State {
         Ok(())
     }
 
+    /// Whether any session has had files of a binding.
+    pub fn knows(&self, state_key: &str) -> bool {
+        self.current.bindings.contains_key(state_key)
+    }
+
     /// The number of a binding's next file. It is above those of all keyBegins, so that names order a
     /// key's rows over splits and merges too; gaps do no harm.
     pub fn counter(&self, state_key: &str) -> u64 {

@@ -189,10 +189,14 @@ impl<W: Sink> File<W> {
         self.footer.row_groups() * self.schema.fields().len() * CHUNK_METADATA_BYTES
     }
 
-    /// Where the bytes go.
-    pub fn sink(&self) -> &W {
-        let sink = self.bytes.inner().inner();
-        sink.expect("only the end of the file takes it out")
+    /// The least and greatest value of an INT64 column in the row groups that have ended; none where it has no values there.
+    pub fn bounds(&self, column: &str) -> Option<(i64, i64)> {
+        self.footer.bounds(column)
+    }
+
+    /// The bytes of memory that the sink holds of what was written to it.
+    pub fn sink_bytes(&self) -> usize {
+        self.bytes.inner().inner().map_or(0, Sink::held_bytes)
     }
 
     /// Writes the footer, and gives the sink back.
@@ -208,7 +212,7 @@ impl<W: Sink> File<W> {
         // The library writes a footer to its end and drops what it has written to.
         let collected = Collected::default();
         let sink = self.bytes.inner_mut().collect(&collected);
-        let mut sink = sink.expect("only the end of the file takes it out");
+        let mut sink = sink.ok_or_else(|| Error::internal("a Parquet file has ended twice"))?;
         self.footer
             .write(self.bytes, CREATED_BY.to_owned(), pairs)
             .map_err(failed)?;
@@ -327,6 +331,23 @@ mod tests {
         );
         assert!(metadata.page_index().is_some());
         assert_eq!(metadata.file_metadata().schema().name(), "schema");
+    }
+
+    #[test]
+    fn the_bounds_of_a_column_are_those_of_all_row_groups_that_have_ended() {
+        let options = FileOptions {
+            row_group_rows: 7,
+            ..options()
+        };
+        let schema = batch(0..1).schema();
+        let mut file = File::new(Vec::new(), &schema, &options, PageMemory::default()).unwrap();
+        assert_eq!(file.bounds("number"), None);
+        file.write(&batch(3..20)).unwrap();
+        assert_eq!(file.bounds("number"), Some((3, 16)));
+        file.end_row_group().unwrap();
+        assert_eq!(file.bounds("number"), Some((3, 19)));
+        assert_eq!(file.bounds("text"), None);
+        assert_eq!(file.bounds("nothing"), None);
     }
 
     #[test]

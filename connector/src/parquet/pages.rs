@@ -21,6 +21,11 @@ pub trait Sink: Write + Send {
     fn write_page(&mut self, page: Bytes) -> io::Result<()> {
         self.write_all(&page)
     }
+
+    /// The bytes of memory that it holds of what it has taken.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Sink for Vec<u8> {}

@@ -8,6 +8,7 @@
 
 use std::io::Write;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -18,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pacing::{Pacing, Round};
 use crate::protocol::materialize::response;
 use crate::protocol::{Open, PROTOCOL_VERSION, Request, flow};
+use crate::report;
 use crate::requests::{End, Event, Requests};
 use crate::responses::Responses;
 use crate::stop::{Stop, stopped};
@@ -143,13 +145,17 @@ async fn open<S: ObjectStore>(
         runtime_schedules: !materialization.sync_schedule_json.is_empty(),
     };
     let transactor = Transactor::open(store, opening, environment).await?;
-    info!(
-        materialization = materialization.name,
-        bindings = materialization.bindings.len(),
-        version = request.version,
-        "opened a session"
+    report::log_session(
+        &materialization.name,
+        materialization.bindings.len(),
+        &endpoint,
+        transactor.way(),
     );
-    Ok(Session { transactor, pacing })
+    Ok(Session {
+        transactor,
+        pacing,
+        held_back: Duration::ZERO,
+    })
 }
 
 /// The keys of a shard; without a range they are all.
@@ -169,6 +175,8 @@ enum Step<T> {
 struct Session<S> {
     transactor: Transactor<S>,
     pacing: Pacing,
+    /// How long the last Acknowledged waited for the upload interval.
+    held_back: Duration,
 }
 
 impl<S: ObjectStore> Session<S> {
@@ -220,7 +228,8 @@ impl<S: ObjectStore> Session<S> {
             Acknowledged::Done(patch) => patch,
             Acknowledged::Stopped => return Ok(Step::End),
         };
-        let wait = self.pacing.wait(round, Instant::now().into_std());
+        let began = Instant::now();
+        let wait = self.pacing.wait(round, began.into_std());
         if !wait.is_zero() {
             info!(
                 seconds = wait.as_secs(),
@@ -229,6 +238,7 @@ impl<S: ObjectStore> Session<S> {
             // Nobody waits for the interval once the session ends.
             let _ = tokio::time::timeout(wait, requests.ended()).await;
         }
+        self.held_back = began.elapsed();
         responses.acknowledged(patch.as_ref())?;
         Ok(Step::Done(()))
     }
@@ -251,6 +261,9 @@ impl<S: ObjectStore> Session<S> {
         let patch = self.transactor.commit(requests.waited()).await?;
         responses.started_commit(patch.as_ref())?;
         let stored = self.transactor.stored();
+        if stored.rows > 0 {
+            report::log_transaction(self.transactor.staged(), self.held_back);
+        }
         Ok(Step::Done(Round {
             flush_at,
             rows: stored.rows,

@@ -17,6 +17,7 @@ use parquet::file::metadata::{
 };
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescPtr;
 
@@ -53,6 +54,18 @@ impl Footer {
     /// The number of row groups so far.
     pub(super) fn row_groups(&self) -> usize {
         self.row_groups.len()
+    }
+
+    /// The least and greatest value of an INT64 column so far; none where it has no values, or there is no such column.
+    pub(super) fn bounds(&self, column: &str) -> Option<(i64, i64)> {
+        let columns = self.row_groups.iter().flat_map(RowGroupMetaData::columns);
+        let named = columns.filter(|chunk| chunk.column_descr().name() == column);
+        named
+            .filter_map(|chunk| match chunk.statistics() {
+                Some(Statistics::Int64(found)) => Some((*found.min_opt()?, *found.max_opt()?)),
+                _ => None,
+            })
+            .reduce(|(least, greatest), (low, high)| (least.min(low), greatest.max(high)))
     }
 
     /// Adds a row group that has been written, with the page index of each of its columns.
