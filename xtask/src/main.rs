@@ -19,6 +19,7 @@ mod sabotage;
 mod seaweedfs;
 mod servers;
 mod sh;
+mod tidy;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -35,7 +36,8 @@ const USAGE: &str = "the commands:
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
   cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler
-  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture` must catch each";
+  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture` must catch each
+  cargo xtask tidy                            the rules of CONTRIBUTING and the map of ARCHITECTURE that no compiler holds";
 
 /// The catalog that `cargo sim` plays when it is not told what to do.
 const DEFAULT_CATALOG: &str = "tests/catalogs/wikipedia/flow.yaml";
@@ -70,6 +72,7 @@ fn run(args: &[String]) -> Result<()> {
         "fuzz" => fuzz::run(&workspace, args),
         "image" => image::run(&workspace, args),
         "sabotage" => sabotage::run(workspace, args),
+        "tidy" => tidy::run(&workspace.root),
         other => Err(Failure::Said(format!("there is no `{other}`; {USAGE}"))),
     }
 }
