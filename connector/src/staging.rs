@@ -13,9 +13,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
-use crate::keys::{Author, FileName};
+use crate::keys::{Author, FileName, PathPrefix};
 use crate::mapping::{Batch, Rescued, Schema};
 use crate::parquet::{File, FileOptions, FileSummary, PageMemory, Sink};
 use crate::report::{End, FileReport, Published};

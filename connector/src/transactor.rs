@@ -16,9 +16,9 @@ use tracing::info;
 
 use crate::binding::Binding;
 use crate::checkpoint::{EntryId, StagedFile, State};
-use crate::config::{EndpointConfig, StagingPrefix};
+use crate::config::EndpointConfig;
 use crate::error::{Context, Error, Result};
-use crate::keys::Author;
+use crate::keys::{Author, StagingPrefix};
 use crate::left_behind::{Folders, left_behind};
 use crate::mapping::BatchBuilder;
 use crate::protocol::{Materialization, Store};

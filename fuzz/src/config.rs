@@ -2,7 +2,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use jiff::Timestamp;
-use materialize_s3_parquet::config::{EndpointConfig, PathPrefix, ResourceConfig};
+use materialize_s3_parquet::config::{EndpointConfig, ResourceConfig};
+use materialize_s3_parquet::keys::PathPrefix;
 use materialize_s3_parquet::keys::{Author, FileName};
 use serde_json::{Value, json};
 

@@ -5,7 +5,6 @@
 //! at once, and then for what a schema cannot say.
 
 mod check;
-mod path_prefix;
 mod schema;
 mod secret;
 mod text;
@@ -16,11 +15,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use path_prefix::{PathPrefix, StagingPrefix};
 pub use schema::{endpoint_schema, resource_schema};
 pub use secret::Secret;
 
 use crate::error::{Error, Result};
+use crate::keys::{PathPrefix, StagingPrefix, check_path_prefix, check_staging_prefix};
 
 /// The least `/advanced/fileSizeLimit` in bytes: below it, files would hold next to nothing.
 pub const MIN_FILE_SIZE_LIMIT: u64 = 1 << 20;
@@ -308,7 +307,7 @@ impl EndpointConfig {
             ("/bucket", text::bucket),
             ("/region", text::region),
             ("/advanced/endpoint", text::endpoint),
-            ("/advanced/stagingPrefix", path_prefix::check_staging),
+            ("/advanced/stagingPrefix", check_staging_prefix),
         ];
         let mut checked = check::check(json, &endpoint_schema(), rules)
             .map_err(|error| error.context(ENDPOINT))?;
@@ -333,7 +332,7 @@ impl EndpointConfig {
 impl ResourceConfig {
     /// Reads a binding's resource configuration. A Config error names every property that is wrong and what is expected.
     pub fn from_json(json: &[u8]) -> Result<ResourceConfig> {
-        let rules: &[check::Rule] = &[("/pathPrefix", path_prefix::check)];
+        let rules: &[check::Rule] = &[("/pathPrefix", check_path_prefix)];
         let checked =
             check::check(json, &RESOURCE_SCHEMA, rules).map_err(|error| error.context(RESOURCE))?;
         let unknown = checked.unknown_at_root.into_values();

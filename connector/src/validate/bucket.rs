@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::config::{EndpointConfig, PathPrefix, ResourceConfig, StagingPrefix};
+use crate::config::{EndpointConfig, ResourceConfig};
 use crate::error::{Error, Result};
-use crate::keys::in_staging_folder;
+use crate::keys::{PathPrefix, StagingPrefix, in_staging_folder};
 use crate::protocol::flow::MaterializationSpec;
 use crate::store::{self, ObjectStore, Trial};
 use crate::transactor::Environment;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::{KEY_BYTES, STAGED_KEY_BYTES, STAGING_FOLDER};
 use crate::error::{Error, Result};
-use crate::keys::{KEY_BYTES, STAGED_KEY_BYTES, STAGING_FOLDER};
 
 /// The greatest length of a key in S3, in bytes of UTF-8.
 const MAX_KEY_BYTES: usize = 1024;
@@ -187,13 +187,13 @@ impl Piece {
     }
 }
 
-/// What is wrong with a prefix and its right form; it follows the name of the property.
-pub(super) fn check(text: &str) -> Result<(), String> {
+/// Checks a prefix. An error says what is wrong and the right form; it follows the name of the property.
+pub fn check_path_prefix(text: &str) -> Result<(), String> {
     PathPrefix::parse(text).map(drop)
 }
 
-/// What is wrong with a staging prefix and its right form; it follows the name of the property.
-pub(super) fn check_staging(text: &str) -> Result<(), String> {
+/// Checks a staging prefix. An error says what is wrong and the right form; it follows the name of the property.
+pub fn check_staging_prefix(text: &str) -> Result<(), String> {
     StagingPrefix::parse(text).map(drop)
 }
 

@@ -10,11 +10,13 @@
 //! overwrites another. The clean-up alone reads meaning out of a key: the [`Author`] that its last
 //! segment names, and only where the whole segment is one that this connector writes.
 
+mod path_prefix;
+
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::config::PathPrefix;
+pub use path_prefix::{PathPrefix, StagingPrefix, check_path_prefix, check_staging_prefix};
 
 /// The folder of what is not part of any table. Spark, Hive, Athena and Trino skip folders whose
 /// name begins with `_`.
