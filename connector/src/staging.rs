@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::config::PathPrefix;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{Author, FileName};
-use crate::mapping::{Batch, Rescued, Schema};
+use crate::mapping::{Batch, Inexact, Rescued, Schema};
 use crate::parquet::{File, FileOptions, PageMemory, Sink};
 use crate::report::{End, FileReport};
 use crate::stop::Stop;
@@ -190,6 +190,7 @@ struct OpenFile {
     file: File<PartWriter>,
     upload: Upload,
     rescued: Rescued,
+    inexact: Inexact,
     decoding: Duration,
     encoding: Duration,
 }
@@ -287,6 +288,9 @@ impl<S: ObjectStore> Encoder<S> {
         for (misfit, count) in batch.rescued {
             *open.rescued.entry(misfit).or_default() += count;
         }
+        for (column, count) in batch.inexact {
+            *open.inexact.entry(column).or_default() += count;
+        }
         open.decoding += decoding;
         open.encoding += began.elapsed();
         Ok(())
@@ -316,6 +320,7 @@ impl<S: ObjectStore> Encoder<S> {
             )?,
             upload,
             rescued: Rescued::new(),
+            inexact: Inexact::new(),
             decoding: Duration::ZERO,
             encoding: Duration::ZERO,
         })
@@ -373,6 +378,7 @@ impl<S: ObjectStore> Encoder<S> {
             file,
             upload,
             rescued,
+            inexact,
             decoding,
             encoding,
         } = open;
@@ -389,6 +395,7 @@ impl<S: ObjectStore> Encoder<S> {
         let report = FileReport {
             summary,
             rescued,
+            inexact,
             end,
             decoding,
             encoding,
@@ -515,6 +522,7 @@ mod tests {
             let batch = Batch {
                 records: RecordBatch::try_new(schema.arrow(), columns).unwrap(),
                 rescued: Rescued::new(),
+                inexact: Inexact::new(),
             };
             let batch = BatchOf {
                 binding: index % bindings,

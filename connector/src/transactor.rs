@@ -4,7 +4,7 @@
 //! Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if the
 //! session fails; from then on a checkpoint may name it, and it is only ever made visible.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,8 @@ struct Rows {
     binding: Binding,
     builder: BatchBuilder,
     batch_bytes: usize,
+    /// The columns of which it has been told that values are kept exactly beside them.
+    told: BTreeSet<usize>,
 }
 
 /// What a transaction has brought so far.
@@ -303,7 +305,10 @@ impl<S: ObjectStore> Transactor<S> {
     }
 
     /// Waits for the uploads of all files; where one fails, the others are thrown away.
-    async fn finish_uploads(&self, written: Vec<WrittenFile>) -> Result<Vec<(usize, StagedFile)>> {
+    async fn finish_uploads(
+        &mut self,
+        written: Vec<WrittenFile>,
+    ) -> Result<Vec<(usize, StagedFile)>> {
         let mut staged = Vec::new();
         let mut written = written.into_iter();
         let mut failure = None;
@@ -317,7 +322,8 @@ impl<S: ObjectStore> Transactor<S> {
             let finished = upload.finish(report.summary.rows, now, &self.stop).await;
             match finished {
                 Ok(finished) => {
-                    report.log(&self.bindings[binding].binding, &finished);
+                    let rows = &mut self.bindings[binding];
+                    report.log(&rows.binding, &finished, &mut rows.told);
                     staged.push((binding, finished.staged));
                 }
                 Err(error) => {
@@ -402,6 +408,7 @@ impl Rows {
             builder: BatchBuilder::new(Arc::clone(&binding.schema)),
             batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
+            told: BTreeSet::new(),
         }
     }
 }

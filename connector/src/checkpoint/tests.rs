@@ -197,7 +197,7 @@ fn the_shape_of_the_state_is_fixed() {
         "acme/orders.v1": {
           "40000000": {
             "counter": 1,
-            "mapping": 1,
+            "mapping": 2,
             "staged": {
               "00000000000000aa": {
                 "bucket": "lake",
