@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::binding::Binding;
 use crate::checkpoint::{EntryId, StagedFile, State};
@@ -151,6 +151,7 @@ impl<S: ObjectStore> Transactor<S> {
             state.share();
         }
         let bindings = Binding::all(materialization, endpoint, &key_range)?;
+        warn_of_changes(&bindings, &state, *key_range.start());
         let author = new_author(&state, *key_range.start(), &mut environment.random);
         let folders = Folders::of(materialization, &bindings, endpoint);
         let unused_key = folders.unused_key(author);
@@ -280,10 +281,13 @@ impl<S: ObjectStore> Transactor<S> {
             .map(|(binding, _)| self.receipt_key(*binding));
         let key_begin = self.author.key_begin;
         for (binding, mut file) in staged {
-            let state_key = &self.bindings[binding].binding.state_key;
+            let Binding {
+                state_key, schema, ..
+            } = &self.bindings[binding].binding;
             file.receipt.clone_from(&receipt);
             self.new.insert(file.token.clone());
             self.state.next_counter(state_key, key_begin);
+            self.state.note_forms(state_key, key_begin, schema.forms());
             self.state.stage(state_key, key_begin, file);
         }
         let patch = self.state.take_patch();
@@ -409,6 +413,23 @@ impl Rows {
             batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
             told: BTreeSet::new(),
+        }
+    }
+}
+
+/// Warns of every field in whose column something else will stand than in the last file of its backfill.
+fn warn_of_changes(bindings: &[Binding], state: &State, key_begin: u32) {
+    for binding in bindings {
+        let Some(forms) = state.forms(&binding.state_key, key_begin) else {
+            continue;
+        };
+        for (field, change) in binding.schema.changes_since(forms) {
+            warn!(
+                collection = binding.collection,
+                field,
+                "the column of a field changes {change} with the next file. {}",
+                change.consequence()
+            );
         }
     }
 }

@@ -11,11 +11,13 @@
 pub const MAPPING_VERSION: u32 = 2;
 
 mod batch;
+mod change;
 mod column;
 mod convert;
 #[cfg(test)]
 mod exact_tests;
 mod format;
+mod forms;
 mod json_text;
 mod kept;
 mod number;
@@ -25,6 +27,7 @@ mod scalar;
 pub(crate) mod scale;
 
 pub use batch::{Batch, BatchBuilder};
+pub use change::{Change, Selected, changes};
 pub use column::{
     Column, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Schema, column_type,
     projections_by_field,

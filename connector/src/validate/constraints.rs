@@ -11,7 +11,8 @@ use bytes::Bytes;
 use crate::config::TypeChanges;
 use crate::error::Result;
 use crate::mapping::{
-    ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, column_type, projections_by_field,
+    Change, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Selected, column_type,
+    projections_by_field,
 };
 use crate::protocol::flow;
 use crate::protocol::materialize::response::validated::constraint::Type;
@@ -25,7 +26,7 @@ pub struct Candidate<'a> {
     /// What the user says of each field under `fields.include`.
     pub field_config: &'a BTreeMap<String, Bytes>,
     /// The collection and selection that this binding was last materialized with, under the same path and backfill.
-    pub last: Option<(&'a flow::CollectionSpec, &'a flow::FieldSelection)>,
+    pub last: Option<Selected<'a>>,
     /// Whether misfits are rescued, into a column whose name is then taken.
     pub rescues: bool,
     /// What becomes of a field whose column changes its type.
@@ -165,20 +166,21 @@ impl<'a> Lookup<'a> {
         let (Some(from), Some(to)) = (from, self.column_type(projection)?) else {
             return Ok(None);
         };
-        if from.has_form_of(to) {
+        let Some(change) = Change::between(from, to) else {
             return Ok(None);
-        }
+        };
         let (kind, reason) = self.kind_and_reason(projection)?;
         Ok(Some(match self.candidate.type_changes {
             TypeChanges::Backfill => (
                 Type::Incompatible,
-                format!(
-                    "The column changes from {from} to {to}, and `typeChanges` asks for a backfill then."
-                ),
+                format!("The column changes {change}, and `typeChanges` asks for a backfill then."),
             ),
             TypeChanges::Continue => (
                 kind,
-                format!("{reason} The column changes from {from} to {to} with the next file."),
+                format!(
+                    "{reason} The column changes {change} with the next file. {}",
+                    change.consequence()
+                ),
             ),
         }))
     }
