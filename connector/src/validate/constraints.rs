@@ -136,8 +136,8 @@ impl<'a> Lookup<'a> {
         } else {
             (
                 Type::LocationRecommended,
-                "The schema names no fields of this object to make columns of, so it is materialized as JSON text; exclude it by \
-                 name to leave it out.",
+                "The schema names no fields of this object to make columns of, so it is materialized as JSON text. A runtime that \
+                 takes only leaves by default leaves it out: include it by name, or name its fields in the schema.",
             )
         };
         (kind, reason.to_owned())
