@@ -54,11 +54,10 @@ fn folder_with_the_name_of_a_field(
     selection: &FieldSelection,
 ) -> Option<String> {
     let path = super::path(binding);
-    let folders = path
+    let mut folders = path
         .split('/')
         .filter_map(|folder| Some((folder, folder.split_once('=')?)));
-    folders
-        .filter_map(|(folder, (name, rest))| {
+    folders.find_map(|(folder, (name, rest))| {
             let field = fields(selection).find(|field| is_same_name(field, name))?;
             let leave_out = if selection.keys.iter().any(|key| key == field) {
                 ""
@@ -70,8 +69,7 @@ fn folder_with_the_name_of_a_field(
                  column: DuckDB, Spark, polars and ClickHouse show its value in place of the field's, and PyArrow fails. Rename the \
                  folder, such as `{name}_part={rest}`{leave_out}"
             ))
-        })
-        .next()
+    })
 }
 
 fn names_that_differ_only_in_case(selection: &FieldSelection) -> Vec<(&str, &str)> {
