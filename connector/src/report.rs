@@ -1,6 +1,8 @@
 //! The lines that tell of a session, its transactions and its files. Operators alert on the messages `session`, `transaction` and
-//! `files are visible`, so these stay as they are.
+//! `files are visible`, so these stay as they are. Of fields of
+//! which values are kept exactly beside their column, a session tells once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use tracing::{info, warn};
 use crate::binding::Binding;
 use crate::config::EndpointConfig;
 use crate::keys::version_folder;
-use crate::mapping::Rescued;
+use crate::mapping::{ColumnType, EXACT_FIELD, Inexact, Rescued};
 use crate::parquet::FileSummary;
 use crate::store::{FinishedUpload, Way};
 
@@ -49,6 +51,8 @@ pub struct Totals {
     pub bytes: u64,
     /// Their values that did not fit their columns.
     pub rescued: u64,
+    /// Their values that are kept exactly beside their columns.
+    pub exact: u64,
     /// When their documents were published; none where that is not known.
     pub published: Option<Published>,
 }
@@ -58,6 +62,7 @@ impl Totals {
     pub fn add_staged(&mut self, report: &FileReport, bytes: u64) {
         self.add(report.summary.rows, bytes);
         self.rescued += report.rescued.values().sum::<u64>();
+        self.exact += report.inexact.values().sum::<u64>();
         self.published = match (self.published, report.published) {
             (Some(before), Some(more)) => Some(before.and(more)),
             (before, more) => before.or(more),
@@ -93,6 +98,7 @@ pub fn log_transaction(stored: &Totals, held_back: Duration) {
         bytes = stored.bytes,
         files = stored.files,
         rescued = stored.rescued,
+        exact = stored.exact,
         heldBackSeconds = held_back.as_secs(),
         "transaction"
     );
@@ -153,6 +159,8 @@ pub struct FileReport {
     pub published: Option<Published>,
     /// The values that did not fit their columns.
     pub rescued: Rescued,
+    /// The values that are kept exactly beside their columns.
+    pub inexact: Inexact,
     /// Why it ended.
     pub end: End,
     /// The time that went into decoding its rows.
@@ -162,8 +170,8 @@ pub struct FileReport {
 }
 
 impl FileReport {
-    /// Logs the file, and what was rescued in it.
-    pub fn log(&self, binding: &Binding, upload: &FinishedUpload) {
+    /// Logs the file, and what was rescued in it; what is kept exactly, of each column that `told` does not have yet.
+    pub fn log(&self, binding: &Binding, upload: &FinishedUpload, told: &mut BTreeSet<usize>) {
         let staged = &upload.staged;
         info!(
             key = staged.key,
@@ -172,6 +180,8 @@ impl FileReport {
             bytes = staged.bytes,
             parts = upload.parts,
             rowGroups = self.summary.row_groups,
+            rescued = self.rescued.values().sum::<u64>(),
+            exact = self.inexact.values().sum::<u64>(),
             end = self.end.as_str(),
             decodeMillis = millis(self.decoding),
             encodeMillis = millis(self.encoding),
@@ -189,7 +199,34 @@ impl FileReport {
                 misfit.reason()
             );
         }
+        for (&index, count) in &self.inexact {
+            if told.insert(index) {
+                let column = &binding.schema.columns()[index];
+                info!(
+                    key = staged.key,
+                    collection = binding.collection,
+                    field = column.field,
+                    count,
+                    "{}",
+                    exact_message(column.column_type)
+                );
+            }
+        }
     }
+}
+
+/// What a user is told of a column that has values only nearly.
+fn exact_message(column_type: ColumnType) -> String {
+    let cure = match column_type {
+        ColumnType::Number { .. } => {
+            "for a column that is exact itself, give the field `decimal` or `castToString` under `fields`"
+        }
+        _ => "for a column that is exact itself, give the field `castToString` under `fields`",
+    };
+    format!(
+        "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the nearest {column_type} in their own \
+         column; {cure}"
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

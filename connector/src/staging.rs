@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{Author, FileName, PathPrefix};
-use crate::mapping::{Batch, Rescued, Schema};
+use crate::mapping::{Batch, Inexact, Rescued, Schema};
 use crate::parquet::{File, FileOptions, FileSummary, PageMemory, Sink};
 use crate::report::{End, FileReport, Published};
 use crate::stop::Stop;
@@ -196,6 +196,7 @@ struct OpenFile {
     file: File<PartWriter>,
     upload: Upload,
     rescued: Rescued,
+    inexact: Inexact,
     decoding: Duration,
     encoding: Duration,
 }
@@ -293,6 +294,9 @@ impl<S: ObjectStore> Encoder<S> {
         for (misfit, count) in batch.rescued {
             *open.rescued.entry(misfit).or_default() += count;
         }
+        for (column, count) in batch.inexact {
+            *open.inexact.entry(column).or_default() += count;
+        }
         open.decoding += decoding;
         open.encoding += began.elapsed();
         Ok(())
@@ -322,6 +326,7 @@ impl<S: ObjectStore> Encoder<S> {
             )?,
             upload,
             rescued: Rescued::new(),
+            inexact: Inexact::new(),
             decoding: Duration::ZERO,
             encoding: Duration::ZERO,
         })
@@ -379,6 +384,7 @@ impl<S: ObjectStore> Encoder<S> {
             file,
             upload,
             rescued,
+            inexact,
             decoding,
             encoding,
         } = open;
@@ -392,6 +398,7 @@ impl<S: ObjectStore> Encoder<S> {
             summary,
             published,
             rescued,
+            inexact,
             end,
             decoding,
             encoding,
@@ -527,6 +534,7 @@ mod tests {
             let batch = Batch {
                 records: RecordBatch::try_new(schema.arrow(), columns).unwrap(),
                 rescued: Rescued::new(),
+                inexact: Inexact::new(),
             };
             let batch = BatchOf {
                 binding: index % bindings,

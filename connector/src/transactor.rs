@@ -4,7 +4,7 @@
 //! Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if the
 //! session fails; from then on a checkpoint may name it, and it is only ever made visible.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::binding::Binding;
 use crate::checkpoint::{EntryId, StagedFile, State};
@@ -81,6 +81,8 @@ struct Rows {
     binding: Binding,
     builder: BatchBuilder,
     batch_bytes: usize,
+    /// The columns of which it has been told that values are kept exactly beside them.
+    told: BTreeSet<usize>,
 }
 
 /// What a transaction has brought so far.
@@ -153,6 +155,7 @@ impl<S: ObjectStore> Transactor<S> {
             state.share();
         }
         let bindings = Binding::all(materialization, endpoint, &key_range)?;
+        warn_of_changes(&bindings, &state, *key_range.start());
         let author = new_author(&state, *key_range.start(), &mut environment.random);
         let folders = Folders::of(materialization, &bindings, endpoint);
         let unused_key = folders.unused_key(author);
@@ -300,10 +303,13 @@ impl<S: ObjectStore> Transactor<S> {
             .map(|(binding, _)| self.receipt_key(*binding));
         let key_begin = self.author.key_begin;
         for (binding, mut file) in staged {
-            let state_key = &self.bindings[binding].binding.state_key;
+            let Binding {
+                state_key, schema, ..
+            } = &self.bindings[binding].binding;
             file.receipt.clone_from(&receipt);
             self.new.insert(file.token.clone());
             self.state.next_counter(state_key, key_begin);
+            self.state.note_forms(state_key, key_begin, schema.forms());
             self.state.stage(state_key, key_begin, file);
         }
         let patch = self.state.take_patch();
@@ -343,7 +349,8 @@ impl<S: ObjectStore> Transactor<S> {
             let finished = upload.finish(report.summary.rows, now, &self.stop).await;
             match finished {
                 Ok(finished) => {
-                    report.log(&self.bindings[binding].binding, &finished);
+                    let rows = &mut self.bindings[binding];
+                    report.log(&rows.binding, &finished, &mut rows.told);
                     totals.add_staged(&report, finished.staged.bytes);
                     staged.push((binding, finished.staged));
                 }
@@ -452,6 +459,24 @@ impl Rows {
             builder: BatchBuilder::new(Arc::clone(&binding.schema)),
             batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
+            told: BTreeSet::new(),
+        }
+    }
+}
+
+/// Warns of every field in whose column something else will stand than in the last file of its backfill.
+fn warn_of_changes(bindings: &[Binding], state: &State, key_begin: u32) {
+    for binding in bindings {
+        let Some(forms) = state.forms(&binding.state_key, key_begin) else {
+            continue;
+        };
+        for (field, change) in binding.schema.changes_since(forms) {
+            warn!(
+                collection = binding.collection,
+                field,
+                "the column of a field changes {change} with the next file. {}",
+                change.consequence()
+            );
         }
     }
 }

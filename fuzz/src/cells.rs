@@ -23,28 +23,61 @@ pub(crate) enum Cell {
     Bytes(Vec<u8>),
     Date(i32),
     Timestamp(i64),
-    /// What the rescue column holds: the same value may be said in more than one way.
-    Rescued(Json),
+    /// What the columns for rescued and for exact values hold: the same value may be said in more than one way.
+    Kept(Json),
 }
 
-/// The cells of a row: of each column, and of the rescue column where there is one.
+/// The cells of a row: of each column, and of those for rescued and for exact values where there are such.
 pub(crate) fn expected(schema: &Schema, row: &Row) -> Vec<Cell> {
-    let mut rescued = Map::new();
+    let (mut rescued, mut exact) = (Map::new(), Map::new());
     let mut cells = Vec::new();
-    for (column, value, cell) in converted(schema, row) {
-        if cell.is_none() {
-            rescued.insert(column.to_owned(), value.clone());
+    for (index, (column, value, cell)) in converted(schema, row).enumerate() {
+        let column_type = schema.columns()[index].column_type;
+        match &cell {
+            None => drop(rescued.insert(column.to_owned(), value.clone())),
+            Some(cell) if is_inexact(column_type, index < schema.key_columns(), value, cell) => {
+                exact.insert(column.to_owned(), value.clone());
+            }
+            Some(_) => {}
         }
         cells.push(cell.unwrap_or(Cell::Null));
     }
     if schema.rescues() {
-        cells.push(if rescued.is_empty() {
-            Cell::Null
-        } else {
-            Cell::Rescued(Json::Object(rescued))
-        });
+        cells.push(kept(rescued));
+    }
+    if schema.keeps_exact() {
+        cells.push(kept(exact));
     }
     cells
+}
+
+fn kept(values: Map<String, Json>) -> Cell {
+    if values.is_empty() {
+        Cell::Null
+    } else {
+        Cell::Kept(Json::Object(values))
+    }
+}
+
+/// Whether a column does not give a value back, by the table of the design.
+fn is_inexact(column_type: ColumnType, is_key: bool, value: &Json, cell: &Cell) -> bool {
+    match (column_type, value, cell) {
+        (ColumnType::Number { .. }, Json::Number(number), Cell::Double(bits))
+            if !number.is_f64() =>
+        {
+            format!("{:.0}", f64::from_bits(*bits)) != number.to_string()
+        }
+        (ColumnType::Number { .. }, Json::String(text), Cell::Double(bits)) => {
+            let double = f64::from_bits(*bits);
+            let is_number = oracle::number(text).is_some();
+            is_number && (oracle::is_code(text) || !oracle::is_given_back(double, text))
+        }
+        (ColumnType::Integer { .. }, Json::String(text), _) => oracle::is_code(text),
+        (ColumnType::Timestamp, Json::String(text), _) => {
+            is_key && oracle::is_finer_than_micros(text)
+        }
+        _ => false,
+    }
 }
 
 /// The field of the first value of a row that does not fit.
@@ -125,19 +158,19 @@ fn json_text(value: &Json) -> Cell {
 
 /// The rows of a batch as cells.
 pub(crate) fn found(schema: &Schema, batch: &RecordBatch) -> Vec<Vec<Cell>> {
-    let is_rescue = |index: usize| schema.rescues() && index + 1 == batch.num_columns();
+    let is_kept = |index: usize| index >= schema.columns().len();
     let columns: Vec<Vec<Cell>> = batch
         .columns()
         .iter()
         .enumerate()
-        .map(|(index, array)| cells(array, is_rescue(index)))
+        .map(|(index, array)| cells(array, is_kept(index)))
         .collect();
     (0..batch.num_rows())
         .map(|row| columns.iter().map(|column| column[row].clone()).collect())
         .collect()
 }
 
-fn cells(array: &dyn Array, is_rescue: bool) -> Vec<Cell> {
+fn cells(array: &dyn Array, is_kept: bool) -> Vec<Cell> {
     if let Some(values) = array.as_boolean_opt() {
         return values
             .iter()
@@ -146,8 +179,8 @@ fn cells(array: &dyn Array, is_rescue: bool) -> Vec<Cell> {
     }
     if let Some(values) = array.as_string_opt::<i32>() {
         let text = |text: &str| {
-            if is_rescue {
-                Cell::Rescued(serde_json::from_str(text).expect("what is rescued is JSON"))
+            if is_kept {
+                Cell::Kept(serde_json::from_str(text).expect("what is kept is JSON"))
             } else {
                 Cell::Text(text.to_owned())
             }

@@ -1,17 +1,17 @@
-//! Strings with a format, and numbers, against jiff and against arithmetic on text: see `oracle.rs`.
+//! Strings with a format, against jiff and bigdecimal: see `oracle.rs`.
 //!
 //! The conversions are the mapper's own business, so they are driven as a file is built: a column of one row.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
+use arrow_array::{Array, RecordBatch};
 use materialize_s3_parquet::config::JsonColumns;
-use materialize_s3_parquet::mapping::{BatchBuilder, Schema};
+use materialize_s3_parquet::mapping::{BatchBuilder, EXACT_FIELD, Schema};
 use materialize_s3_parquet::protocol::{Store, Tuple, Value, flow, packed};
 
 use crate::oracle;
@@ -31,16 +31,24 @@ pub fn run(data: &[u8]) {
         oracle::date_time(text),
         "date-time {text:?}"
     );
+    let integer = oracle::integer(text);
     assert_eq!(
         primitive::<Int64Type>("integer", text),
-        oracle::integer(text),
+        integer,
         "integer {text:?}"
     );
+    let is_code = integer.is_some() && oracle::is_code(text);
+    assert_eq!(is_kept("integer", text), is_code, "integer {text:?}");
+    let double = oracle::double_of_string(text);
     assert_eq!(
         primitive::<Float64Type>("number", text).map(f64::to_bits),
-        oracle::double_of_string(text).map(f64::to_bits),
+        double.map(f64::to_bits),
         "number {text:?}"
     );
+    let is_inexact = double
+        .filter(|_| oracle::number(text).is_some())
+        .is_some_and(|double| oracle::is_code(text) || !oracle::is_given_back(double, text));
+    assert_eq!(is_kept("number", text), is_inexact, "number {text:?}");
     let array = column("base64", text);
     let bytes = array.as_binary::<i32>();
     let bytes = bytes.is_valid(0).then(|| bytes.value(0).to_vec());
@@ -53,8 +61,27 @@ fn primitive<T: ArrowPrimitiveType>(format: &str, text: &str) -> Option<T::Nativ
     values.is_valid(0).then(|| values.value(0))
 }
 
-/// The one column of a file with one row, of a field whose strings have this format.
+/// Whether the text is kept exactly beside its column; then it is the text as it was.
+fn is_kept(format: &str, text: &str) -> bool {
+    let records = records(format, text);
+    let column = records
+        .column_by_name(EXACT_FIELD)
+        .expect("a number in a string can be inexact")
+        .as_string::<i32>();
+    if column.is_null(0) {
+        return false;
+    }
+    let kept: serde_json::Value = serde_json::from_str(column.value(0)).expect("it is JSON");
+    assert_eq!(kept, serde_json::json!({"field": text}));
+    true
+}
+
 fn column(format: &str, text: &str) -> Arc<dyn Array> {
+    Arc::clone(records(format, text).column(0))
+}
+
+/// A file with one row, of a field whose strings have this format.
+fn records(format: &str, text: &str) -> RecordBatch {
     let mut builder = BatchBuilder::new(Arc::new(schema(format)));
     let mut values = packed::Writer::new();
     values.push(&Value::String(Cow::Borrowed(text)));
@@ -68,8 +95,7 @@ fn column(format: &str, text: &str) -> Arc<dyn Array> {
     builder
         .append(&store)
         .expect("what does not fit is rescued, and is no error");
-    let batch = builder.finish().expect("a row is a batch");
-    Arc::clone(batch.records.column(0))
+    builder.finish().expect("a row is a batch").records
 }
 
 fn schema(format: &str) -> Schema {

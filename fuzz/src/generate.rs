@@ -10,12 +10,13 @@ use materialize_s3_parquet::protocol::flow;
 const MOST_PROJECTIONS: usize = 8;
 
 /// Names that mean something, to Flow, to us, or to readers of Parquet.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "id",
     "ID",
     "flow_document",
     "flow_published_at",
     "flow_rescued",
+    "flow_exact",
     "_meta/op",
     "_meta/uuid",
     "_meta",

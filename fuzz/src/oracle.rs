@@ -1,20 +1,22 @@
-//! What values mean, said once more and in another way than the connector says it: jiff knows the calendar, and numbers are
-//! compared as strings of digits.
+//! What values mean, said once more and in another way than the connector says it: jiff knows the calendar, and bigdecimal, by which
+//! Flow checks numbers that are written as strings, knows numbers.
 
+use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::Sign;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Timestamp};
 
 /// 1970-01-01T00:00:00.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-/// The days since 1970-01-01 of a `YYYY-MM-DD`.
+/// The days since 1970-01-01 of a `YYYY-MM-DD` of the years 0001 to 9999.
 pub(crate) fn date(text: &str) -> Option<i32> {
-    let date = civil_date(text)?;
+    let date = civil_date(text).filter(|date| date.year() > 0)?;
     let hours = date.at(0, 0, 0, 0).duration_since(EPOCH).as_hours();
     i32::try_from(hours / 24).ok()
 }
 
-/// The microseconds since the epoch of an RFC 3339 date-time, floored; none outside of the years 0000 to 9999 in UTC.
+/// The microseconds since the epoch of an RFC 3339 date-time, floored; none outside of the years 0001 to 9999 in UTC.
 pub(crate) fn date_time(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (separator, rest) = rest.split_at_checked(1)?;
@@ -33,13 +35,22 @@ pub(crate) fn date_time(text: &str) -> Option<i64> {
         .collect();
     let local = civil_date(date)?.to_datetime(time);
     let utc = local.checked_sub(SignedDuration::from_secs(offset)).ok()?;
-    if utc.year() < 0 {
+    if utc.year() < 1 {
         return None;
     }
     let instant = utc.duration_since(EPOCH) + SignedDuration::from_nanos(nanos.parse().ok()?);
     let micros = i64::try_from(instant.as_nanos().div_euclid(1000)).ok()?;
     agrees_with_jiffs_own_reading(text, micros);
     Some(micros)
+}
+
+/// Whether a date-time says something that its floored microseconds do not.
+pub(crate) fn is_finer_than_micros(text: &str) -> bool {
+    let digits = text
+        .split_once('.')
+        .map_or("", |(_, rest)| leading_digits(rest));
+    let is_leap_second = text.get(17..19) == Some("60");
+    is_leap_second || digits.trim_end_matches('0').len() > 6
 }
 
 /// Where jiff reads the text itself, it must say the same; it has another idea of very long fractions and of the last day.
@@ -99,12 +110,41 @@ fn leading_digits(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
+/// A number by its sign, its digits without zeros at either end, and the power of ten that they are to be multiplied by.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Number {
+    is_negative: bool,
+    digits: String,
+    exponent: i128,
+}
+
+/// The number that Flow takes a text for.
+pub(crate) fn number(text: &str) -> Option<Number> {
+    let (integer, scale) = text.parse::<BigDecimal>().ok()?.into_bigint_and_exponent();
+    let all = integer.magnitude().to_string();
+    let digits = all.trim_end_matches('0').to_owned();
+    let zeros = (all.len() - digits.len()) as i128;
+    let exponent = if digits.is_empty() {
+        0
+    } else {
+        zeros - i128::from(scale)
+    };
+    Some(Number {
+        is_negative: integer.sign() == Sign::Minus,
+        digits,
+        exponent,
+    })
+}
+
 /// The 64-bit integer that a decimal number is, by moving its point as text.
 pub(crate) fn integer(text: &str) -> Option<i64> {
-    let (sign, digits, exponent) = decimal(text)?;
-    let significant = digits.trim_end_matches('0');
-    let zeros = exponent.saturating_add((digits.len() - significant.len()) as i64);
-    match (significant.trim_start_matches('0'), zeros) {
+    let Number {
+        is_negative,
+        digits,
+        exponent,
+    } = number(text)?;
+    let sign = if is_negative { "-" } else { "" };
+    match (digits.as_str(), exponent) {
         ("", _) => Some(0),
         (digits, zeros @ 0..=19) => format!("{sign}{digits}{}", "0".repeat(zeros as usize))
             .parse()
@@ -113,58 +153,39 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
     }
 }
 
-/// Sign, digits and the power of ten that they are to be multiplied by, of a JSON number or one with a `+` or leading zeros.
-fn decimal(text: &str) -> Option<(&str, String, i64)> {
-    let (sign, rest) = split_sign(text);
-    let whole = leading_digits(rest);
-    let rest = &rest[whole.len()..];
-    let fraction = rest.strip_prefix('.').map(leading_digits);
-    let rest = fraction.map_or(rest, |fraction| &rest[1 + fraction.len()..]);
-    if whole.is_empty() || fraction == Some("") {
-        return None;
-    }
-    let fraction = fraction.unwrap_or_default();
-    let exponent = match rest.strip_prefix(['e', 'E']) {
-        Some(exponent) => exponent_of(exponent)?,
-        None if rest.is_empty() => 0,
-        None => return None,
-    };
-    let exponent = exponent - fraction.len() as i64;
-    Some((sign, format!("{whole}{fraction}"), exponent))
-}
-
-fn split_sign(text: &str) -> (&str, &str) {
-    text.split_at(usize::from(text.starts_with(['-', '+'])))
-}
-
-/// An exponent beyond a million might as well be a million.
-fn exponent_of(text: &str) -> Option<i64> {
-    const MOST: i64 = 1_000_000;
-    let (sign, digits) = split_sign(text);
-    if digits.is_empty() || leading_digits(digits) != digits {
-        return None;
-    }
-    let magnitude = digits.parse().unwrap_or(MOST).min(MOST);
-    Some(if sign == "-" { -magnitude } else { magnitude })
-}
-
 /// The double nearest to a decimal number; none where there is none near.
 pub(crate) fn double(text: &str) -> Option<f64> {
-    decimal(text)?;
-    let unsigned = split_sign(text).1;
-    let whole = unsigned.trim_start_matches('0');
-    let zero = if whole.starts_with(|first: char| first.is_ascii_digit()) {
-        ""
+    let Number {
+        digits, exponent, ..
+    } = number(text)?;
+    let digits = if digits.is_empty() { "0" } else { &digits };
+    // Any exponent beyond a million might as well be a million.
+    let exponent = exponent.clamp(-1_000_000, 1_000_000);
+    // serde_json has a reader of doubles of its own.
+    let double: f64 = serde_json::from_str(&format!("{digits}e{exponent}")).ok()?;
+    let is_negative = text.trim_start_matches('.').starts_with('-');
+    Some(if is_negative { -double } else { double })
+}
+
+/// Whether a text is a code rather than a number: it has a plus sign, or a zero before other digits.
+pub(crate) fn is_code(text: &str) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let whole = mantissa.split('.').next().unwrap_or_default();
+    let digits = whole.trim_start_matches('-').replace('_', "");
+    mantissa.contains('+') || (digits.len() > 1 && digits.starts_with('0'))
+}
+
+/// Whether the double nearest to a number says all of it: an integer where it is just that one, any other number as it is printed.
+pub(crate) fn is_given_back(double: f64, text: &str) -> bool {
+    let is_integer = text
+        .chars()
+        .all(|character| character.is_ascii_digit() || "-+_".contains(character));
+    let printed = if is_integer {
+        format!("{double:.0}")
     } else {
-        "0"
+        format!("{double:?}")
     };
-    // serde_json has a reader of doubles of its own; it knows neither `+` nor leading zeros.
-    let double: f64 = serde_json::from_str(&format!("{zero}{whole}")).ok()?;
-    Some(if text.starts_with('-') {
-        -double
-    } else {
-        double
-    })
+    number(&printed) == number(text)
 }
 
 /// The double that a string of format `number` is.
@@ -177,8 +198,9 @@ pub(crate) fn double_of_string(text: &str) -> Option<f64> {
     }
 }
 
-/// The bytes that base64 stands for, with its padding, a part of it, or none.
+/// The bytes that base64 stands for, with its padding, a part of it, or none, and with white space anywhere.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.replace([' ', '\t', '\n', '\r', '\u{c}'], "");
     let bare = text.trim_end_matches('=');
     let most = [0, 0, 2, 1][bare.len() % 4];
     if bare.len() % 4 == 1 || text.len() - bare.len() > most {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use materialize_s3_parquet::config::{JsonColumns, TypeChanges};
-use materialize_s3_parquet::mapping::{ColumnType, RESCUED_FIELD, Schema};
+use materialize_s3_parquet::mapping::{ColumnType, EXACT_FIELD, RESCUED_FIELD, Schema};
 use materialize_s3_parquet::protocol::flow;
 use materialize_s3_parquet::protocol::materialize::response::validated::constraint::Type;
 use materialize_s3_parquet::validate::Candidate;
@@ -99,7 +99,9 @@ fn expected(candidate: &Candidate<'_>, projection: &flow::Projection) -> Type {
     let any = [
         "array", "boolean", "integer", "number", "object", "string", "unknown",
     ];
-    if !types(&any) || candidate.rescues && field == RESCUED_FIELD {
+    let is_reserved = candidate.rescues && field == RESCUED_FIELD
+        || field == EXACT_FIELD && !was_selected(candidate, projection);
+    if !types(&any) || is_reserved {
         return Type::FieldForbidden;
     }
     if projection.is_primary_key {
@@ -108,7 +110,9 @@ fn expected(candidate: &Candidate<'_>, projection: &flow::Projection) -> Type {
     if projection.ptr.is_empty() || field.starts_with("_meta/") && field != "_meta/op" {
         return Type::FieldOptional;
     }
-    if types(&["object"]) {
+    let below = format!("{}/", projection.ptr);
+    let mut others = candidate.collection.projections.iter();
+    if types(&["object"]) && others.any(|other| other.ptr.starts_with(&below)) {
         return Type::FieldOptional;
     }
     if !types(&["array"]) {
@@ -157,10 +161,11 @@ fn what_is_allowed_has_a_schema(candidate: &Candidate<'_>) {
 fn columns_follow_the_selection(schema: &Schema, selection: &flow::FieldSelection) {
     let document = Some(&selection.document).filter(|document| !document.is_empty());
     let fields = selection.keys.iter().chain(&selection.values);
-    let rescued = RESCUED_FIELD.to_owned();
+    let (rescued, exact) = (RESCUED_FIELD.to_owned(), EXACT_FIELD.to_owned());
     let expected: Vec<&String> = fields
         .chain(document)
         .chain(schema.rescues().then_some(&rescued))
+        .chain(schema.keeps_exact().then_some(&exact))
         .collect();
     let arrow = schema.arrow();
     let fields = arrow.fields();

@@ -161,6 +161,28 @@ async fn a_value_that_is_not_to_be_rescued_stops_the_task_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn exact() {
+    pinned("exact", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendar() {
+    pinned("calendar", &["acmeCo/lake"], EMBEDDED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_the_name_of_a_field_is_refused_with_both_cures() {
+    let says = [
+        "collection `acmeCo/c`",
+        "the folder `Date=%Y-%m-%d`",
+        "the field `date`",
+        "`Date_part=%Y-%m-%d`",
+        "`fields.exclude`",
+    ];
+    fails("folder_columns", "acmeCo/lake", &says).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deletions() {
     pinned("deletions", &["acmeCo/lake"], EMBEDDED).await;
 }
@@ -292,8 +314,8 @@ async fn two_thousand_columns() {
         };
         all.push(made(options).await);
     }
-    // With the key and what was rescued.
-    assert_eq!(all[0].bindings[0].columns.len(), 2_002);
+    // With the key, what was rescued, and what is kept exactly.
+    assert_eq!(all[0].bindings[0].columns.len(), 2_003);
     assert!(all.iter().all(|made| made.files == all[0].files));
 }
 

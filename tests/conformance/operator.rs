@@ -76,7 +76,9 @@ async fn sessions_transactions_and_visible_files_have_lines_of_their_own() {
     );
     assert_eq!(
         fields(&ended.logs, "transaction"),
-        [json!({"rows": 3, "bytes": "some", "files": 1, "rescued": 1, "heldBackSeconds": 0})]
+        [
+            json!({"rows": 3, "bytes": "some", "files": 1, "rescued": 1, "exact": 0, "heldBackSeconds": 0})
+        ]
     );
     assert_eq!(
         fields(&ended.logs, VISIBLE),

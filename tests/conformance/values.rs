@@ -82,12 +82,13 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
         r#"{"store":{"key":[2],"values":[-9223372036854775809,1e400,null,1E2],"doc":{"b" : 1.0,	"a":"\u003c\/" }}}"#,
         r#"{"store":{"key":[3],"values":[1.0,9007199254740993,"\u0000\u00e9",{"b" : 1.0,	"a":"\u003c\/", "b":10.50 }],"doc":{"x":1,"x":2}}}"#,
         r#"{"store":{"key":[4],"values":[1.2345678901234568e+18,0.1,"\ud800",[ 1E+2 , "\ud800" ]],"doc":{}}}"#,
+        r#"{"store":{"key":[5],"values":[1,12345678901234567.89,null,null],"doc":{}}}"#,
     ];
     let stores = lines.join("\n") + "\n";
     let rows = rows(stores.as_bytes()).await;
     let wide = "1.8446744073709552e";
     let expected = [
-        // Beyond 64 bits: not an INT64, the nearest DOUBLE, and canonical as JSON text.
+        // Beyond 64 bits: not an INT64, the nearest DOUBLE, which here equals it, and canonical as JSON text.
         [
             "1",
             "null",
@@ -96,6 +97,7 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
             &format!("{wide}+19"),
             "{}",
             r#"{"integer":18446744073709551616}"#,
+            "null",
         ],
         [
             "2",
@@ -105,6 +107,7 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
             "100.0",
             "{\"b\" : 1.0,\t\"a\":\"\\u003c\\/\" }",
             r#"{"integer":-9223372036854775809,"number":1e400}"#,
+            "null",
         ],
         // Objects are not parsed, so that not even a name that comes twice is lost.
         [
@@ -115,6 +118,7 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
             "{\"b\" : 1.0,\t\"a\":\"\\u003c\\/\", \"b\":10.50 }",
             r#"{"x":1,"x":2}"#,
             "null",
+            r#"{"number":9007199254740993}"#,
         ],
         // The first is a double, and doubles of this size are whole. A lone surrogate is no text.
         [
@@ -125,6 +129,18 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
             r#"[ 1E+2 , "\ud800" ]"#,
             "{}",
             r#"{"text":"\ud800"}"#,
+            "null",
+        ],
+        // The runtime holds numbers as doubles; digits beyond one are kept all the same.
+        [
+            "5",
+            "1",
+            "1.2345678901234568e16",
+            "null",
+            "null",
+            "{}",
+            "null",
+            r#"{"number":12345678901234567.89}"#,
         ],
     ];
     assert_eq!(rows, expected);

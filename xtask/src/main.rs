@@ -36,7 +36,7 @@ const USAGE: &str = "the commands:
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
                                               --host: do not compile inside; --binary: of this program
   cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler
-  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture` must catch each
+  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture`, or a test, must catch each
   cargo xtask tidy                            the rules of CONTRIBUTING and the map of ARCHITECTURE that no compiler holds";
 
 /// The catalog that `cargo sim` plays when it is not told what to do.

@@ -1,8 +1,11 @@
 //! `cargo xtask sabotage`: connectors that are broken on purpose, each by a small patch, and `flow-sim torture`, which must catch
-//! every one of them. A torture that finds nothing has to be tortured itself.
+//! every one of them. A torture that finds nothing has to be tortured itself. Those whose mapping of values is broken are for tests
+//! and fuzz bodies to catch (`mapping.rs`).
 //!
 //! The patches are in `tests/sabotage`. They are applied to a copy of the sources, which has a build directory of its own, so that
 //! no broken connector ever stands where the right one does.
+
+mod mapping;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,11 +31,13 @@ const TREE: &str = "target/sabotage/tree";
 const FAILED: &str = " FAILED; again: ";
 const BROKEN: &str = "  BROKEN: ";
 
-/// Which promise a broken connector has broken, and at which seed.
+/// How a broken connector was caught.
 #[derive(Debug, PartialEq, Eq)]
-struct Caught {
-    seed: String,
-    promise: String,
+enum Caught {
+    /// By torture: the promise that it has broken, and at which seed.
+    Torture { seed: String, promise: String },
+    /// By tests: the first that failed, and how many others.
+    Tests { first: String, others: usize },
 }
 
 /// Builds every broken connector, or those that are named, and has each caught.
@@ -42,8 +47,14 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
     workspace.build()?;
     let mut results = Vec::new();
     for patch in &patches {
-        let program = broken(&workspace, patch)?;
-        let caught = catches(&workspace, &program)?;
+        let target = break_sources(&workspace, patch)?;
+        let caught = if is_of_mapping(patch) {
+            let tree = workspace.root.join(TREE);
+            by_tests(mapping::catches(&workspace, &tree, &target)?)
+        } else {
+            let program = broken(&workspace, patch, &target)?;
+            catches(&workspace, &program)?
+        };
         sh::say(&row(&name(patch), caught.as_ref()));
         results.push((name(patch), caught));
     }
@@ -57,7 +68,7 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Said(format!(
-        "torture found nothing wrong with: {}",
+        "nothing was found wrong with: {}",
         missed.join(", ")
     )))
 }
@@ -65,23 +76,21 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
 /// A line of the table.
 fn row(name: &str, caught: Option<&Caught>) -> String {
     match caught {
-        Some(Caught { seed, promise }) => format!("{name:52} seed {seed:>4}: {promise}"),
+        Some(Caught::Torture { seed, promise }) => {
+            format!("{name:52} seed {seed:>4}: {promise}")
+        }
+        Some(Caught::Tests { first, others: 0 }) => format!("{name:52} test {first}"),
+        Some(Caught::Tests { first, others }) => {
+            format!("{name:52} test {first} and {others} more")
+        }
         None => format!("{name:52} NOT CAUGHT"),
     }
 }
 
 /// The patches to apply: all of them where none is named.
 fn patches(root: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
-    let folder = root.join(PATCHES);
-    let entries = fs::read_dir(&folder).map_err(sh::file_error("read", &folder))?;
-    let mut patches: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "patch")
-        })
-        .collect();
-    patches.sort();
+    let mut patches = patches_in(&root.join(PATCHES))?;
+    patches.extend(patches_in(&root.join(mapping::PATCHES))?);
     let known: Vec<String> = patches.iter().map(|patch| name(patch)).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let known = known.join(", ");
@@ -93,6 +102,31 @@ fn patches(root: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     Ok(patches)
 }
 
+fn patches_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(sh::file_error("read", folder))?;
+    let mut patches: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "patch")
+        })
+        .collect();
+    patches.sort();
+    Ok(patches)
+}
+
+fn is_of_mapping(patch: &Path) -> bool {
+    patch
+        .parent()
+        .is_some_and(|folder| folder.ends_with(mapping::PATCHES))
+}
+
+fn by_tests(failed: Vec<String>) -> Option<Caught> {
+    let others = failed.len().saturating_sub(1);
+    let first = failed.into_iter().next()?;
+    Some(Caught::Tests { first, others })
+}
+
 fn name(patch: &Path) -> String {
     patch
         .file_stem()
@@ -101,8 +135,8 @@ fn name(patch: &Path) -> String {
         .into_owned()
 }
 
-/// Builds a connector with a patch applied, and returns its program.
-fn broken(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
+/// Makes the copy of the sources, applies a patch to it, and returns its build directory.
+fn break_sources(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
     copy_sources(workspace)?;
     let target = workspace.scratch("sabotage/target")?;
     copy_libraries(workspace, &target)?;
@@ -113,13 +147,18 @@ fn broken(workspace: &Workspace, patch: &Path) -> Result<PathBuf> {
         .arg(patch);
     sh::quiet(&mut apply)?;
     sh::say(&format!("building the connector with {}", name(patch)));
+    Ok(target)
+}
+
+/// Builds the connector of the broken sources, and returns its program.
+fn broken(workspace: &Workspace, patch: &Path, target: &Path) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
     cargo
         .current_dir(workspace.root.join(TREE))
         // The whole workspace's features, so that the libraries are the ones that were built before.
         .args(["--config", "profile.dev.debug=false"])
         .args(["build", "--workspace", "--bin", PROGRAM, "--target-dir"])
-        .arg(&target);
+        .arg(target);
     sh::loud(&mut cargo)?;
     let program = workspace.scratch("sabotage")?.join(name(patch));
     let built = target.join("debug").join(PROGRAM);
@@ -198,7 +237,7 @@ fn first_broken(told: &str) -> Option<Caught> {
     let promise = promise
         .split_once(": ")
         .map_or(promise, |(promise, _)| promise);
-    Some(Caught {
+    Some(Caught::Torture {
         seed: seed.strip_prefix("seed ").unwrap_or(seed).to_owned(),
         promise: promise.to_owned(),
     })
@@ -231,13 +270,17 @@ mod tests {
         let caught = first_broken(told);
         assert_eq!(
             caught,
-            Some(Caught {
+            Some(Caught::Torture {
                 seed: "7".to_owned(),
                 promise: "rows keep their order".to_owned()
             })
         );
         assert!(row("x", caught.as_ref()).ends_with("seed    7: rows keep their order"));
         assert!(row("x", None).ends_with("NOT CAUGHT"));
+        let failed = ["smoke::rows", "smoke::formats"].map(str::to_owned);
+        let caught = by_tests(failed.to_vec());
+        assert!(row("x", caught.as_ref()).ends_with("test smoke::rows and 1 more"));
+        assert_eq!(by_tests(Vec::new()), None);
         assert_eq!(first_broken("every promise was kept"), None);
     }
 
@@ -246,6 +289,8 @@ mod tests {
         let Err(Failure::Said(message)) = patches(&root(), &["x".to_owned()]) else {
             panic!("expected a message")
         };
-        assert!(message.contains("receipt-not-read"), "{message}");
+        for known in ["receipt-not-read", "exact-value-dropped"] {
+            assert!(message.contains(known), "{message}");
+        }
     }
 }

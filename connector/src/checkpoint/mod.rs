@@ -3,7 +3,7 @@
 //! ```json
 //! {"version": 1,
 //!  "shards": {"<keyBegin>": {"writers": ["<writer>"], "copiesAt": "<endpoint>"}},
-//!  "bindings": {"<state key>": {"<keyBegin>": {"counter": 7, "mapping": 1, "staged": {"<token>": {…}}}}}}
+//!  "bindings": {"<state key>": {"<keyBegin>": {"counter": 7, "mapping": 2, "forms": "<columns>", "staged": {"<token>": {…}}}}}}
 //! ```
 //!
 //! All shards of a task share one document, so everything stands below a shard's keyBegin, and a
@@ -60,6 +60,9 @@ struct Files {
     /// The version of the mapping that the first file of this backfill had; absent is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mapping: Option<u32>,
+    /// What stands in the columns of its last file, as [`crate::mapping::Schema::forms`] notes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forms: Option<String>,
     /// The files that wait to be made visible, by token.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     staged: BTreeMap<String, StagedFile>,
@@ -236,6 +239,20 @@ impl State {
         // Only a state that is not ours comes near the end, and there files merely stop to sort.
         self.files(state_key, key_begin).counter = counter.saturating_add(1);
         counter
+    }
+
+    /// What stood in the columns of a shard's last file of a binding; where it has none, of another shard's.
+    pub fn forms(&self, state_key: &str, key_begin: u32) -> Option<&str> {
+        let shards = self.current.bindings.get(state_key)?;
+        let own = shards.get(&HexNumber(key_begin));
+        own.into_iter()
+            .chain(shards.values())
+            .find_map(|files| files.forms.as_deref())
+    }
+
+    /// Notes what stands in the columns of a shard's next files of a binding.
+    pub fn note_forms(&mut self, state_key: &str, key_begin: u32, forms: String) {
+        self.files(state_key, key_begin).forms = Some(forms);
     }
 
     /// Adds a file that waits to be made visible.

@@ -191,13 +191,15 @@ fn the_shape_of_the_state_is_fixed() {
     staged.location.endpoint = Some("http://localhost:9000".into());
     staged.location.path_style = true;
     state.stage("acme/orders.v1", 0x4000_0000, staged);
+    state.note_forms("acme/orders.v1", 0x4000_0000, "columns".to_owned());
     insta::assert_json_snapshot!(state.take_patch(), @r#"
     {
       "bindings": {
         "acme/orders.v1": {
           "40000000": {
             "counter": 1,
-            "mapping": 1,
+            "forms": "columns",
+            "mapping": 2,
             "staged": {
               "00000000000000aa": {
                 "bucket": "lake",
@@ -227,6 +229,21 @@ fn the_shape_of_the_state_is_fixed() {
       "version": 1
     }
     "#);
+}
+
+#[test]
+fn the_forms_of_columns_are_a_shards_own_or_else_anothers() {
+    let mut state = State::default();
+    assert_eq!(state.forms("a", 0), None);
+    state.note_forms("a", 0x4000_0000, "theirs".to_owned());
+    state.next_counter("a", 0);
+    assert_eq!(state.forms("a", 0), Some("theirs"));
+    state.note_forms("a", 0, "ours".to_owned());
+    let json = serde_json::to_vec(&state.take_patch()).unwrap();
+    let state = State::from_json(&json).unwrap();
+    assert_eq!(state.forms("a", 0), Some("ours"));
+    assert_eq!(state.forms("a", 0x4000_0000), Some("theirs"));
+    assert_eq!(state.forms("b", 0), None);
 }
 
 #[test]

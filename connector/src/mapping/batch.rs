@@ -4,12 +4,13 @@ use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch};
 
 use super::column::Schema;
 use super::convert::{ColumnBuilder, Room};
-use super::rescue::{Misfit, Rescued, RescuedRow};
+use super::kept::KeptValues;
+use super::number::Fit;
+use super::rescue::{Inexact, Misfit, Rescued};
 use crate::error::{Error, Result};
 use crate::protocol::{Elements, Store, Tuple, Value, packed};
 
@@ -22,13 +23,15 @@ const COLUMN_BYTES: usize = size_of::<ColumnBuilder>() + 256;
 /// The bytes of a key that an error shows.
 const KEY_BYTES: usize = 200;
 
-/// Rows as columns, and what of them did not fit.
+/// Rows as columns, and what of them the columns do not give back.
 #[derive(Debug)]
 pub struct Batch {
     /// The rows, by the file's schema.
     pub records: RecordBatch,
     /// How many values were rescued.
     pub rescued: Rescued,
+    /// How many values are kept beside the nearest one that their column has.
+    pub inexact: Inexact,
 }
 
 /// Builds the columns of one binding from its Stores, a batch at a time.
@@ -39,9 +42,10 @@ pub struct BatchBuilder {
     schema: Arc<Schema>,
     /// One for each column of the schema, from the first row of a batch to its end.
     columns: Vec<ColumnBuilder>,
-    rescue_column: StringBuilder,
-    rescued_row: RescuedRow,
+    rescue_column: KeptValues,
     rescued: Rescued,
+    exact_column: KeptValues,
+    inexact: Inexact,
     /// What to make room for, after the last batch.
     last: Vec<Room>,
     rows: usize,
@@ -54,9 +58,10 @@ impl BatchBuilder {
         Self {
             schema,
             columns: Vec::new(),
-            rescue_column: StringBuilder::with_capacity(0, 0),
-            rescued_row: RescuedRow::default(),
+            rescue_column: KeptValues::default(),
             rescued: Rescued::new(),
+            exact_column: KeptValues::default(),
+            inexact: Inexact::new(),
             last: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -100,7 +105,10 @@ impl BatchBuilder {
             self.append_value(store, self.columns.len() - 1, &document)?;
         }
         if self.schema.rescues() {
-            self.append_rescued_row();
+            self.rescue_column.end_row();
+        }
+        if self.schema.keeps_exact() {
+            self.exact_column.end_row();
         }
         let bytes = store_bytes(store);
         self.rows += 1;
@@ -124,7 +132,9 @@ impl BatchBuilder {
         if self.schema.rescues() {
             arrays.push(Arc::new(self.rescue_column.finish()));
         }
-        self.rescued_row = RescuedRow::default();
+        if self.schema.keeps_exact() {
+            arrays.push(Arc::new(self.exact_column.finish()));
+        }
         self.rows = 0;
         self.bytes = 0;
         let records = RecordBatch::try_new(self.schema.arrow(), arrays).map_err(|error| {
@@ -133,20 +143,31 @@ impl BatchBuilder {
         Ok(Batch {
             records,
             rescued: std::mem::take(&mut self.rescued),
+            inexact: std::mem::take(&mut self.inexact),
         })
     }
 
     /// Makes the columns, with room for a batch like the last one.
     #[cold]
     fn begin(&mut self) {
+        let rows = self.last.first().map_or(0, |room| room.values());
+        if self.schema.rescues() {
+            self.rescue_column.begin(rows);
+        }
+        if self.schema.keeps_exact() {
+            self.exact_column.begin(rows);
+        }
         let rooms = self
             .last
             .iter()
             .copied()
             .chain(iter::repeat(Room::default()));
-        let columns = self.schema.columns().iter().zip(rooms);
+        let key_columns = self.schema.key_columns();
+        let columns = self.schema.columns().iter().zip(rooms).enumerate();
         self.columns = columns
-            .map(|(column, room)| ColumnBuilder::new(column.column_type, room))
+            .map(|(index, (column, room))| {
+                ColumnBuilder::new(column.column_type, index < key_columns, room)
+            })
             .collect();
     }
 
@@ -188,8 +209,21 @@ impl BatchBuilder {
     #[inline]
     fn append_value(&mut self, store: &Store<'_>, index: usize, value: &Value<'_>) -> Result<()> {
         match self.columns[index].append(value) {
-            Ok(()) => Ok(()),
+            Ok(Fit::Exact) => Ok(()),
+            Ok(Fit::Nearest) => {
+                self.keep_exact(index, value);
+                Ok(())
+            }
             Err(misfit) => self.rescue(store, index, value, misfit),
+        }
+    }
+
+    #[cold]
+    fn keep_exact(&mut self, index: usize, value: &Value<'_>) {
+        if self.schema.keeps_exact() {
+            let field = &self.schema.columns()[index].field;
+            self.exact_column.add(field, value);
+            *self.inexact.entry(index).or_default() += 1;
         }
     }
 
@@ -212,16 +246,9 @@ impl BatchBuilder {
                 column.column_type
             )));
         }
-        self.rescued_row.add(&column.field, value);
+        self.rescue_column.add(&column.field, value);
         *self.rescued.entry((index, misfit)).or_default() += 1;
         Ok(())
-    }
-
-    fn append_rescued_row(&mut self) {
-        // Bytes that are no Unicode cannot stand in a STRING; what can be read of them can.
-        let row = self.rescued_row.finish().map(String::from_utf8_lossy);
-        self.rescue_column.append_option(row);
-        self.rescued_row.clear();
     }
 }
 

@@ -1,11 +1,12 @@
 //! Columns: from a projection's inferred JSON types to the type that its values have in a Parquet file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::extension::Json;
 use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
+use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::config::JsonColumns;
@@ -14,6 +15,9 @@ use crate::protocol::flow;
 
 /// The column that holds what did not fit a column of its own.
 pub const RESCUED_FIELD: &str = "flow_rescued";
+
+/// The column that holds, beside the nearest value that a column of its own has, what the document says exactly.
+pub const EXACT_FIELD: &str = "flow_exact";
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +89,16 @@ impl ColumnType {
     pub fn has_form_of(self, other: Self) -> bool {
         let is_json = |column_type| column_type == Self::Json;
         self.data_type() == other.data_type() && is_json(self) == is_json(other)
+    }
+
+    /// Whether a column of a key, or else of other values, may hold a value that does not give the document's back, but is only the
+    /// nearest to it.
+    pub fn may_be_inexact(self, is_key: bool) -> bool {
+        match self {
+            Self::Number { .. } | Self::Integer { strings: true } => true,
+            Self::Timestamp => is_key,
+            _ => false,
+        }
     }
 
     /// Its Arrow type, which decides the Parquet type.
@@ -212,10 +226,12 @@ pub struct Schema {
     has_document: bool,
     json_columns: JsonColumns,
     rescues: bool,
+    keeps_exact: bool,
 }
 
 impl Schema {
-    /// The columns of a binding as the runtime has selected them. `rescues` adds the column for what does not fit.
+    /// The columns of a binding as the runtime has selected them. `rescues` adds the column for what does not fit; that for exact
+    /// values is added where a field can be inexact, and no field has taken its name before it was reserved.
     ///
     /// Errors where the selection names a field that the collection does not project, or that has no column.
     pub fn new(
@@ -236,8 +252,9 @@ impl Schema {
                 let projection = projections.get(field.as_str()).copied();
                 column(&collection.name, projection, selection, field)
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Box<[Column]>>>()?;
         Ok(Self {
+            keeps_exact: keeps_exact(&columns, selection.keys.len()),
             columns,
             key_columns: selection.keys.len(),
             has_document: document.is_some(),
@@ -261,22 +278,35 @@ impl Schema {
         self.has_document
     }
 
-    /// Makes the schema of a file, with the rescue column where there is one.
+    /// Makes the schema of a file, with the columns for what did not fit and for exact values where there are such.
     pub fn arrow(&self) -> SchemaRef {
-        let rescue_column = self
-            .rescues
-            .then(|| ColumnType::Json.field(RESCUED_FIELD, JsonColumns::String));
+        let kept = |field| ColumnType::Json.field(field, JsonColumns::String);
+        let rescue_column = self.rescues.then(|| kept(RESCUED_FIELD));
+        let exact_column = self.keeps_exact.then(|| kept(EXACT_FIELD));
         let columns = self.columns.iter();
         let fields = columns
             .map(|column| column.column_type.field(&column.field, self.json_columns))
-            .chain(rescue_column);
+            .chain(rescue_column)
+            .chain(exact_column);
         Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// Whether the last column of the file holds what did not fit.
+    /// Whether a column behind those of the fields holds what did not fit.
     pub fn rescues(&self) -> bool {
         self.rescues
     }
+
+    /// Whether the last column of the file holds what the columns of the fields have only nearly.
+    pub fn keeps_exact(&self) -> bool {
+        self.keeps_exact
+    }
+}
+
+fn keeps_exact(columns: &[Column], key_columns: usize) -> bool {
+    let mut indexed = columns.iter().enumerate();
+    let may_be_inexact =
+        indexed.any(|(index, column)| column.column_type.may_be_inexact(index < key_columns));
+    may_be_inexact && columns.iter().all(|column| column.field != EXACT_FIELD)
 }
 
 /// The projections of a collection by their fields; of a field that is projected twice, the first.
@@ -298,11 +328,7 @@ fn column(
             "field `{field}` is selected, but collection `{collection}` does not project it"
         ))
     })?;
-    let column_type = if casts_to_string(selection.field_config_json_map.get(field))? {
-        Some(ColumnType::CastToString)
-    } else {
-        ColumnType::of(projection)
-    };
+    let column_type = column_type(projection, &selection.field_config_json_map)?;
     let column_type = column_type.ok_or_else(|| {
         Error::protocol(format!(
             "field `{field}` of collection `{collection}` is selected, but its schema allows no value but null"
@@ -314,6 +340,22 @@ fn column(
     })
 }
 
+/// The column type of a projection, by what the user says of its field under `fields.include`; none where its schema allows no value
+/// but null. Errors where what the user says is not known.
+pub fn column_type(
+    projection: &flow::Projection,
+    field_config: &BTreeMap<String, Bytes>,
+) -> Result<Option<ColumnType>> {
+    let casts = casts_to_string(field_config.get(&projection.field))
+        .map_err(|error| error.context(format_args!("field `{}`", projection.field)))?;
+    let column_type = ColumnType::of(projection);
+    Ok(if casts {
+        column_type.map(|_| ColumnType::CastToString)
+    } else {
+        column_type
+    })
+}
+
 /// What a user may say of one field, under `fields.include`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -322,7 +364,7 @@ struct FieldConfig {
 }
 
 /// Whether the user wants a field as a string, by its field configuration.
-pub fn casts_to_string(field_config: Option<&bytes::Bytes>) -> Result<bool> {
+fn casts_to_string(field_config: Option<&Bytes>) -> Result<bool> {
     let Some(config) = field_config.filter(|config| !config.is_empty() && &config[..] != b"null")
     else {
         return Ok(false);

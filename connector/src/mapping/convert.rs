@@ -9,21 +9,12 @@ use arrow_array::builder::{
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::column::ColumnType;
-use super::number::{self, NotAnInteger};
+use super::number::Fit;
 use super::rescue::Misfit;
-use super::{format, json_text};
+use super::{format, json_text, scalar};
 use crate::protocol::{Elements, Value};
-
-/// Base64 with or without its padding: JSON schema's `contentEncoding` does not ask for it.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The most bytes of text that a column makes room for at once, because its last batch had as many: where a large batch is followed
 /// by a few rows, they hold no more.
@@ -44,10 +35,14 @@ pub(super) enum ColumnBuilder {
     String(BinaryBuilder),
     Binary {
         builder: BinaryBuilder,
-        decoded: Vec<u8>,
+        base64: scalar::Base64,
     },
     Date(Date32Builder),
-    Timestamp(TimestampMicrosecondBuilder),
+    Timestamp {
+        builder: TimestampMicrosecondBuilder,
+        /// Whether values that microseconds do not give back are told: two keys must not become one.
+        is_key: bool,
+    },
     CastToString {
         builder: BinaryBuilder,
         text: Vec<u8>,
@@ -59,8 +54,9 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// Makes an empty column with room for a batch like the last one, so that it need not grow little by little.
-    pub(super) fn new(column_type: ColumnType, room: Room) -> Self {
+    /// Makes an empty column, of a key or of other values, with room for a batch like the last one, so that it need not grow little by
+    /// little.
+    pub(super) fn new(column_type: ColumnType, is_key: bool, room: Room) -> Self {
         let Room { values, bytes } = room;
         let texts = || BinaryBuilder::with_capacity(values, bytes.min(ROOM_BYTES));
         match column_type {
@@ -76,10 +72,13 @@ impl ColumnBuilder {
             ColumnType::String => Self::String(texts()),
             ColumnType::Binary => Self::Binary {
                 builder: texts(),
-                decoded: Vec::new(),
+                base64: scalar::Base64::default(),
             },
             ColumnType::Date => Self::Date(Date32Builder::with_capacity(values)),
-            ColumnType::Timestamp => Self::Timestamp(timestamps(values)),
+            ColumnType::Timestamp => Self::Timestamp {
+                builder: timestamps(values),
+                is_key,
+            },
             ColumnType::CastToString => Self::CastToString {
                 builder: texts(),
                 text: Vec::new(),
@@ -91,8 +90,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the next element off a tuple where it is null, or just what the column is made for: the usual case, without any
-    /// detour. Otherwise takes nothing and returns false.
+    /// Takes the next element off a tuple where it is null, or just what the column is made for and gives back: the usual case, without
+    /// any detour. Otherwise takes nothing and returns false.
     #[inline]
     pub(super) fn take<'a>(&mut self, elements: &mut impl Elements<'a>) -> bool {
         if elements.take_null() {
@@ -112,9 +111,12 @@ impl ColumnBuilder {
             Self::String(builder) | Self::CastToString { builder, .. } => elements
                 .take_plain_string(Some)
                 .map(|text| builder.append_value(text)),
-            Self::Timestamp(builder) => elements
-                .take_plain_string(format::parse_date_time)
-                .map(|microseconds| builder.append_value(microseconds)),
+            Self::Timestamp { builder, is_key } => elements
+                .take_plain_string(|text| {
+                    let (micros, fit) = format::parse_date_time(text)?;
+                    (fit == Fit::Exact || !*is_key).then_some(micros)
+                })
+                .map(|micros| builder.append_value(micros)),
             Self::Date(builder) => elements
                 .take_plain_string(format::parse_date)
                 .map(|days| builder.append_value(days)),
@@ -123,41 +125,49 @@ impl ColumnBuilder {
         .is_some()
     }
 
-    /// Appends `value`; where it does not fit, appends null and says why.
-    pub(super) fn append(&mut self, value: &Value<'_>) -> Result<(), Misfit> {
+    /// Appends `value`, and tells whether the column gives it back; where it does not fit, appends null and says why.
+    pub(super) fn append(&mut self, value: &Value<'_>) -> Result<Fit, Misfit> {
         if *value == Value::Null {
             self.append_null();
-            return Ok(());
+            return Ok(Fit::Exact);
         }
-        let appended = match self {
-            Self::Boolean(builder) => boolean(value).map(|boolean| builder.append_value(boolean)),
-            Self::Integer { builder, strings } => {
-                integer(value, *strings).map(|integer| builder.append_value(integer))
-            }
-            Self::Number { builder, strings } => {
-                number(value, *strings).map(|number| builder.append_value(number))
-            }
-            Self::String(builder) => {
-                string(value).map(|text| builder.append_value(text.as_bytes()))
-            }
-            Self::Binary { builder, decoded } => {
-                binary(value, decoded).map(|()| builder.append_value(decoded))
-            }
-            Self::Date(builder) => date(value).map(|days| builder.append_value(days)),
-            Self::Timestamp(builder) => timestamp(value).map(|micros| builder.append_value(micros)),
-            Self::CastToString { builder, text } => match value {
-                Value::String(text) => {
-                    builder.append_value(text.as_bytes());
-                    Ok(())
-                }
-                other => append_json(builder, text, other),
-            },
-            Self::Json { builder, text } => append_json(builder, text, value),
-        };
+        let appended = self.append_fitting(value);
         if appended.is_err() {
             self.append_null();
         }
         appended
+    }
+
+    fn append_fitting(&mut self, value: &Value<'_>) -> Result<Fit, Misfit> {
+        match self {
+            Self::Boolean(builder) => builder.append_value(scalar::boolean(value)?),
+            Self::Integer { builder, strings } => {
+                let (integer, fit) = scalar::integer(value, *strings)?;
+                builder.append_value(integer);
+                return Ok(fit);
+            }
+            Self::Number { builder, strings } => {
+                let (double, fit) = scalar::number(value, *strings)?;
+                builder.append_value(double);
+                return Ok(fit);
+            }
+            Self::String(builder) => builder.append_value(scalar::string(value)?),
+            Self::Binary { builder, base64 } => {
+                builder.append_value(base64.decode(scalar::string(value)?)?);
+            }
+            Self::Date(builder) => builder.append_value(scalar::date(value)?),
+            Self::Timestamp { builder, is_key } => {
+                let (micros, fit) = scalar::timestamp(value)?;
+                builder.append_value(micros);
+                return Ok(if *is_key { fit } else { Fit::Exact });
+            }
+            Self::CastToString { builder, text } => match value {
+                Value::String(text) => builder.append_value(text.as_bytes()),
+                other => append_json(builder, text, other)?,
+            },
+            Self::Json { builder, text } => append_json(builder, text, value)?,
+        }
+        Ok(Fit::Exact)
     }
 
     fn append_null(&mut self) {
@@ -167,7 +177,7 @@ impl ColumnBuilder {
             Self::Number { builder, .. } => builder.append_null(),
             Self::Binary { builder, .. } => builder.append_null(),
             Self::Date(builder) => builder.append_null(),
-            Self::Timestamp(builder) => builder.append_null(),
+            Self::Timestamp { builder, .. } => builder.append_null(),
             Self::String(builder)
             | Self::CastToString { builder, .. }
             | Self::Json { builder, .. } => {
@@ -184,7 +194,7 @@ impl ColumnBuilder {
             Self::Number { mut builder, .. } => Arc::new(builder.finish()),
             Self::Binary { mut builder, .. } => Arc::new(builder.finish()),
             Self::Date(mut builder) => Arc::new(builder.finish()),
-            Self::Timestamp(mut builder) => Arc::new(builder.finish()),
+            Self::Timestamp { mut builder, .. } => Arc::new(builder.finish()),
             Self::String(mut builder)
             | Self::CastToString { mut builder, .. }
             | Self::Json { mut builder, .. } => {
@@ -203,6 +213,11 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// The values to make room for.
+    pub(super) fn values(self) -> usize {
+        self.values
+    }
+
     /// For an array like `array`, and an eighth more: one that is a little too small is doubled, and copied.
     pub(super) fn like(array: &dyn Array) -> Self {
         let text = array.to_data().buffers().get(1).map_or(0, Buffer::len);
@@ -216,64 +231,6 @@ impl Room {
 fn timestamps(values: usize) -> TimestampMicrosecondBuilder {
     TimestampMicrosecondBuilder::with_capacity(values)
         .with_data_type(ColumnType::Timestamp.data_type())
-}
-
-fn boolean(value: &Value<'_>) -> Result<bool, Misfit> {
-    match value {
-        Value::Boolean(boolean) => Ok(*boolean),
-        _ => Err(Misfit::UnexpectedType),
-    }
-}
-
-fn integer(value: &Value<'_>, strings: bool) -> Result<i64, Misfit> {
-    let integer = match value {
-        Value::Integer(integer) => return Ok(*integer),
-        Value::Unsigned(_) => Err(NotAnInteger::OutOfRange),
-        Value::Double(double) => number::integer_of_double(*double),
-        Value::Number(text) => number::integer_of_number(text),
-        Value::String(text) if strings => number::integer_of_text(text),
-        _ => return Err(Misfit::UnexpectedType),
-    };
-    integer.map_err(|reason| match reason {
-        NotAnInteger::NotANumber => Misfit::NotANumber,
-        NotAnInteger::Fraction => Misfit::Fraction,
-        NotAnInteger::OutOfRange => Misfit::IntegerOutOfRange,
-    })
-}
-
-fn number(value: &Value<'_>, strings: bool) -> Result<f64, Misfit> {
-    match value {
-        Value::Integer(integer) => Ok(*integer as f64),
-        Value::Unsigned(integer) => Ok(*integer as f64),
-        Value::Double(double) => Ok(*double),
-        Value::Number(text) => number::double_of_text(text).ok_or(Misfit::NumberOutOfRange),
-        Value::String(text) if strings => number::double_of_string(text).ok_or(Misfit::NotANumber),
-        _ => Err(Misfit::UnexpectedType),
-    }
-}
-
-fn string<'a>(value: &'a Value<'_>) -> Result<&'a str, Misfit> {
-    match value {
-        Value::String(text) => Ok(text),
-        // A string of the JSON codec that no Unicode text is equal to.
-        Value::Json(json) if json.starts_with(b"\"") => Err(Misfit::NotUnicode),
-        _ => Err(Misfit::UnexpectedType),
-    }
-}
-
-fn binary(value: &Value<'_>, decoded: &mut Vec<u8>) -> Result<(), Misfit> {
-    decoded.clear();
-    BASE64
-        .decode_vec(string(value)?, decoded)
-        .map_err(|_| Misfit::NotBase64)
-}
-
-fn date(value: &Value<'_>) -> Result<i32, Misfit> {
-    format::parse_date(string(value)?.as_bytes()).ok_or(Misfit::NotADate)
-}
-
-fn timestamp(value: &Value<'_>) -> Result<i64, Misfit> {
-    format::parse_date_time(string(value)?.as_bytes()).ok_or(Misfit::NotADateTime)
 }
 
 fn append_json(

@@ -1,24 +1,28 @@
 //! Strings with a format: dates and date-times as RFC 3339 has them.
 
+use super::number::Fit;
+
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
 /// Seconds in a day, without leap seconds.
 const DAY_SECONDS: i64 = 86_400;
-/// The microseconds of the years 0000 to 9999 in UTC: what every reader can show.
-const YEARS: std::ops::RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
+/// The days of the years 0001 to 9999: Python, and with it pandas and PyArrow, has no others.
+const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+/// The microseconds of the same years in UTC.
+const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-/// The days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar.
+/// Counts the days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar, of the years 0001 to 9999.
 pub(super) fn parse_date(text: &[u8]) -> Option<i32> {
     let mut rest = text;
     let days = take_date(&mut rest)?;
-    rest.is_empty().then_some(days)
+    (rest.is_empty() && DAYS.contains(&days)).then_some(days)
 }
 
-/// The microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time; what is finer is floored.
+/// Counts the microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, and tells whether they are the very instant: what is
+/// finer is floored, and a leap second `:60` is read as `:59`, so that it stays within its minute.
 ///
-/// A leap second `:60` is read as `:59`, so that it stays within its minute. An instant that its offset takes out of the years 0000
-/// to 9999 is none.
-pub(super) fn parse_date_time(text: &[u8]) -> Option<i64> {
+/// An instant outside of the years 0001 to 9999 in UTC, where its offset may have taken it, is none.
+pub(super) fn parse_date_time(text: &[u8]) -> Option<(i64, Fit)> {
     let mut rest = text;
     let days = i64::from(take_date(&mut rest)?);
     take_one_of(&mut rest, b"Tt ")?;
@@ -26,14 +30,15 @@ pub(super) fn parse_date_time(text: &[u8]) -> Option<i64> {
     take_one_of(&mut rest, b":")?;
     let minute = take_digits(&mut rest, 2).filter(|&minute| minute < 60)?;
     take_one_of(&mut rest, b":")?;
-    let second = take_digits(&mut rest, 2)
-        .filter(|&second| second <= 60)?
-        .min(59);
-    let micros = take_fraction(&mut rest)?;
+    let second = take_digits(&mut rest, 2).filter(|&second| second <= 60)?;
+    let is_leap_second = second == 60;
+    let (micros, is_floored) = take_fraction(&mut rest)?;
     let offset = take_offset(&mut rest)?;
-    let seconds = days * DAY_SECONDS + i64::from(hour * 3600 + minute * 60 + second) - offset;
+    let seconds =
+        days * DAY_SECONDS + i64::from(hour * 3600 + minute * 60 + second.min(59)) - offset;
     let instant = seconds * MICROS + micros;
-    (rest.is_empty() && YEARS.contains(&instant)).then_some(instant)
+    let fit = Fit::exact_if(!is_leap_second && !is_floored);
+    (rest.is_empty() && INSTANTS.contains(&instant)).then_some((instant, fit))
 }
 
 fn take_date(rest: &mut &[u8]) -> Option<i32> {
@@ -62,10 +67,11 @@ fn take_one_of(rest: &mut &[u8], allowed: &[u8]) -> Option<u8> {
     allowed.contains(&first).then_some(first)
 }
 
-/// A fraction of a second in microseconds, of any number of digits from one on; zero where there is none.
-fn take_fraction(rest: &mut &[u8]) -> Option<i64> {
+/// Takes a fraction of a second in microseconds, of any number of digits from one on, and tells whether it is finer than that; zero
+/// where there is none.
+fn take_fraction(rest: &mut &[u8]) -> Option<(i64, bool)> {
     let Some(after) = rest.strip_prefix(b".") else {
-        return Some(0);
+        return Some((0, false));
     };
     let length = after
         .iter()
@@ -74,7 +80,9 @@ fn take_fraction(rest: &mut &[u8]) -> Option<i64> {
     let (digits, after) = after.split_at(length);
     *rest = after;
     let padded = digits.iter().chain(std::iter::repeat(&b'0')).take(6);
-    (length > 0).then(|| padded.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0')))
+    let micros = padded.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
+    let is_finer = digits.iter().skip(6).any(|&digit| digit != b'0');
+    (length > 0).then_some((micros, is_finer))
 }
 
 /// The seconds that local time is ahead of UTC.
@@ -122,9 +130,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_of_ten_thousand_years_counts_up_by_one() {
-        let mut expected = -719_528;
-        for year in 0..=9999 {
+    fn every_day_of_the_years_that_every_reader_has_counts_up_by_one() {
+        let mut expected = -719_162;
+        for year in 1..=9999 {
             for month in 1..=12 {
                 for day in 1..=days_in_month(year, month) {
                     let text = format!("{year:04}-{month:02}-{day:02}");
@@ -147,6 +155,8 @@ mod tests {
             "2024-01-00",
             "10000-01-01",
             "-0001-01-01",
+            "0000-01-01",
+            "0000-12-31",
             "2024-01-01Z",
             " 2024-01-01",
             "2024/01/01",
@@ -169,12 +179,14 @@ mod tests {
             ("1969-12-31T20:00:00-04:00", Some(0)),
             ("1970-01-01T00:00:00-00:00", Some(0)),
             ("1972-06-30T23:59:60Z", Some(78_796_799_000_000)),
-            ("0000-01-01T00:00:00Z", Some(-62_167_219_200_000_000)),
+            ("0001-01-01T00:00:00Z", Some(-62_135_596_800_000_000)),
             ("9999-12-31T23:59:59.999999Z", Some(253_402_300_799_999_999)),
             ("10000-01-01T00:00:00Z", None),
             ("9999-12-31T23:59:59-00:01", None),
-            ("0000-01-01T00:00:00+00:01", None),
-            ("0000-01-01T00:00:00-00:01", Some(-62_167_219_140_000_000)),
+            ("0000-12-31T23:59:59.999999Z", None),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("0000-12-31T23:59:59-00:01", Some(-62_135_596_741_000_000)),
+            ("10000-01-01T00:00:00+00:01", None),
             ("1970-01-01T00:00:00", None),
             ("1970-01-01T00:00Z", None),
             ("1970-01-01T24:00:00Z", None),
@@ -186,7 +198,24 @@ mod tests {
             ("1970-01-01T00:00:00Zz", None),
             ("1970-01-01", None),
         ] {
-            assert_eq!(parse_date_time(text.as_bytes()), expected, "{text}");
+            let found = parse_date_time(text.as_bytes()).map(|(micros, _)| micros);
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_exact_unless_it_is_floored_or_a_leap_second() {
+        for (text, fit) in [
+            ("2026-01-02T03:04:05Z", Fit::Exact),
+            ("2026-01-02T03:04:05.123456Z", Fit::Exact),
+            ("2026-01-02T03:04:05.123456000Z", Fit::Exact),
+            ("2026-01-02T05:04:05.5+02:00", Fit::Exact),
+            ("2026-01-02T03:04:05.1234560001Z", Fit::Nearest),
+            ("2026-01-02T03:04:05.1234567Z", Fit::Nearest),
+            ("2016-12-31T23:59:60Z", Fit::Nearest),
+        ] {
+            let found = parse_date_time(text.as_bytes()).map(|(_, fit)| fit);
+            assert_eq!(found, Some(fit), "{text}");
         }
     }
 }

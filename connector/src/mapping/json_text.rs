@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::number::{self, Fit};
 use crate::protocol::Value;
 
 /// Appends the JSON text of `value`. That of objects and arrays is the runtime's own; that of scalars is the same whatever
-/// codec they came by, so a number that is no 64-bit integer is written as the double nearest to it.
+/// codec they came by, so a number that is no 64-bit integer is written as the double nearest to it, where that gives it back.
 pub(super) fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
@@ -13,8 +14,8 @@ pub(super) fn write(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Integer(integer) => scalar(out, integer),
         Value::Unsigned(integer) => scalar(out, integer),
         Value::Double(double) => scalar(out, double),
-        Value::Number(text) => match text.parse::<f64>() {
-            Ok(double) if double.is_finite() => scalar(out, &double),
+        Value::Number(text) => match number::double_of_number(text) {
+            Some((double, Fit::Exact)) => scalar(out, &double),
             _ => out.extend_from_slice(text.as_bytes()),
         },
         Value::String(text) => scalar(out, text),
@@ -67,6 +68,13 @@ mod tests {
         );
         assert_eq!(text(&Value::Boolean(true)), "true");
         assert_eq!(text(&Value::Unsigned(u64::MAX)), "18446744073709551615");
+    }
+
+    #[test]
+    fn digits_that_no_double_gives_back_stay() {
+        for json in ["18446744073709551617", "12345678901234567.89", "1e400"] {
+            assert_eq!(text(&Value::Number(json.into())), json);
+        }
     }
 
     #[test]

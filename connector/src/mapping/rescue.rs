@@ -1,9 +1,6 @@
-//! What happens to a value that does not fit its column.
+//! Why values do not fit their columns, and how many do not.
 
 use std::collections::BTreeMap;
-
-use super::json_text;
-use crate::protocol::Value;
 
 /// Why a value does not fit its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,9 +15,9 @@ pub enum Misfit {
     NotANumber,
     /// A string that is not base64.
     NotBase64,
-    /// A string that is not a date of the years 0000 to 9999.
+    /// A string that is not a date of the years 0001 to 9999.
     NotADate,
-    /// A string that is not a date-time of the years 0000 to 9999.
+    /// A string that is not a date-time of the years 0001 to 9999.
     NotADateTime,
     /// A string that is not Unicode, such as a lone surrogate.
     NotUnicode,
@@ -37,8 +34,10 @@ impl Misfit {
             Self::NumberOutOfRange => "is a number beyond the range of a double",
             Self::NotANumber => "is a string that is not a number",
             Self::NotBase64 => "is a string that is not base64",
-            Self::NotADate => "is a string that is not a date (YYYY-MM-DD, years 0000 to 9999)",
-            Self::NotADateTime => "is a string that is not an RFC 3339 date-time",
+            Self::NotADate => "is a string that is not a date (YYYY-MM-DD, years 0001 to 9999)",
+            Self::NotADateTime => {
+                "is a string that is not an RFC 3339 date-time of the years 0001 to 9999 in UTC"
+            }
             Self::NotUnicode => "is a string that is not valid Unicode",
             Self::UnexpectedType => "is of a JSON type that the schema does not announce",
         }
@@ -48,33 +47,5 @@ impl Misfit {
 /// How many values were rescued, by column index and reason.
 pub type Rescued = BTreeMap<(usize, Misfit), u64>;
 
-/// Collects the misfits of one row as the JSON object that goes into the rescue column.
-#[derive(Debug, Default)]
-pub(super) struct RescuedRow {
-    object: Vec<u8>,
-}
-
-impl RescuedRow {
-    /// Adds a field with its value.
-    pub(super) fn add(&mut self, field: &str, value: &Value<'_>) {
-        self.object
-            .push(if self.object.is_empty() { b'{' } else { b',' });
-        json_text::write_string(&mut self.object, field);
-        self.object.push(b':');
-        json_text::write_exact(&mut self.object, value);
-    }
-
-    /// The row's object; none where everything fitted. Call [`RescuedRow::clear`] before the next row.
-    pub(super) fn finish(&mut self) -> Option<&[u8]> {
-        if self.object.is_empty() {
-            return None;
-        }
-        self.object.push(b'}');
-        Some(&self.object)
-    }
-
-    /// Begins the next row.
-    pub(super) fn clear(&mut self) {
-        self.object.clear();
-    }
-}
+/// How many values are kept exactly beside their columns, by column index.
+pub type Inexact = BTreeMap<usize, u64>;

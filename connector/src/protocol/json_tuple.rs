@@ -124,8 +124,8 @@ impl<'a> Elements<'a> for JsonTuple<'a> {
     #[inline]
     fn take_double(&mut self) -> Option<f64> {
         self.take_if(&[Kind::Number], |text| {
-            let double = std::str::from_utf8(text).ok()?.parse();
-            double.ok().filter(|double: &f64| double.is_finite())
+            let double = std::str::from_utf8(text).ok()?.parse().ok()?;
+            gives_back(double, text).then_some(double)
         })
     }
 
@@ -133,6 +133,26 @@ impl<'a> Elements<'a> for JsonTuple<'a> {
     fn take_plain_string<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T> {
         self.take_if(&[Kind::PlainString], |text| read(between_quotes(text)))
     }
+}
+
+/// Whether a double is surely given back by its own text, which is usual. Of more digits than any double tells from its neighbours,
+/// or of a text that is written in another way, a closer look has to decide.
+#[inline]
+fn gives_back(double: f64, text: &[u8]) -> bool {
+    /// As many digits every double gives back, but for the smallest.
+    const DIGITS: usize = 15;
+    (text.len() <= DIGITS && double.is_normal()) || is_shortest_text(double, text)
+}
+
+fn is_shortest_text(double: f64, text: &[u8]) -> bool {
+    /// As many bytes as `-1.7976931348623157e+308` has, and some.
+    const LONGEST: usize = 32;
+    let mut buffer = [0; LONGEST];
+    let mut rest = &mut buffer[..];
+    // What is not finite is written as `null`, which is no number's text.
+    let is_written = serde_json::to_writer(&mut rest, &double).is_ok();
+    let length = LONGEST - rest.len();
+    is_written && buffer[..length] == *text
 }
 
 /// The text was UTF-8 as a whole, and its parts begin and end with ASCII.
@@ -214,6 +234,27 @@ mod tests {
                 JsonTuple::new(text, &mut Positions::default()).is_err(),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_double_is_taken_only_where_it_gives_its_text_back() {
+        for (text, taken) in [
+            ("1.5", true),
+            ("0.0", true),
+            ("-0.0", true),
+            ("0.30000000000000004", true),
+            ("1.7976931348623157e+308", true),
+            ("5e-324", true),
+            ("4.9e-324", false),
+            ("1e-400", false),
+            ("1e400", false),
+            ("12345678901234567.89", false),
+            ("0.10000000000000000555", false),
+        ] {
+            let (array, mut positions) = (format!("[{text}]"), Positions::default());
+            let mut tuple = JsonTuple::new(&array, &mut positions).unwrap();
+            assert_eq!(tuple.take_double().is_some(), taken, "{text}");
         }
     }
 

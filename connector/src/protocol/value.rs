@@ -68,7 +68,7 @@ pub trait Elements<'a> {
     /// An integer of up to 56 bits; others where they are as easily told.
     fn take_integer(&mut self) -> Option<i64>;
 
-    /// A number that is no integer, or written as if it were none.
+    /// A number that is no integer, or written as if it were none; of text, only where it says no more than its double does.
     fn take_double(&mut self) -> Option<f64>;
 
     /// A string that is encoded as what it is, with no escapes, and that `read` makes something of. Whether it is UTF-8 may be

@@ -14,6 +14,8 @@ use crate::protocol::{Codec, JsonTuple, Materialization, Positions, Tuple};
 use crate::requests::Terminator;
 use crate::store::fake::{Fake, Operation};
 
+mod changes;
+
 /// What the connector has written, while it still writes.
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);

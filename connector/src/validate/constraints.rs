@@ -10,7 +10,10 @@ use bytes::Bytes;
 
 use crate::config::TypeChanges;
 use crate::error::Result;
-use crate::mapping::{ColumnType, JsonTypes, RESCUED_FIELD, casts_to_string, projections_by_field};
+use crate::mapping::{
+    Change, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Selected, column_type,
+    projections_by_field,
+};
 use crate::protocol::flow;
 use crate::protocol::materialize::response::validated::constraint::Type;
 use crate::protocol::materialize::response::validated::{Constraint, ProjectionConstraint};
@@ -23,7 +26,7 @@ pub struct Candidate<'a> {
     /// What the user says of each field under `fields.include`.
     pub field_config: &'a BTreeMap<String, Bytes>,
     /// The collection and selection that this binding was last materialized with, under the same path and backfill.
-    pub last: Option<(&'a flow::CollectionSpec, &'a flow::FieldSelection)>,
+    pub last: Option<Selected<'a>>,
     /// Whether misfits are rescued, into a column whose name is then taken.
     pub rescues: bool,
     /// What becomes of a field whose column changes its type.
@@ -89,6 +92,10 @@ impl<'a> Lookup<'a> {
         let field = &projection.field;
         let (kind, reason) = match column {
             _ if self.candidate.rescues && field == RESCUED_FIELD => (Type::FieldForbidden, rescued_name_is_taken()),
+            // A task that had such a column before the name was reserved keeps it.
+            _ if field == EXACT_FIELD && !self.last.contains_key(EXACT_FIELD) => {
+                (Type::FieldForbidden, exact_name_is_taken())
+            }
             None => (
                 Type::FieldForbidden,
                 "The schema allows no value but null here; give the location a type to materialize it.".to_owned(),
@@ -104,7 +111,7 @@ impl<'a> Lookup<'a> {
                 (Type::FieldOptional, format!("Metadata of Flow; it is materialized as {column} where it is included."))
             }
             Some(column) => match types {
-                JsonTypes::OBJECT => (Type::FieldOptional, self.object_reason(projection)),
+                JsonTypes::OBJECT => self.object(projection),
                 JsonTypes::ARRAY => self.array(field),
                 _ => (Type::LocationRecommended, format!("The field is materialized as {column}.")),
             },
@@ -116,17 +123,24 @@ impl<'a> Lookup<'a> {
         column_type(projection, self.candidate.field_config)
     }
 
-    fn object_reason(&self, projection: &flow::Projection) -> String {
+    /// An object is materialized by its fields; one of which no fields are known would be lost without its JSON text.
+    fn object(&self, projection: &flow::Projection) -> (Type, String) {
         let prefix = format!("{}/", projection.ptr);
         let mut from = self.pointers.range(prefix.as_str()..);
-        if from.next().is_some_and(|other| other.starts_with(&prefix)) {
-            "The fields of this object are materialized as columns of their own; include the object by name for its JSON \
-             text."
-                .to_owned()
+        let (kind, reason) = if from.next().is_some_and(|other| other.starts_with(&prefix)) {
+            (
+                Type::FieldOptional,
+                "The fields of this object are materialized as columns of their own; include the object by name for its JSON \
+                 text.",
+            )
         } else {
-            "The schema names no fields of this object, so that no column carries it; include it by name for its JSON text."
-                .to_owned()
-        }
+            (
+                Type::LocationRecommended,
+                "The schema names no fields of this object to make columns of, so it is materialized as JSON text. A runtime that \
+                 takes only leaves by default leaves it out: include it by name, or name its fields in the schema.",
+            )
+        };
+        (kind, reason.to_owned())
     }
 
     /// An array is materialized where the user names it, or where the binding has it already.
@@ -152,37 +166,24 @@ impl<'a> Lookup<'a> {
         let (Some(from), Some(to)) = (from, self.column_type(projection)?) else {
             return Ok(None);
         };
-        if from.has_form_of(to) {
+        let Some(change) = Change::between(from, to) else {
             return Ok(None);
-        }
+        };
         let (kind, reason) = self.kind_and_reason(projection)?;
         Ok(Some(match self.candidate.type_changes {
             TypeChanges::Backfill => (
                 Type::Incompatible,
-                format!(
-                    "The column changes from {from} to {to}, and `typeChanges` asks for a backfill then."
-                ),
+                format!("The column changes {change}, and `typeChanges` asks for a backfill then."),
             ),
             TypeChanges::Continue => (
                 kind,
-                format!("{reason} The column changes from {from} to {to} with the next file."),
+                format!(
+                    "{reason} The column changes {change} with the next file. {}",
+                    change.consequence()
+                ),
             ),
         }))
     }
-}
-
-fn column_type(
-    projection: &flow::Projection,
-    field_config: &BTreeMap<String, Bytes>,
-) -> Result<Option<ColumnType>> {
-    let column_type = ColumnType::of(projection);
-    let casts = casts_to_string(field_config.get(&projection.field))
-        .map_err(|error| error.context(format_args!("field `{}`", projection.field)))?;
-    Ok(if casts && column_type.is_some() {
-        Some(ColumnType::CastToString)
-    } else {
-        column_type
-    })
 }
 
 /// The fields of a selection, each with its projection, where it has one.
@@ -203,6 +204,13 @@ fn rescued_name_is_taken() -> String {
     format!(
         "The column `{RESCUED_FIELD}` holds the values that do not fit their own columns; project this location under another \
          name, or set `unconvertible` to `fail`."
+    )
+}
+
+fn exact_name_is_taken() -> String {
+    format!(
+        "The column `{EXACT_FIELD}` holds exact values beside the nearest ones of other columns; project this location under another \
+         name."
     )
 }
 
@@ -309,16 +317,14 @@ mod tests {
         check_constraint(of("_meta/source", &["string"]), FieldOptional, "STRING");
         check_constraint(of("_meta/list", &["array"]), FieldOptional, "JSON text");
         check_constraint(of("_meta/op", &["string"]), LocationRecommended, "STRING");
-        check_constraint(
-            of("flow_rescued", &["string"]),
-            FieldForbidden,
-            "another name",
-        );
+        for reserved in ["flow_rescued", "flow_exact"] {
+            check_constraint(of(reserved, &["string"]), FieldForbidden, "another name");
+        }
     }
 
     #[test]
     fn other_fields_have_the_constraints_of_their_types() {
-        use Type::{FieldForbidden, FieldOptional, LocationRecommended};
+        use Type::{FieldForbidden, LocationRecommended};
         let check = |types: &[&str], expected, says| {
             check_constraint(projection("field", types), expected, says);
         };
@@ -333,7 +339,7 @@ mod tests {
         check(&["integer", "object"], LocationRecommended, "JSON text");
         check(&["array", "string"], LocationRecommended, "JSON text");
         check(&["array", "object"], LocationRecommended, "JSON text");
-        check(&["object", "null"], FieldOptional, "names no fields");
+        check(&["object", "null"], LocationRecommended, "names no fields");
         check(&["array", "null"], FieldForbidden, "fields.include");
     }
 
@@ -583,6 +589,21 @@ mod tests {
     #[test]
     fn many_fields_are_looked_up_and_not_searched() {
         assert_no_search(change_every_field);
+    }
+
+    #[test]
+    fn a_field_that_had_the_name_of_the_exact_column_before_it_was_reserved_keeps_it() {
+        let fields = collection(vec![projection("flow_exact", &["string"])]);
+        let selection = flow::FieldSelection {
+            values: vec!["flow_exact".to_owned()],
+            ..Default::default()
+        };
+        let none = BTreeMap::new();
+        let known = Candidate {
+            last: Some((&fields, &selection)),
+            ..candidate(&fields, &none)
+        };
+        assert_eq!(only(&known, "flow_exact").0, Type::LocationRecommended);
     }
 
     #[test]

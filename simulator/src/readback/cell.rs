@@ -8,6 +8,7 @@ use duckdb::types::{TimeUnit, Value as Found};
 use serde_json::{Number, Value};
 
 use super::column::ColumnType;
+use super::number::{self, Decimal};
 use super::time;
 
 /// One value of one column.
@@ -49,11 +50,11 @@ impl Cell {
                 integer(number).map(Self::Integer)
             }
             (ColumnType::Integer { from_text: true }, Value::String(text)) => {
-                integer_text(text).map(Self::Integer)
+                Decimal::parse(text).and_then(|decimal| decimal.integer().map(Self::Integer))
             }
             (ColumnType::Double { .. }, Value::Number(number)) => number.as_f64().map(Self::Double),
             (ColumnType::Double { from_text: true }, Value::String(text)) => {
-                double_text(text).map(Self::Double)
+                number::double(text).map(Self::Double)
             }
             (ColumnType::Text | ColumnType::Cast, Value::String(text)) => {
                 Some(Self::Text(text.clone()))
@@ -65,6 +66,21 @@ impl Cell {
             _ => None,
         };
         cell.ok_or(Misfit)
+    }
+
+    /// Whether this cell of a column, of a key or of other values, says all of `value`; what does not is kept exactly beside it.
+    pub(super) fn gives_back(&self, column_type: ColumnType, is_key: bool, value: &Value) -> bool {
+        match (column_type, self, value) {
+            (ColumnType::Double { .. }, Self::Double(double), Value::Number(number)) => {
+                number.is_f64() || number::is_given_back(*double, &number.to_string())
+            }
+            (ColumnType::Double { .. }, Self::Double(double), Value::String(text)) => {
+                !number::is_code(text) && number::is_given_back(*double, text)
+            }
+            (ColumnType::Integer { .. }, _, Value::String(text)) => !number::is_code(text),
+            (ColumnType::Timestamp, _, Value::String(text)) => !is_key || time::is_given_back(text),
+            _ => true,
+        }
     }
 
     /// What DuckDB read.
@@ -134,41 +150,9 @@ fn whole(double: f64) -> Option<i64> {
     i64::try_from(integer).ok()
 }
 
-/// An integer in decimal digits, with a fraction of zeros or an exponent if need be.
-fn integer_text(text: &str) -> Option<i64> {
-    if let Ok(integer) = text.parse() {
-        return Some(integer);
-    }
-    match text.split_once('.') {
-        Some((digits, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => {
-            digits.parse().ok()
-        }
-        _ => whole(decimal(text)?),
-    }
-}
-
-fn double_text(text: &str) -> Option<f64> {
-    match text {
-        "NaN" => Some(f64::NAN),
-        "Infinity" => Some(f64::INFINITY),
-        "-Infinity" => Some(f64::NEG_INFINITY),
-        _ => decimal(text),
-    }
-}
-
-/// A decimal number that begins and ends as JSON's do, and is not beyond every double.
-fn decimal(text: &str) -> Option<f64> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let mantissa = unsigned.split(['e', 'E']).next().unwrap_or_default();
-    let is_plain = mantissa.starts_with(|first: char| first.is_ascii_digit())
-        && mantissa.ends_with(|last: char| last.is_ascii_digit());
-    is_plain
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|double: &f64| double.is_finite())
-}
-
 fn base64(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.split_ascii_whitespace().collect();
+    let text = text.as_str();
     BASE64_STANDARD
         .decode(text)
         .or_else(|_| BASE64_STANDARD_NO_PAD.decode(text))
@@ -209,6 +193,7 @@ mod tests {
             ("7", "7"),
             ("7.00", "7"),
             ("1e3", "1000"),
+            ("5.", "5"),
             ("9223372036854775808", "rescued"),
             ("x", "rescued"),
         ] {
@@ -235,6 +220,47 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn a_value_counts_as_kept_only_where_its_cell_gives_it_back() {
+        let double = ColumnType::Double { from_text: true };
+        let integer = ColumnType::Integer { from_text: true };
+        for (column_type, is_key, value, expected) in [
+            (double, false, json!(9_007_199_254_740_993_i64), false),
+            (double, false, json!(9_007_199_254_740_992_i64), true),
+            (double, false, json!(0.1), true),
+            (double, false, json!("19.90"), true),
+            (double, false, json!("NaN"), true),
+            (double, false, json!("12345678901234567.89"), false),
+            (integer, false, json!("501"), true),
+            (integer, false, json!("00501"), false),
+            (
+                ColumnType::Timestamp,
+                false,
+                json!("2026-01-02T03:04:05.123456789Z"),
+                true,
+            ),
+            (
+                ColumnType::Timestamp,
+                true,
+                json!("2026-01-02T03:04:05.123456789Z"),
+                false,
+            ),
+            (ColumnType::Text, true, json!("00501"), true),
+        ] {
+            let cell = Cell::expected(column_type, &value).unwrap();
+            assert_eq!(
+                cell.gives_back(column_type, is_key, &value),
+                expected,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn base64_may_be_broken_into_lines() {
+        assert_eq!(base64("aGVs\r\n bG8=\n"), Some(b"hello".to_vec()));
     }
 
     #[test]

@@ -7,12 +7,15 @@ use materialize_s3_parquet::protocol::flow::{CollectionSpec, FieldSelection, Mat
 use serde_json::{Map, Value};
 
 use super::cell::Cell;
-use super::column::{Column, JsonColumns};
+use super::column::{Column, ColumnType, JsonColumns};
 use super::error::{Error, Result};
 use crate::runtime::{KeyRange, Row, Transaction};
 
 /// The column that holds what did not fit a column of its own.
 pub const RESCUED: &str = "flow_rescued";
+
+/// The column that holds what the column of a field has only nearly.
+pub const EXACT: &str = "flow_exact";
 
 /// The options of the endpoint that decide what a file looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +50,10 @@ pub struct Expected<'a> {
     pub collection: String,
     /// Where the files are: below this prefix, which ends with a slash.
     pub prefix: String,
-    /// The columns, without the rescue column.
+    /// The columns of fields, without those for rescued and for exact values.
     pub columns: Vec<Column>,
+    /// How many of them, from the first on, are the key.
+    pub key_columns: usize,
     /// What a file looks like besides.
     pub knobs: Knobs,
     /// The rows in order, by the beginning of the key range of the shard that sent them.
@@ -95,6 +100,7 @@ impl<'a> Expected<'a> {
         let selection = binding.field_selection.clone().unwrap_or_default();
         Ok(Self {
             columns: columns(&collection, &selection)?,
+            key_columns: selection.keys.len(),
             collection: collection.name,
             prefix: prefix(binding),
             knobs,
@@ -105,7 +111,7 @@ impl<'a> Expected<'a> {
         })
     }
 
-    /// Every column's name and SQL type, in order, the rescue column last.
+    /// Every column's name and SQL type, in order, those for rescued and for exact values last.
     pub(super) fn described(&self) -> Vec<(String, String)> {
         let described = |column: &Column| {
             (
@@ -115,29 +121,49 @@ impl<'a> Expected<'a> {
         };
         let rescued =
             (!self.knobs.fails_on_misfits).then(|| (RESCUED.to_owned(), "VARCHAR".to_owned()));
-        self.columns.iter().map(described).chain(rescued).collect()
+        let exact = self
+            .keeps_exact()
+            .then(|| (EXACT.to_owned(), "VARCHAR".to_owned()));
+        let columns = self.columns.iter().map(described);
+        columns.chain(rescued).chain(exact).collect()
     }
 
-    /// The cells of a row, the rescue column last.
+    /// Whether a field can have a value that its column does not give back. A field of that name, from before it was reserved, keeps
+    /// its column.
+    fn keeps_exact(&self) -> bool {
+        let may_be_inexact = |(index, column): (usize, &Column)| match column.column_type {
+            ColumnType::Double { .. } | ColumnType::Integer { from_text: true } => true,
+            ColumnType::Timestamp => index < self.key_columns,
+            _ => false,
+        };
+        let is_free = self.columns.iter().all(|column| column.name != EXACT);
+        is_free && self.columns.iter().enumerate().any(may_be_inexact)
+    }
+
+    /// The cells of a row, those for rescued and for exact values last.
     pub(super) fn cells(&self, row: &Row) -> Vec<Cell> {
         let document = row.document.as_ref().map(|text| Cell::Text(text.clone()));
-        let mut rescued = Map::new();
-        let mut cells = Vec::with_capacity(self.columns.len() + 1);
-        for (column, value) in self.columns.iter().zip(row.key.iter().chain(&row.values)) {
-            cells.push(
-                Cell::expected(column.column_type, value).unwrap_or_else(|_misfit| {
-                    rescued.insert(column.name.clone(), value.clone());
-                    Cell::Null
-                }),
-            );
+        let (mut rescued, mut exact) = (Map::new(), Map::new());
+        let mut cells = Vec::with_capacity(self.columns.len() + 2);
+        let values = row.key.iter().chain(&row.values);
+        for (index, (column, value)) in self.columns.iter().zip(values).enumerate() {
+            let cell = Cell::expected(column.column_type, value);
+            let cell = cell.unwrap_or_else(|_misfit| {
+                rescued.insert(column.name.clone(), value.clone());
+                Cell::Null
+            });
+            let is_key = index < self.key_columns;
+            if cell != Cell::Null && !cell.gives_back(column.column_type, is_key, value) {
+                exact.insert(column.name.clone(), value.clone());
+            }
+            cells.push(cell);
         }
         cells.extend(document);
         if !self.knobs.fails_on_misfits {
-            cells.push(if rescued.is_empty() {
-                Cell::Null
-            } else {
-                Cell::Json(Value::Object(rescued))
-            });
+            cells.push(kept(rescued));
+        }
+        if self.keeps_exact() {
+            cells.push(kept(exact));
         }
         cells
     }
@@ -145,6 +171,14 @@ impl<'a> Expected<'a> {
     /// How many rows there must be.
     pub fn rows(&self) -> usize {
         self.shards.values().map(Vec::len).sum()
+    }
+}
+
+fn kept(values: Map<String, Value>) -> Cell {
+    if values.is_empty() {
+        Cell::Null
+    } else {
+        Cell::Json(Value::Object(values))
     }
 }
 

@@ -10,6 +10,7 @@ mod duck;
 mod error;
 mod expected;
 mod fetch;
+mod number;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -19,6 +20,6 @@ pub use column::{Column, ColumnType, JsonColumns};
 pub use compare::{Compared, Difference, compare};
 pub use duck::{Duck, Preview};
 pub use error::{Error, Result};
-pub use expected::{Expected, Knobs, RESCUED, prefix};
+pub use expected::{EXACT, Expected, Knobs, RESCUED, prefix};
 pub use fetch::{Fetched, fetch};
 pub(crate) use fetch::{fetch_one, literal_part};

@@ -12,11 +12,13 @@ use crate::runtime::Row;
 
 /// The columns of the right file, in SQL.
 const RIGHT: &str = "SELECT id::BIGINT AS id, seen::TIMESTAMPTZ AS seen, score::DOUBLE AS score, raw::BLOB AS raw, \
-                     doc::VARCHAR AS doc, flow_rescued::VARCHAR AS flow_rescued FROM rows";
+                     doc::VARCHAR AS doc, flow_rescued::VARCHAR AS flow_rescued, flow_exact::VARCHAR AS flow_exact FROM rows";
 
 /// The rows of the right file, in SQL.
-const ROWS: &str = r#"(1, '2024-01-01 00:00:00.123456+00', '0.1', 'ab', '{"a":[1.0,"<"]}', NULL),
-    (2, NULL, '-0.0', NULL, '"text"', '{ "seen" : "yesterday" }')"#;
+const ROWS: &str = r#"(1, '2024-01-01 00:00:00.123456+00', '0.1', 'ab', '{"a":[1.0,"<"]}', NULL, NULL),
+    (2, NULL, '-0.0', NULL, '"text"', '{ "seen" : "yesterday" }',
+     NULL),
+    (3, NULL, '9007199254740992', NULL, NULL, NULL, '{"score":9007199254740993}')"#;
 
 fn column(name: &str, column_type: ColumnType) -> Column {
     Column {
@@ -48,6 +50,15 @@ fn rows() -> Vec<Row> {
             2,
             [json!("yesterday"), json!(-0.0), json!(null), json!("text")],
         ),
+        row(
+            3,
+            [
+                json!(null),
+                json!(9_007_199_254_740_993_i64),
+                json!(null),
+                json!(null),
+            ],
+        ),
     ]
 }
 
@@ -62,6 +73,7 @@ fn expected(rows: &[Row]) -> Expected<'_> {
             column("raw", ColumnType::Bytes),
             column("doc", ColumnType::Json),
         ],
+        key_columns: 1,
         knobs: Knobs::default(),
         shards: BTreeMap::from([(0, rows.iter().collect())]),
     }
@@ -91,7 +103,7 @@ fn compared(files: &[(&str, &str)]) -> Compared {
 fn write(duck: &Duck, path: &Path, rows: &str, columns: &str) {
     let path = path.display();
     duck.execute(&format!(
-        "COPY (WITH rows(id, seen, score, raw, doc, flow_rescued) AS (VALUES {rows}) {columns}) \
+        "COPY (WITH rows(id, seen, score, raw, doc, flow_rescued, flow_exact) AS (VALUES {rows}) {columns}) \
          TO '{path}' (FORMAT parquet)"
     ));
 }
@@ -106,16 +118,16 @@ fn difference(files: &[(&str, &str)]) -> String {
 #[test]
 fn the_right_rows_are_equal_in_one_file_or_in_two() {
     let one = compared(&[(ROWS, RIGHT)]);
-    assert_eq!((one.difference, one.equal_rows), (None, 2));
-    let halves: Vec<(&str, String)> = [1, 2]
-        .map(|id| (ROWS, format!("{RIGHT} WHERE id = {id}")))
+    assert_eq!((one.difference, one.equal_rows), (None, 3));
+    let halves: Vec<(&str, String)> = ["= 1", "> 1"]
+        .map(|ids| (ROWS, format!("{RIGHT} WHERE id {ids}")))
         .into();
     let halves: Vec<(&str, &str)> = halves
         .iter()
         .map(|(rows, columns)| (*rows, columns.as_str()))
         .collect();
     let two = compared(&halves);
-    assert_eq!((two.difference, two.equal_rows), (None, 2));
+    assert_eq!((two.difference, two.equal_rows), (None, 3));
     assert_eq!(two.file_rows.len(), 2);
 }
 
@@ -159,18 +171,28 @@ fn what_is_wrong_is_named_with_file_row_and_column() {
         ),
         (
             ROWS.to_owned(),
-            RIGHT.replace(", flow_rescued::VARCHAR AS flow_rescued", ""),
-            "expected as column 5 `flow_rescued` VARCHAR, found no further column",
+            RIGHT.replace(", flow_exact::VARCHAR AS flow_exact", ""),
+            "expected as column 6 `flow_exact` VARCHAR, found no further column",
+        ),
+        (
+            ROWS.replace(r#"'{"score":9007199254740993}'"#, "NULL"),
+            RIGHT.to_owned(),
+            "column `flow_exact`: expected {\"score\":9007199254740993}, found null",
+        ),
+        (
+            ROWS.replace("740993}'", "740992}'"),
+            RIGHT.to_owned(),
+            "column `flow_exact`: expected {\"score\":9007199254740993}",
         ),
         (
             ROWS.to_owned(),
             format!("{RIGHT} ORDER BY id DESC"),
-            "row 0, column `id`: expected 1, found 2",
+            "row 0, column `id`: expected 1, found 3",
         ),
         (
             ROWS.to_owned(),
             format!("{RIGHT} WHERE id = 1"),
-            "expected 1 more rows, the first with the key [2]",
+            "expected 2 more rows, the first with the key [2]",
         ),
     ];
     for (rows, columns, expected) in table {

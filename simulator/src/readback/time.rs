@@ -5,12 +5,16 @@ use jiff::civil::{Date, date};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
-/// Seconds since 1970 of the first and the last second of the years 0000 to 9999.
-const FIRST_SECOND: i64 = -62_167_219_200;
+/// Seconds since 1970 of the first and the last second of the years 0001 to 9999.
+const FIRST_SECOND: i64 = -62_135_596_800;
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// Days since 1970-01-01 of `YYYY-MM-DD`; none for anything else.
+/// Days since 1970-01-01 of `YYYY-MM-DD`; none for anything else, and for the year 0000, which not every reader has.
 pub(super) fn days(text: &str) -> Option<i32> {
+    local_days(text).filter(|_| !text.starts_with("0000"))
+}
+
+fn local_days(text: &str) -> Option<i32> {
     if !has_shape(text, "0000-00-00") {
         return None;
     }
@@ -18,8 +22,8 @@ pub(super) fn days(text: &str) -> Option<i32> {
     Some(day.since((Unit::Day, date(1970, 1, 1))).ok()?.get_days())
 }
 
-/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything else, and for what lies in no year
-/// of four digits in UTC. A leap second counts as the second before it.
+/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything else, and for what lies outside of the
+/// years 0001 to 9999 in UTC. A leap second counts as the second before it.
 pub(super) fn micros(text: &str) -> Option<i64> {
     let (local, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
     let (day, clock) = local.split_at("0000-00-00".len());
@@ -27,13 +31,22 @@ pub(super) fn micros(text: &str) -> Option<i64> {
     if !is_separated || !has_shape(&clock[1..], "00:00:00") {
         return None;
     }
-    let seconds = i64::from(days(day)?) * SECONDS_PER_DAY + seconds_of_day(&clock[1..])?;
+    let seconds = i64::from(local_days(day)?) * SECONDS_PER_DAY + seconds_of_day(&clock[1..])?;
     let zone = rest.find(['Z', 'z', '+', '-'])?;
     let (fraction, zone) = rest.split_at(zone);
     let utc = seconds - offset_seconds(zone)?;
     (FIRST_SECOND..=LAST_SECOND)
         .contains(&utc)
         .then_some(utc * MICROS_PER_SECOND + fraction_micros(fraction)?)
+}
+
+/// Whether microseconds say all of a date-time: no finer digit, and no leap second.
+pub(super) fn is_given_back(text: &str) -> bool {
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.trim_end_matches(|last: char| !last.is_ascii_digit());
+    let digits = digits.split(['+', '-']).next().unwrap_or_default();
+    let is_leap_second = text.get(17..19) == Some("60");
+    digits.trim_end_matches('0').len() <= 6 && !is_leap_second
 }
 
 /// Whether `text` has a digit wherever `shape` has one, and is the same elsewhere.
@@ -90,7 +103,8 @@ mod tests {
             ("1970-01-01", Some(0)),
             ("1969-12-31", Some(-1)),
             ("2024-02-29", Some(19_782)),
-            ("0000-01-01", Some(-719_528)),
+            ("0001-01-01", Some(-719_162)),
+            ("0000-12-31", None),
             ("9999-12-31", Some(2_932_896)),
             ("2023-02-29", None),
             ("10000-01-01", None),
@@ -99,6 +113,20 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(days(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_finer_than_microseconds_and_leap_seconds_are_not_given_back() {
+        for (text, expected) in [
+            ("2026-01-02T03:04:05.123456Z", true),
+            ("2026-01-02T03:04:05.123456000+01:00", true),
+            ("2026-01-02T03:04:05Z", true),
+            ("2026-01-02T03:04:05.1234567z", false),
+            ("2026-01-02T03:04:05.123456001-07:00", false),
+            ("2016-12-31T23:59:60Z", false),
+        ] {
+            assert_eq!(is_given_back(text), expected, "{text}");
         }
     }
 
@@ -112,6 +140,8 @@ mod tests {
             ("1969-12-31T23:30:00-00:30", Some(0)),
             ("2016-12-31T23:59:60Z", Some(1_483_228_799_000_000)),
             ("9999-12-31T23:59:59.999999Z", Some(253_402_300_799_999_999)),
+            ("0000-12-31T23:59:59-00:01", Some(-62_135_596_741_000_000)),
+            ("0001-01-01T00:00:00+00:01", None),
             ("1970-01-01T00:00:00", None),
             ("1970-01-01T24:00:00Z", None),
             ("1970-01-01T00:00:00.Z", None),

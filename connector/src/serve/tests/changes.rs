@@ -1,0 +1,141 @@
+//! Fields whose columns change, and values that columns have only nearly: what the user is told of them, and when.
+
+use super::*;
+
+/// What is logged while it lives, on this thread.
+struct Logged {
+    output: Output,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Logged {
+    fn new() -> Self {
+        let output = Output::default();
+        let writer = output.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        Self {
+            output,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    /// The lines that hold `part`.
+    fn lines(&self, part: &str) -> Vec<String> {
+        let bytes = self.output.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines().filter(|line| line.contains(part));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+/// A task whose field `name` may have values of `types`.
+fn task(types: &[&str], format: &str) -> serde_json::Value {
+    let mut task = materialization(0, &["orders"]);
+    task["bindings"][0]["collection"]["projections"][1]["inference"] =
+        json!({"types": types, "string": {"format": format}});
+    task
+}
+
+fn apply(task: &serde_json::Value, last: &serde_json::Value) -> [materialize::Request; 1] {
+    let apply = json!({"materialization": task, "version": "2", "lastMaterialization": last});
+    [message(json!({"apply": apply}))]
+}
+
+/// Plays one session of two transactions, and returns the state after it.
+async fn session_of(
+    bucket: &Fake,
+    task: &serde_json::Value,
+    state: serde_json::Value,
+) -> serde_json::Value {
+    let range = json!({"keyEnd": u32::MAX, "rClockEnd": u32::MAX});
+    let open = json!({"materialization": task, "version": "1", "range": range, "state": state});
+    let mut requests = vec![message(json!({"open": open})), acknowledge()];
+    for _ in 0..2 {
+        let store = message(json!({"store": {"key": [1], "values": ["00501"]}}));
+        requests.extend([flush(), store, start_commit(), acknowledge()]);
+    }
+    let (responses, result) = play(bucket, &requests).await;
+    result.unwrap();
+    merged(state, &responses)
+}
+
+#[tokio::test]
+async fn apply_describes_a_field_whose_column_changes() {
+    let (before, after) = (task(&["string"], ""), task(&["string", "integer"], ""));
+    let (responses, result) = play(&Fake::new(), &apply(&after, &before)).await;
+    result.unwrap();
+    let applied = responses[0].applied.as_ref().unwrap();
+    assert_eq!(
+        applied.action_description,
+        "change the column `name` of the next files in s3://lake/orders/v0000000000/ from STRING to JSON text (`abc` becomes \
+         `\"abc\"`)"
+    );
+    let mut backfilled = after.clone();
+    backfilled["bindings"][0]["backfill"] = json!(1);
+    let (responses, _) = play(&Fake::new(), &apply(&backfilled, &before)).await;
+    let applied = responses[0].applied.as_ref().unwrap();
+    assert!(!applied.action_description.contains("change"));
+}
+
+#[tokio::test]
+async fn apply_refuses_a_folder_with_the_name_of_a_field() {
+    let mut task = task(&["string"], "");
+    task["bindings"][0]["resourceConfig"]["pathPrefix"] = json!("orders/Name=%Y");
+    task["bindings"][0]["resourcePath"] = json!(["orders/Name=%Y"]);
+    let last = self::task(&["string"], "");
+    let error = play(&Fake::new(), &apply(&task, &last)).await.1;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("`Name_part=%Y`"), "{error}");
+    play(&Fake::new(), &apply(&task, &task)).await.1.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_begins_with_another_form_of_a_field_warns_once() {
+    let bucket = Fake::new();
+    let changes = "the column of a field changes";
+    let logged = Logged::new();
+    let state = session_of(&bucket, &task(&["string"], ""), json!({})).await;
+    let state = session_of(&bucket, &task(&["string"], "uuid"), state).await;
+    assert_eq!(logged.lines(changes), [""; 0]);
+    let now = task(&["string"], "integer");
+    let state = session_of(&bucket, &now, state).await;
+    let warnings = logged.lines(changes);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for part in [
+        "WARN",
+        "from STRING to INT64",
+        "Spark",
+        "acmeCo/orders",
+        "name",
+    ] {
+        assert!(warnings[0].contains(part), "{warnings:?}");
+    }
+    session_of(&bucket, &now, state).await;
+    assert_eq!(logged.lines(changes).len(), 1, "the files have it now");
+}
+
+#[tokio::test]
+async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_session() {
+    for (format, cures) in [
+        ("number", &["`decimal`", "`castToString`"][..]),
+        ("integer", &["`castToString`"]),
+    ] {
+        let logged = Logged::new();
+        session_of(&Fake::new(), &task(&["string"], format), json!({})).await;
+        let staged = logged.lines("staged a file");
+        assert_eq!(staged.len(), 2);
+        let counted = staged.iter().filter(|line| line.contains("exact=1"));
+        assert_eq!(counted.count(), 2, "{staged:?}");
+        let told = logged.lines("flow_exact");
+        assert_eq!(told.len(), 1, "{told:?}");
+        for cure in cures {
+            assert!(
+                told[0].contains("INFO") && told[0].contains(cure),
+                "{told:?}"
+            );
+        }
+    }
+}
