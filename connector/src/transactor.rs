@@ -155,7 +155,6 @@ impl<S: ObjectStore> Transactor<S> {
             state.share();
         }
         let bindings = Binding::all(materialization, endpoint, &key_range)?;
-        warn_of_changes(&bindings, &state, *key_range.start());
         let author = new_author(&state, *key_range.start(), &mut environment.random);
         let folders = Folders::of(materialization, &bindings, endpoint);
         let unused_key = folders.unused_key(author);
@@ -173,6 +172,7 @@ impl<S: ObjectStore> Transactor<S> {
         let plans = plans(&bindings, endpoint, &state, file_bytes);
         let session = Session { author, way };
         let pool = PartPool::new(PartLimits::default());
+        warn_of_changes(&bindings, &state, *key_range.start());
         let random = environment.random.fork();
         Ok(Self {
             staging: Staging::start(store.clone(), pool, plans, session, random),

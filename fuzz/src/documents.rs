@@ -138,7 +138,7 @@ fn number(input: &mut Unstructured<'_>) -> Result<Json> {
     })
 }
 
-/// The JSON text of a value in other words: strings in escapes, doubles by their exponent. Objects and arrays are not ours to
+/// The JSON text of a value in other words: strings in escapes, doubles by their exponent and with a zero more. Objects and arrays are not ours to
 /// change.
 pub(crate) fn other_words(value: &Json) -> String {
     match value {
@@ -150,7 +150,12 @@ pub(crate) fn other_words(value: &Json) -> String {
             escaped + "\""
         }
         Json::Number(number) if number.is_f64() => {
-            format!("{:e}", number.as_f64().unwrap_or_default())
+            let shortest = format!("{:e}", number.as_f64().unwrap_or_default());
+            // A zero at the end of the digits makes it no other number.
+            match shortest.split_once('e') {
+                Some((digits, exponent)) if digits.contains('.') => format!("{digits}0e{exponent}"),
+                _ => shortest,
+            }
         }
         other => other.to_string(),
     }

@@ -44,8 +44,8 @@ pub(super) fn integer(value: &Value<'_>, strings: bool) -> Result<(i64, Fit), Mi
 /// Takes a number; with `strings`, text of format `number` as well.
 pub(super) fn number(value: &Value<'_>, strings: bool) -> Result<(f64, Fit), Misfit> {
     match value {
-        Value::Integer(integer) => Ok(number::double_of_integer((*integer).into())),
-        Value::Unsigned(integer) => Ok(number::double_of_integer((*integer).into())),
+        Value::Integer(integer) => Ok(number::double_of_integer(*integer)),
+        Value::Unsigned(integer) => Ok(number::double_of_unsigned(*integer)),
         Value::Double(double) => Ok((*double, Fit::Exact)),
         Value::Number(text) => number::double_of_number(text).ok_or(Misfit::NumberOutOfRange),
         Value::String(text) if strings => {

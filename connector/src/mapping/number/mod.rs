@@ -7,6 +7,9 @@ use std::io::Write as _;
 
 use self::decimal::Decimal;
 
+/// Below 2^53 every integer is a double, and the nearest double to no other.
+const EVERY_INTEGER: f64 = 9_007_199_254_740_992.0;
+
 /// How the value of a column stands to the value of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -74,10 +77,18 @@ pub(super) fn integer_of_double(double: f64) -> Result<i64, NotAnInteger> {
     }
 }
 
-/// Finds the double nearest to an integer.
-pub(super) fn double_of_integer(integer: i128) -> (f64, Fit) {
+/// Finds the double nearest to an integer with a sign.
+pub(super) fn double_of_integer(integer: i64) -> (f64, Fit) {
     let double = integer as f64;
-    (double, Fit::exact_if(double as i128 == integer))
+    let is_exact = double.abs() < EVERY_INTEGER || double as i128 == i128::from(integer);
+    (double, Fit::exact_if(is_exact))
+}
+
+/// Finds the double nearest to an integer without a sign.
+pub(super) fn double_of_unsigned(integer: u64) -> (f64, Fit) {
+    let double = integer as f64;
+    let is_exact = double < EVERY_INTEGER || double as i128 == i128::from(integer);
+    (double, Fit::exact_if(is_exact))
 }
 
 /// Finds the double nearest to a JSON number; none where no double is near.
@@ -127,9 +138,7 @@ fn gives_back(double: f64, text: &str, decimal: &Decimal<'_>) -> bool {
 }
 
 fn equals_integer(double: f64, decimal: &Decimal<'_>) -> bool {
-    /// Up to here every integer is a double.
-    const ALL: f64 = 9_007_199_254_740_992.0;
-    if double.abs() < ALL {
+    if double.abs() < EVERY_INTEGER {
         return true;
     }
     let mut expected = Expected {
@@ -315,12 +324,21 @@ mod tests {
         for (integer, fit) in [
             (9_007_199_254_740_993, Nearest),
             (-9_007_199_254_740_993, Nearest),
-            (i128::from(i64::MAX), Nearest),
-            (i128::from(u64::MAX), Nearest),
-            (i128::from(i64::MIN), Exact),
+            (9_007_199_254_740_992, Exact),
+            (i64::MAX, Nearest),
+            (i64::MIN, Exact),
             (0, Exact),
         ] {
             assert_eq!(double_of_integer(integer).1, fit, "{integer}");
+        }
+        for (integer, fit) in [
+            (9_007_199_254_740_993, Nearest),
+            (9_007_199_254_740_994, Exact),
+            (u64::MAX, Nearest),
+            (1 << 63, Exact),
+            (1, Exact),
+        ] {
+            assert_eq!(double_of_unsigned(integer).1, fit, "{integer}");
         }
     }
 }
