@@ -1,4 +1,5 @@
-//! Document → row: the values of the selected fields, and their packed form (protocol.md §3.2, §3.3).
+//! Document → row: the values of the selected fields, and their packed form (docs/protocol.md §3.2,
+//! §3.3).
 
 use materialize_s3_parquet::protocol::{self, flow, packed};
 use serde_json::{Number, Value};

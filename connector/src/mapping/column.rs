@@ -49,7 +49,8 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The column type of a projection, by `design.md` §4; none where its schema allows no value but null.
+    /// Returns the column type of a projection, by `docs/mapping.md` §2, or `None` if its schema
+    /// allows no value but null.
     pub fn of(projection: &flow::Projection) -> Option<Self> {
         let types = JsonTypes::of(projection);
         let string = projection

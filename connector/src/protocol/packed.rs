@@ -1,7 +1,8 @@
 //! Packed tuples: keys and values in FoundationDB's tuple encoding, their elements one after the other with no wrapper.
 //!
-//! Source: the tuple layer's specification, and `protocol.md` §3.3 for what Flow makes of it: objects and arrays are byte
-//! strings that hold compact JSON, integers within `i64`/`u64` are integers, all other numbers are doubles.
+//! Source: the tuple layer's specification, and `docs/protocol.md` §3.3 for what Flow makes of it:
+//! objects and arrays are byte strings that hold compact JSON, integers within `i64`/`u64` are
+//! integers, all other numbers are doubles.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! From the projections of a collection to the constraints that steer Flow's field selection.
 //!
-//! The table is `design.md` §4. Two runtimes read it: the old one selects only what is recommended by default, the new one
-//! every leaf that is not forbidden. What is to be skipped by default under both is therefore forbidden, until the user
-//! names it under `fields.include`.
+//! The table is in `docs/mapping.md` §1. Two runtimes read it: the old one selects only what is
+//! recommended by default, the new one every leaf that is not forbidden. What is to be skipped by
+//! default under both is therefore forbidden, until the user names it under `fields.include`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,4 +1,4 @@
-//! What a connector may answer to Validate, whatever the task (protocol.md §2.3, §7.5).
+//! What a connector may answer to Validate, whatever the task (docs/protocol.md §2.3, §7.5).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
-//! A materialization and the connector's answers → what the connector is given: the Validate request, then the built
-//! specification with each binding's selected fields (protocol.md §4.7, §7).
+//! A materialization and the connector's answers → what the connector is given: the Validate
+//! request, then the built specification with each binding's selected fields (docs/protocol.md
+//! §4.7, §7).
 
 use std::collections::{BTreeMap, BTreeSet};
 

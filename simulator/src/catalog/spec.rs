@@ -1,4 +1,5 @@
-//! The parts of built specifications that depend on names and constants only (protocol.md §2.4).
+//! The parts of built specifications that depend on names and constants only (docs/protocol.md
+//! §2.4).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

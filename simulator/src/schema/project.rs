@@ -1,4 +1,5 @@
-//! Shape → projections: the fields a collection has, each with what is known of its location (protocol.md §7.1).
+//! Shape → projections: the fields a collection has, each with what is known of its location
+//! (docs/protocol.md §7.1).
 
 use bytes::Bytes;
 use materialize_s3_parquet::protocol::flow;

@@ -1,4 +1,4 @@
-//! The current algorithm, step by step as protocol.md §7.3 numbers them.
+//! The current algorithm, step by step as docs/protocol.md §7.3 numbers them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! Field selection: which of a collection's fields a binding materializes, and why (protocol.md §7.2–7.5).
+//! Field selection: which of a collection's fields a binding materializes, and why
+//! (docs/protocol.md §7.2–7.6).
 //!
 //! Two algorithms: the current one, where every leaf that is not forbidden is taken by default, and the classic one, where
 //! only what the connector requires or recommends is.
@@ -227,7 +228,7 @@ fn canonical(pointer: &str) -> String {
     pointer.strip_prefix('/').unwrap_or(pointer).to_owned()
 }
 
-/// Puts the fields that were taken in the order of protocol.md §7.3.
+/// Puts the fields that were taken in the order of docs/protocol.md §7.3.
 fn fields(input: &Input<'_>, outcomes: &[Outcome]) -> flow::FieldSelection {
     let selected = outcomes
         .iter()

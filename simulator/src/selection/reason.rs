@@ -1,4 +1,4 @@
-//! Why a field is taken or left: the reasons of protocol.md §7.3, each weaker than the next.
+//! Why a field is taken or left: the reasons of docs/protocol.md §7.3, each weaker than the next.
 
 /// Why a field may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
