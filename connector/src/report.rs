@@ -217,15 +217,9 @@ impl FileReport {
 
 /// What a user is told of a column that has values only nearly.
 fn exact_message(column_type: ColumnType) -> String {
-    let cure = match column_type {
-        ColumnType::Number { .. } => {
-            "for a column that is exact itself, give the field `decimal` or `castToString` under `fields`"
-        }
-        _ => "for a column that is exact itself, give the field `castToString` under `fields`",
-    };
     format!(
         "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the nearest {column_type} in their own \
-         column; {cure}"
+         column; for a column that is exact itself, give the field `castToString` under `fields`"
     )
 }
 

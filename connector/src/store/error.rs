@@ -488,6 +488,7 @@ fn explain_code(location: &Location, key: &str, failure: &Failure) -> Option<Adv
     explain_place(code, location, or_endpoint, failure)
         .or_else(|| explain_credentials(code, or_endpoint))
         .or_else(|| explain_object(code, key))
+        .or_else(|| failure.is_transient().then(in_trouble))
 }
 
 /// The codes about the bucket and how it is reached.
@@ -568,19 +569,16 @@ fn explain_object(code: &str, key: &str) -> Option<Advice> {
             "the KMS key that encrypts what is written cannot be used: check that it is there, enabled, and in the \
              bucket's region",
         ),
-        "SlowDown"
-        | "TooManyRequests"
-        | "InternalError"
-        | "ServiceUnavailable"
-        | "RequestTimeout"
-        | "BadDigest"
-        | "XAmzContentChecksumMismatch"
-        | "OperationAborted" => in_trouble(),
+        "BadDigest" | "XAmzContentChecksumMismatch" => unavailable(
+            "what S3 received is not what was sent, by its checksum, and sending it again did not help: something on the \
+             way changes it. Try again later, and look at proxies in between",
+        ),
         _ => return None,
     })
 }
 
-const MISSING_LENGTH: &str = "the store says that a request came without its length, which the connector always gives: look      for a proxy in between that takes it away";
+const MISSING_LENGTH: &str = "the store says that a request came without its length, which the \
+     connector always gives: look for a proxy in between that takes it away";
 
 fn explain_status(operation: Operation, location: &Location, failure: &Failure) -> Advice {
     match failure.status.unwrap_or_default() {

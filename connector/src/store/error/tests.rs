@@ -99,7 +99,7 @@ fn every_other_answer_has_the_kind_and_the_advice_that_help() {
         (500, "", ErrorKind::Unavailable, "later"),
         (507, "XMinioStorageFull", ErrorKind::Unavailable, "later"),
         (429, "", ErrorKind::Unavailable, "later"),
-        (400, "BadDigest", ErrorKind::Unavailable, "later"),
+        (400, "BadDigest", ErrorKind::Unavailable, "by its checksum"),
         (400, "InvalidArgument", ErrorKind::Config, "says why"),
     ]);
 }
