@@ -119,10 +119,7 @@ async fn a_session_that_begins_with_another_form_of_a_field_warns_once() {
 
 #[tokio::test]
 async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_session() {
-    for (format, cures) in [
-        ("number", &["`castToString`"][..]),
-        ("integer", &["`castToString`"]),
-    ] {
+    for format in ["number", "integer"] {
         let logged = Logged::new();
         session_of(&Fake::new(), &task(&["string"], format), json!({})).await;
         let staged = logged.lines("staged a file");
@@ -131,11 +128,8 @@ async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_sessio
         assert_eq!(counted.count(), 2, "{staged:?}");
         let told = logged.lines("flow_exact");
         assert_eq!(told.len(), 1, "{told:?}");
-        for cure in cures {
-            assert!(
-                told[0].contains("INFO") && told[0].contains(cure),
-                "{told:?}"
-            );
+        for part in ["INFO", "`castToString`"] {
+            assert!(told[0].contains(part), "{told:?}");
         }
     }
 }
