@@ -10,6 +10,7 @@ mod catalogs;
 mod command_line;
 mod containers;
 mod docker;
+mod exit_status;
 mod files;
 mod image;
 mod inspect;

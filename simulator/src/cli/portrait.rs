@@ -28,6 +28,13 @@ pub(super) fn portrait(inspection: &Inspection) -> Vec<String> {
         lines.extend(of_file(file));
         lines.push(String::new());
     }
+    if !inspection.broken.is_empty() {
+        lines.push("broken files:".to_owned());
+        for broken in &inspection.broken {
+            lines.push(format!("  {}", broken.problem.replace('\n', " ")));
+        }
+        lines.push(String::new());
+    }
     if inspection.more_files > 0 {
         lines.push(format!(
             "… and {} of {}; --files N looks into more",

@@ -9,6 +9,7 @@ use flow_sim::figures::plural;
 use flow_sim::replay::{Options, Outcome, Rules, replay as play};
 use flow_sim::run::{CONNECTOR, Store, beside_ourselves};
 use flow_sim::transcript;
+use flow_sim::{utf8, whole_file};
 use serde_json::{Value, json};
 
 use super::arguments::CodecName;
@@ -46,13 +47,14 @@ and so is the state, which is rebuilt from what this run's connector returned.
 Exit status:
   0    every answer is as recorded
   1    an answer differs, or the connector did not start
-  2    the command line or a recording is wrong";
+  2    the command line or a recording is wrong
+  6    standard output or a recording could not be written";
 
 impl From<flow_sim::replay::Error> for Failure {
     fn from(error: flow_sim::replay::Error) -> Self {
         Self {
             message: error.to_string(),
-            exit_code: error.exit_code(),
+            status: error.status(),
         }
     }
 }
@@ -73,9 +75,12 @@ pub(super) struct ReplayArguments {
     /// of any server, with credentials from the usual AWS variables, or `none`: configurations stay as they were recorded
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     s3: String,
-    /// The bucket; it is made if it is not there
+    /// The bucket
     #[arg(long, default_value = "flow-sim")]
     bucket: String,
+    /// Make the bucket if it is not there; one on a server of the replay's own is always made
+    #[arg(long)]
+    make_bucket: bool,
     /// A JSON merge patch over every endpoint configuration, such as the secrets that a recording does not hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -139,6 +144,7 @@ fn options(arguments: &ReplayArguments) -> Result<Options, Failure> {
         codec: arguments.codec.map(Into::into),
         store: optional_store(&arguments.s3)?,
         bucket: Some(arguments.bucket.clone()),
+        make_bucket: arguments.make_bucket,
         config: match &arguments.config {
             Some(path) => config(path)?,
             None => Value::Null,
@@ -153,6 +159,9 @@ fn options(arguments: &ReplayArguments) -> Result<Options, Failure> {
 fn optional_store(name: &str) -> Result<Option<Store>, Failure> {
     match name {
         "none" => Ok(None),
+        "catalog" => Err(Failure::usage(
+            "--s3 catalog is for `run`: a recording has no catalog, and none of its secrets",
+        )),
         name => store(name).map(Some),
     }
 }
@@ -174,8 +183,7 @@ fn rules(arguments: &ReplayArguments) -> Result<Rules, Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    utf8::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 fn print_outcome(session: &Path, outcome: &Outcome) {
@@ -204,7 +212,8 @@ fn update(outcome: &Outcome) -> Result<(), Failure> {
         let text = transcript::write(transcripts).map_err(|error| {
             Failure::usage(format!("{} cannot be updated: {error}", path.display()))
         })?;
-        std::fs::write(path, text)?;
+        whole_file::write(path, text.as_bytes())
+            .map_err(|error| Failure::not_written(path.display(), &error))?;
         print::error(&format!("{} is updated", path.display()));
     }
     Ok(())

@@ -9,6 +9,7 @@ use clap::Args;
 use flow_sim::figures::plural;
 use flow_sim::report::campaign::{Chronicle, Promises, Title};
 use flow_sim::torture::{self, At, Failed, Options, Outcome, Plan, Report, Tally, campaign};
+use flow_sim::utf8;
 
 use super::failure::Failure;
 use super::print::{self, Stream};
@@ -62,7 +63,9 @@ Examples:
 
 Exit status:
   0    every promise was kept
-  1    one was broken";
+  1    one was broken
+  2    the command line or the plan is wrong
+  6    standard output or the page could not be written";
 
 /// The arguments of `torture`.
 #[derive(Args, Debug)]
@@ -181,10 +184,9 @@ impl Teller {
                 self.stream.line(&line);
             }
         };
-        let outcome = campaign(options, heard).await.map_err(|error| Failure {
-            message: error.to_string(),
-            exit_code: 1,
-        })?;
+        let outcome = campaign(options, heard)
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))?;
         let failed = outcome.failed.iter().flat_map(failed_lines);
         for line in failed.chain(summary(&outcome.tally)) {
             self.stream.line(&line);
@@ -247,7 +249,7 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let named = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the plan {}: {error}", path.display()))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let text = utf8::read(path).map_err(|error| named(&error))?;
     serde_json::from_str(&text).map_err(|error| named(&error))
 }
 

@@ -20,5 +20,8 @@ pub use compare::{Compared, Difference, compare};
 pub use duck::{Duck, Preview};
 pub use error::{Error, Result};
 pub use expected::{Expected, Knobs, RESCUED, prefix};
-pub use fetch::{Fetched, fetch};
+pub use fetch::{Fetched, fetch, local_glob};
 pub(crate) use fetch::{fetch_one, literal_part};
+
+/// The column that holds the exact text of what its own column cannot give back.
+pub const EXACT: &str = "flow_exact";
