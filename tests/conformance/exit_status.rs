@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use flow_sim::readback::Duck;
 use flow_sim::run::{Bucket, Location, Opening, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -146,8 +147,9 @@ fn a_run_that_has_compared_nothing_ends_with_5_unless_that_is_fine() {
 fn printing(case: &Case) -> Vec<Vec<String>> {
     let files = case.path("files");
     case.ends(&["--output", &files], 0, "all equal");
-    let session = tests_folder("sessions");
-    let session = kept_files(&session).remove(0).display().to_string();
+    let mut sessions = kept_files(&tests_folder("sessions"));
+    sessions.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    let session = sessions.remove(0).display().to_string();
     let catalog = case.catalog.as_str();
     let all: [&[&str]; 10] = [
         &["run", catalog],
@@ -378,42 +380,50 @@ fn with_noted_statements(folder: &Path) -> String {
     format!("{}:/usr/bin:/bin", folder.join("bin").display())
 }
 
+/// Runs the commands that a run has printed, and sees to it that each shows rows.
+fn run_what_was_printed(folder: &Path, told: &str) {
+    let path = with_noted_statements(folder);
+    let noted = folder.join("noted");
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.starts_with("  duckdb "))
+        .collect();
+    let tables = told.matches("  where      s3://").count();
+    assert_eq!(lines.len(), tables, "{told}");
+    for line in lines {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line.trim()]).env("PATH", &path);
+        let status = shell.env("NOTED", &noted).status().unwrap();
+        assert!(status.success(), "{line}");
+        let statement = std::fs::read_to_string(&noted).unwrap();
+        let shown = Duck::start().unwrap().show(&statement);
+        let shown = shown.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        assert!(!shown.rows.is_empty(), "{statement}");
+    }
+}
+
 #[test]
 fn the_commands_that_are_printed_to_copy_do_what_they_say() {
-    let folder = TempDir::new().unwrap();
-    let path = with_noted_statements(folder.path());
-    let noted = folder.path().join("noted");
-    for (catalog, task, name) in [
-        ("wikipedia", None, "files"),
-        ("types", None, "it's [a] $folder!"),
-        ("date_patterns", None, "date=x"),
-        ("hostile_names", None, "files *"),
-    ] {
-        let files = folder.path().join(format!("{catalog} {name}"));
+    for catalog in ["wikipedia", "flattening", "date_patterns"] {
+        let folder = TempDir::new().unwrap();
+        let files = folder.path().join("it's [a] $folder!");
         let catalog = tests_folder(&format!("catalogs/{catalog}/flow.yaml"));
         let mut command = simulator();
         command.args(["run", catalog.to_str().unwrap(), "--output"]);
-        command.arg(&files);
-        command.args(task.into_iter().flat_map(|task: &str| ["--name", task]));
-        let output = command.output().unwrap();
+        let output = command.arg(&files).output().unwrap();
         let told = said(&output);
         assert_eq!(output.status.code(), Some(0), "{told}");
-        let lines = told.lines().filter(|line| line.starts_with("  duckdb "));
-        let lines: Vec<&str> = lines.collect();
-        let tables = told.matches("  where      s3://").count();
-        assert_eq!(lines.len(), tables, "{told}");
-        for line in lines {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", line.trim()]).env("PATH", &path);
-            let status = shell.env("NOTED", &noted).status().unwrap();
-            assert!(status.success(), "{line}");
-            let statement = std::fs::read_to_string(&noted).unwrap();
-            let rows = flow_sim::readback::Duck::start()
-                .unwrap()
-                .show(&statement)
-                .unwrap_or_else(|error| panic!("{statement}: {error}"));
-            assert!(!rows.rows.is_empty(), "{statement}");
-        }
+        run_what_was_printed(folder.path(), &told);
+    }
+    let case = Case::well();
+    for (number, prefix) in ["it's=a,b+c&d 'q' é😀/[x]*?", "date=x", "$(x)/`y`\\\""]
+        .into_iter()
+        .enumerate()
+    {
+        let files = case.path(&format!("files {number}"));
+        let arguments = ["--prefix", prefix, "--output", &files];
+        let told = case.ends(&arguments, 0, "all equal");
+        run_what_was_printed(case.folder.path(), &told);
     }
 }
 
