@@ -29,7 +29,19 @@ pub fn text(bytes: &[u8]) -> Result<&str, String> {
 
 /// Reads a file of text. The error names the line that is no text.
 pub fn read(path: &Path) -> io::Result<String> {
-    let bytes = std::fs::read(path)?;
+    decode(std::fs::read(path)?)
+}
+
+/// As [`read`], of a file that may begin with a byte order mark, as YAML may.
+pub fn read_marked(path: &Path) -> io::Result<String> {
+    let mut bytes = std::fs::read(path)?;
+    if bytes.starts_with(UTF8_MARK) {
+        bytes.drain(..UTF8_MARK.len());
+    }
+    decode(bytes)
+}
+
+fn decode(bytes: Vec<u8>) -> io::Result<String> {
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         text(line).map_err(|message| {
             let message = format!("line {number} {message}");
@@ -66,6 +78,9 @@ mod tests {
         let path = folder.path().join("text");
         std::fs::write(&path, "é\nb").unwrap();
         assert_eq!(read(&path).unwrap(), "é\nb");
+        std::fs::write(&path, b"\xEF\xBB\xBFa").unwrap();
+        assert_eq!(read_marked(&path).unwrap(), "a");
+        assert!(read(&path).is_err());
         std::fs::write(&path, b"a\n\xE9").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.starts_with("line 2 is not UTF-8"), "{error}");

@@ -148,7 +148,10 @@ fn printing(case: &Case) -> Vec<Vec<String>> {
     let files = case.path("files");
     case.ends(&["--output", &files], 0, "all equal");
     let mut sessions = kept_files(&tests_folder("sessions"));
-    sessions.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    sessions.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "jsonl")
+    });
     let session = sessions.remove(0).display().to_string();
     let catalog = case.catalog.as_str();
     let all: [&[&str]; 10] = [
@@ -329,7 +332,7 @@ async fn the_catalogs_own_bucket_is_played_and_read_back() {
         assert_eq!(files(bucket.client(), &name, prefix).await.len(), 1);
     }
     case.ends(
-        &["--s3", "catalog", "--bucket", "x"],
+        &["--s3", "catalog", "--bucket", "other"],
         2,
         "takes the bucket that the catalog names",
     );

@@ -34,3 +34,4 @@ mod streaming;
 mod torture;
 mod values;
 mod wikipedia;
+mod wrong_input;

@@ -16,6 +16,7 @@ use super::inspect::InspectArguments;
 use super::record::RecordArguments;
 use super::replay::ReplayArguments;
 use super::torture::{self, TortureArguments};
+use super::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -194,7 +195,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_enum, default_value = "aws")]
     pub(super) manners: MannersName,
     /// The bucket [default: flow-sim]
-    #[arg(long)]
+    #[arg(long, value_parser = words::bucket)]
     pub(super) bucket: Option<String>,
     /// Make the bucket if it is not there; one on a server of the run's own is always made
     #[arg(long)]
@@ -224,7 +225,7 @@ pub(super) struct RunArguments {
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
     /// The connector's command [default: what the catalog says, looked for beside this program first]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     pub(super) connector: Option<String>,
     /// The upload interval in seconds [default: what the catalog says]
     #[arg(long, value_name = "SECONDS")]
@@ -274,7 +275,7 @@ pub(super) struct S3Arguments {
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(super) host: IpAddr,
     /// The buckets that are there from the start
-    #[arg(long, default_value = "flow-sim")]
+    #[arg(long, default_value = "flow-sim", value_parser = words::bucket)]
     pub(super) bucket: Vec<String>,
     /// Whose manners it has: what it lists, forgets, refuses and loses
     #[arg(long, value_enum, default_value = "aws")]
@@ -291,11 +292,6 @@ pub(super) struct S3Arguments {
     /// End when standard input does
     #[arg(long)]
     pub(super) until_eof: bool,
-}
-
-/// The words of a connector's command.
-pub(super) fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

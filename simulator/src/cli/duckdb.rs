@@ -23,6 +23,8 @@ fn literal(path: &str) -> String {
     for letter in path.trim_end_matches('/').chars() {
         match letter {
             '*' | '?' | '[' => literal.extend(['[', letter, ']']),
+            // DuckDB would take it for a slash.
+            '\\' => literal.push('?'),
             other => literal.push(other),
         }
     }

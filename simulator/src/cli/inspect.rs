@@ -76,6 +76,9 @@ pub(super) async fn inspect(arguments: &InspectArguments) -> Result<ExitCode, Fa
         .iter()
         .map(|text| Source::parse(text))
         .collect();
+    for source in &sources {
+        require_bucket(source)?;
+    }
     let is_remote = sources
         .iter()
         .any(|source| matches!(source, Source::Bucket { .. }));
@@ -100,6 +103,9 @@ pub(super) async fn inspect(arguments: &InspectArguments) -> Result<ExitCode, Fa
     if broken == 0 {
         return Ok(ExitCode::SUCCESS);
     }
+    for file in &inspection.broken {
+        print::error(&file.problem);
+    }
     let all = inspection.looked_into();
     print::error(&format!(
         "{} of {} broken, or no Parquet file",
@@ -107,6 +113,15 @@ pub(super) async fn inspect(arguments: &InspectArguments) -> Result<ExitCode, Fa
         plural(all, "file")
     ));
     Ok(exit_code(Status::BrokenFile))
+}
+
+fn require_bucket(source: &Source) -> Result<(), Failure> {
+    match source {
+        Source::Bucket { bucket, prefix } if bucket.is_empty() => Err(Failure::usage(format!(
+            "s3:///{prefix} names no bucket; write s3://BUCKET/PREFIX"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The server that `--s3` names, or AWS in the region that the usual variables name.

@@ -20,6 +20,7 @@ mod serve;
 mod summary;
 mod table;
 mod torture;
+mod words;
 
 use std::io;
 use std::process::ExitCode;

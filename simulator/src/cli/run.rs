@@ -13,7 +13,7 @@ use super::failure::{Failure, exit_code};
 use super::lines::Lines;
 use super::narration::Narration;
 use super::print::{self, Stream};
-use super::{command, page, summary};
+use super::{command, page, summary, words};
 
 /// Plays a catalog and prints what came of it. The exit status is that of the verdict.
 pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
@@ -77,7 +77,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
     let connector = arguments
         .connector
         .as_ref()
-        .map(|command| command.split_whitespace().map(str::to_owned).collect());
+        .map(|command| words::words(command));
     Ok(Options {
         task: arguments.name.clone(),
         fixture: arguments.fixture.clone(),
@@ -149,9 +149,7 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
         "seaweedfs" => Ok(Store::SeaweedFs),
         "catalog" => Ok(Store::Catalog),
         "none" => Ok(Store::None),
-        url if url.starts_with("http://") || url.starts_with("https://") => {
-            location(url).map(Store::At)
-        }
+        url if url.contains("://") => location(url).map(Store::At),
         other => Err(Failure::usage(format!(
             "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, catalog, none, or a URL such as http://127.0.0.1:9000"
         ))),
@@ -159,6 +157,7 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
 }
 
 pub(super) fn location(url: &str) -> Result<Location, Failure> {
+    words::url(url)?;
     let required = |name: &str| {
         variable(name).ok_or_else(|| {
             Failure::usage(format!("--s3 {url} needs the environment variable {name}"))

@@ -159,7 +159,12 @@ pub fn local_glob(prefix: &str) -> String {
     }
     glob.push_str(&encoded(rest));
     glob.push_str("*.parquet");
-    glob
+    with_wildcards_for_backslashes(&glob)
+}
+
+/// DuckDB takes a backslash in a pattern for a slash, so another wildcard stands for it.
+fn with_wildcards_for_backslashes(pattern: &str) -> String {
+    pattern.replace('\\', "?")
 }
 
 fn write(path: &Path, body: &[u8]) -> std::io::Result<()> {

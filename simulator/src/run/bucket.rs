@@ -233,7 +233,8 @@ impl Bucket {
                 "look for",
                 "access is denied (403): the credentials are wrong, or may not list it".to_owned(),
             )),
-            _ => Err(self.refused("look for", explain(&error))),
+            Some(status) => Err(self.refused("look for", format!("the server answered {status}"))),
+            None => Err(self.refused("look for", explain(&error))),
         }
     }
 

@@ -48,25 +48,22 @@ impl fmt::Display for Replaced {
     }
 }
 
-/// Fills what the run has of its own into a task: the bucket and its credentials, the upload interval, and what stands before
-/// prefixes. Returns what of the catalog has given way.
+/// Fills what the run has of its own into a task: the bucket with its credentials, and the upload interval. Returns what of the
+/// catalog has given way.
 pub(super) fn configure(
     options: &Options,
     bucket: Option<&Bucket>,
     task: &mut Materialization,
-) -> Result<Vec<Replaced>> {
+) -> Vec<Replaced> {
     let mut replaced = Vec::new();
     if let Some(bucket) = bucket {
         place(bucket, task.endpoint.config_mut(), &mut replaced);
-    }
-    if let Some(prefix) = &options.prefix {
-        replaced.push(put_below(prefix, task)?);
     }
     let config = task.endpoint.config_mut();
     if let (Some(interval), Value::Object(members)) = (options.interval, config) {
         members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
     }
-    Ok(replaced)
+    replaced
 }
 
 /// What the program that is run stands for.
@@ -125,13 +122,8 @@ fn put(members: &mut Map<String, Value>, name: &str, text: &str) -> Option<Repla
 }
 
 /// Puts the files of every binding, and what is staged elsewhere, below a prefix.
-fn put_below(prefix: &str, task: &mut Materialization) -> Result<Replaced> {
-    let prefix = prefix.trim_matches('/');
-    if prefix.is_empty() {
-        return Err(Error::Usage(
-            "--prefix is empty; name a folder of the bucket, such as `run-7`".to_owned(),
-        ));
-    }
+pub(super) fn put_below(prefix: &str, task: &mut Materialization) -> Result<Replaced> {
+    let prefix = checked(prefix)?;
     let below = |value: &mut Value| {
         if let Value::String(own) = value {
             *own = format!("{prefix}/{}", own.trim_start_matches('/'));
@@ -154,6 +146,18 @@ fn put_below(prefix: &str, task: &mut Materialization) -> Result<Replaced> {
         "each binding's own",
         format!("{prefix}/…"),
     ))
+}
+
+/// A prefix without the slashes around it, which has no folder without a name.
+fn checked(prefix: &str) -> Result<&str> {
+    let trimmed = prefix.trim_matches('/');
+    let is_folder = |name: &str| !matches!(name, "" | "." | "..");
+    if trimmed.split('/').all(is_folder) {
+        return Ok(trimmed);
+    }
+    Err(Error::Usage(format!(
+        "--prefix is `{prefix}`; name a folder of the bucket, such as `run-7` or `tests/7`"
+    )))
 }
 
 /// The bucket that an endpoint's configuration names.
@@ -232,6 +236,15 @@ mod tests {
             ]
         );
         bucket.close().await.unwrap();
+    }
+
+    #[test]
+    fn a_prefix_is_a_folder() {
+        assert_eq!(checked("/a b/7/").ok(), Some("a b/7"));
+        for wrong in ["", "/", "a//b", "../a", "s3://lake/a"] {
+            let error = checked(wrong).unwrap_err().to_string();
+            assert!(error.contains("such as `run-7`"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::bucket::{Bucket, Opening};
 use super::command::local_command;
 use super::documents::Documents;
-use super::endpoint::{Place, Replaced, configure, program};
+use super::endpoint::{Place, Replaced, configure, program, put_below};
 use super::error::{Error, Result};
 use super::folder::Folder;
 use super::narrator::{Event, Narrator, Progress, Published};
@@ -34,6 +34,12 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     });
     let documents = Documents::read(options, &catalog, progress)?;
     let folder = Folder::new(options.output.as_deref())?;
+    let prefix = options.prefix.as_deref();
+    let mut replaced: Vec<Replaced> = prefix
+        .map(|prefix| put_below(prefix, &mut task))
+        .transpose()?
+        .into_iter()
+        .collect();
     let bucket = open_bucket(options, task.endpoint.config()).await?;
     if let Some(bucket) = &bucket {
         progress.event(Event::Bucket {
@@ -43,7 +49,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     }
     // The catalog's own configuration stays as it is.
     let filled_in = bucket.as_ref().filter(|_| options.store != Store::Catalog);
-    let mut replaced = configure(options, filled_in, &mut task)?;
+    replaced.extend(configure(options, filled_in, &mut task));
     let command = local_command(options, &task.endpoint).command;
     replaced.extend(program(options, &task.endpoint, &command));
     progress.event(Event::Replaced(replaced.clone()));
