@@ -230,6 +230,11 @@ fn a_file_that_could_not_be_written_whole_is_not_there_and_the_run_ends_with_6()
     assert_eq!(std::fs::read_to_string(page).unwrap(), "the page before");
     let left: Vec<_> = std::fs::read_dir(case.folder.path()).unwrap().collect();
     assert_eq!(left.len(), 4, "{left:?}");
+    case.ends(
+        &["--report", "/dev/full"],
+        6,
+        "--report /dev/full could not be written",
+    );
 }
 
 #[test]
@@ -237,9 +242,12 @@ fn values_that_are_in_no_column_of_their_own_are_counted_and_strict_fails_on_the
     let huge: Value = serde_json::from_str("18446744073709551615").unwrap();
     let documents = vec![
         json!({"id": 1, "n": huge, "tags": [1], "extra": {"a": 1, "b": 2}}),
-        json!({"id": 2, "n": 5, "tags": [2], "nothing": null}),
+        json!({"id": 2, "n": 5, "tags": [2], "nothing": null, "FLOW_RESCUED": "{\"x\": 1}"}),
     ];
-    let properties = json!({"n": {"type": "integer"}, "tags": {"type": "array"}});
+    // A field whose name differs from the column's only in case is not taken for it.
+    let text = json!({"type": "string"});
+    let (n, tags) = (json!({"type": "integer"}), json!({"type": "array"}));
+    let properties = json!({"n": n, "tags": tags, "FLOW_RESCUED": text});
     let case = Case::new(properties, documents);
     let told = case.ends(&[], 0, "2 rows compared, all equal");
     for line in [

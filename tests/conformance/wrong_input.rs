@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use crate::servers::{connector, tests_folder};
 
 /// Files that are wrong, each in its own way.
-const FILES: [(&str, &[u8]); 9] = [
+const FILES: [(&str, &[u8]); 10] = [
+    ("rule", b"[{}]"),
     ("garbage", b"garbage"),
     ("empty", b""),
     ("marked", b"\xEF\xBB\xBF[\"acmeCo/events\", {\"id\": 1}]"),
@@ -133,7 +134,7 @@ fn a_run_with_a_wrong_fixture() {
 }
 
 #[test]
-fn a_run_with_a_wrong_command_line() {
+fn a_run_with_a_wrong_store() {
     let catalog = catalog();
     Wrong::new().each(
         &["run", &catalog, "--name", "acmeCo/before"],
@@ -172,6 +173,16 @@ fn a_run_with_a_wrong_command_line() {
             ),
             (&["--prefix", "a//b"], 2, "name a folder of the bucket"),
             (&["--prefix", ""], 2, "--prefix is ``; name a folder"),
+        ],
+    );
+}
+
+#[test]
+fn a_run_with_a_wrong_place_or_number() {
+    let catalog = catalog();
+    Wrong::new().each(
+        &["run", &catalog, "--name", "acmeCo/before"],
+        &[
             (
                 &["--output", "latin"],
                 2,
@@ -276,6 +287,11 @@ fn a_replay_with_wrong_input() {
                 "is no JSON object; write a JSON merge patch",
             ),
             (&["--rules", "garbage"], 2, "write [{\"at\":"),
+            (
+                &["--rules", "rule"],
+                2,
+                "a rule has either `at` and `is`, or",
+            ),
             (
                 &["--rules", "marked"],
                 2,

@@ -179,10 +179,10 @@ fn config(path: &Path) -> Result<Value, Failure> {
             path.display()
         ))
     };
-    let patch: Value = serde_json::from_str(&read(path)?)
+    let value: Value = serde_json::from_str(&read(path)?)
         .map_err(|error| wrong(format!("is not JSON: {error}")))?;
-    if patch.is_object() {
-        return Ok(patch);
+    if value.is_object() {
+        return Ok(value);
     }
     Err(wrong("is no JSON object".to_owned()))
 }

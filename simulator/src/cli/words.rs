@@ -39,8 +39,8 @@ pub(super) fn url(text: &str) -> Result<(), Failure> {
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"));
     let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    let is_word = |host: &&str| !host.is_empty() && !host.contains(char::is_whitespace);
-    if host.filter(is_word).is_some() {
+    let is_word = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
+    if host.is_some_and(is_word) {
         return Ok(());
     }
     Err(Failure::usage(format!(

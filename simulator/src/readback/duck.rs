@@ -168,3 +168,28 @@ fn table(path: &Path) -> String {
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_members_of_a_column_are_counted_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let duck = Duck::start().unwrap();
+        duck.execute(&format!(
+            "COPY (SELECT * FROM (VALUES ('{{\"x\": 9}}', '{{\"a\": 1, \"b\": 2}}'), (NULL, '{{\"a\": 3}}'), (NULL, NULL)) \
+             t(other, flow_exact)) TO {} (FORMAT parquet)",
+            quoted(&path)
+        ));
+        let count = |column| {
+            let mut counts = BTreeMap::new();
+            duck.count_members(&path, column, &mut counts).unwrap();
+            counts.into_iter().collect::<Vec<_>>()
+        };
+        let expected = [("a".to_owned(), 2), ("b".to_owned(), 1)];
+        assert_eq!(count("flow_exact"), expected);
+        assert!(count("flow_rescued").is_empty());
+    }
+}

@@ -12,6 +12,10 @@ use crate::s3::Manners;
 
 /// What a run is of, and how it is played.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own, and any may go with any other"
+)]
 pub struct Options {
     /// The catalog: a `flow.yaml`.
     pub catalog: PathBuf,
