@@ -165,6 +165,7 @@ fn text_problem(schema: &Value, text: &str) -> Option<String> {
         return None;
     }
     let hint = nearest(text, choices(), |choice| choice)
+        .filter(|choice| similarity(text, choice) >= ALIKE)
         .map(|choice| format!(" (did you mean `{choice}`?)"));
     Some(format!(
         "is `{}`, expected {}{}",

@@ -353,6 +353,9 @@ fn unknown_properties_of_the_root_are_warnings_that_name_the_right_one() {
 
 #[test]
 fn a_name_that_is_like_no_other_is_not_taken_for_a_slip() {
+    let brotli = json!({"pathPrefix": "a", "compressionType": "brotli"});
+    let error = resource(&brotli).unwrap_err().to_string();
+    assert!(!error.contains("did you mean"), "{error}");
     let mut config = minimal();
     config["prefix"] = json!("lake");
     config["colour"] = json!("red");
