@@ -1,5 +1,7 @@
 //! Numbers as people read them: counts, lengths and times.
 
+use std::collections::BTreeMap;
+
 /// `1 file`, `2,000 files`.
 pub fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
@@ -55,6 +57,22 @@ pub fn ratio(json: u64, parquet: u64) -> Option<String> {
     (parquet > 0).then(|| format!("{:.1}", json as f64 / parquet as f64))
 }
 
+/// The most names that are listed.
+const LISTED: usize = 8;
+
+/// Names with how often each was found: `a` 5, `b` 1, and 3 more.
+pub fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let mut names: Vec<String> = counts
+        .iter()
+        .take(LISTED)
+        .map(|(name, count)| format!("`{name}` {}", grouped(*count)))
+        .collect();
+    if counts.len() > LISTED {
+        names.push(format!("and {} more", counts.len() - LISTED));
+    }
+    names.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +111,13 @@ mod tests {
     fn there_is_no_ratio_without_files() {
         assert_eq!(ratio(56, 10).as_deref(), Some("5.6"));
         assert_eq!(ratio(56, 0), None);
+    }
+
+    #[test]
+    fn names_are_listed_with_their_counts_up_to_a_limit() {
+        let counts = |names: u64| (0..names).map(|n| (format!("f{n}"), 1000 * n)).collect();
+        assert_eq!(listed(&counts(0)), "");
+        assert_eq!(listed(&counts(2)), "`f0` 0, `f1` 1,000");
+        assert!(listed(&counts(10)).ends_with("`f7` 7,000, and 2 more"));
     }
 }

@@ -60,6 +60,7 @@ async fn the_image_does_the_main_job() {
     let options = Options {
         store: Store::At(minio_from_containers()),
         bucket: Some(bucket("image")),
+        make_bucket: true,
         codec: Some(Codec::Proto),
         connector: Some(docker.map(str::to_owned).collect()),
         ..Options::new(tests_folder("catalogs/wikipedia/flow.yaml"))

@@ -99,7 +99,7 @@ fn wrong_files_are_said_so() {
     let path = folder.path().join("no.parquet");
     std::fs::write(&path, "no").unwrap();
     let table = [
-        (path.display().to_string(), 1, "no Parquet file"),
+        (path.display().to_string(), 8, "no Parquet file"),
         (
             folder.path().join("none").display().to_string(),
             2,

@@ -40,6 +40,7 @@ fn options(server: Server) -> Options {
     Options {
         store: Some(server.store()),
         bucket: Some(bucket("sessions")),
+        make_bucket: true,
         seed: SEED,
         ..Options::new(vec![connector().display().to_string()])
     }

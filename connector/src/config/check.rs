@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
+use super::RESOURCE_SCHEMA;
 use crate::error::{Error, Result};
+
+/// How alike two names are at least where one may be a slip for the other.
+const ALIKE: f64 = 0.8;
 
 /// What a schema cannot say about the text at a JSON pointer: `Err` holds what is wrong with it.
 pub(super) type Rule = (&'static str, fn(&str) -> Result<(), String>);
@@ -108,19 +112,36 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, pointer: &str, name: &str, inner: &str) {
-        let known = property_pointers("", self.root);
-        let nearest = nearest(name, known.iter().map(String::as_str), |known| {
-            known.rsplit('/').next().unwrap_or(known)
-        });
-        let hint = nearest
-            .map(|nearest| format!(" (did you mean `{nearest}`?)"))
-            .unwrap_or_default();
-        let problem = format!("`{inner}` is not a known property{hint}");
+        let hint = self.hint(pointer, name);
+        let problem = format!("`{inner}` is not a known property ({hint})");
         if pointer.is_empty() {
             self.unknown_at_root.insert(name.to_owned(), problem);
         } else {
             self.problems.push(problem);
         }
+    }
+
+    /// What may have been meant by a name: one that is alike, wherever it belongs, or else those of the same object.
+    fn hint(&self, pointer: &str, name: &str) -> String {
+        let alike = |pointers: &[String]| {
+            let pointers = pointers.iter().map(String::as_str);
+            let found = nearest(name, pointers, last_token)?;
+            (similarity(name, last_token(found)) >= ALIKE).then(|| found.to_owned())
+        };
+        let known = property_pointers("", self.root);
+        if let Some(found) = alike(&known) {
+            return format!("did you mean `{found}`?");
+        }
+        if let Some(found) = alike(&property_pointers("", &RESOURCE_SCHEMA)) {
+            return format!("`{found}` is a property of each binding's resource");
+        }
+        let is_sibling = |known: &&String| {
+            let parent = known.rsplit_once('/').map_or("", |(parent, _)| parent);
+            parent == pointer
+        };
+        let siblings = known.iter().filter(is_sibling);
+        let siblings: Vec<String> = siblings.map(|known| format!("`{known}`")).collect();
+        format!("known are {}", siblings.join(", "))
     }
 
     /// Empty texts are left to the schema.
@@ -144,6 +165,7 @@ fn text_problem(schema: &Value, text: &str) -> Option<String> {
         return None;
     }
     let hint = nearest(text, choices(), |choice| choice)
+        .filter(|choice| similarity(text, choice) >= ALIKE)
         .map(|choice| format!(" (did you mean `{choice}`?)"));
     Some(format!(
         "is `{}`, expected {}{}",
@@ -221,7 +243,15 @@ fn nearest<'a>(
     candidates: impl Iterator<Item = &'a str>,
     name: fn(&str) -> &str,
 ) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
-    let closeness = |candidate: &str| strsim::jaro_winkler(&wrong, &name(candidate).to_lowercase());
+    let closeness = |candidate: &str| similarity(wrong, name(candidate));
     candidates.max_by(|left, right| closeness(left).total_cmp(&closeness(right)))
+}
+
+/// How alike two names are, whatever their case: from 0 to 1.
+fn similarity(left: &str, right: &str) -> f64 {
+    strsim::jaro_winkler(&left.to_lowercase(), &right.to_lowercase())
+}
+
+fn last_token(pointer: &str) -> &str {
+    pointer.rsplit('/').next().unwrap_or(pointer)
 }

@@ -352,6 +352,28 @@ fn unknown_properties_of_the_root_are_warnings_that_name_the_right_one() {
 }
 
 #[test]
+fn a_name_that_is_like_no_other_is_not_taken_for_a_slip() {
+    let brotli = json!({"pathPrefix": "a", "compressionType": "brotli"});
+    let error = resource(&brotli).unwrap_err().to_string();
+    assert!(!error.contains("did you mean"), "{error}");
+    let mut config = minimal();
+    config["prefix"] = json!("lake");
+    config["colour"] = json!("red");
+    let warnings = parse(&config).unwrap().warnings;
+    let [colour, prefix] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert_eq!(
+        prefix,
+        "`/prefix` is not a known property (`/pathPrefix` is a property of each binding's resource)"
+    );
+    assert!(
+        colour.contains("known are `/advanced`, `/awsAccessKeyId`") && colour.contains("`/region`"),
+        "{colour}"
+    );
+}
+
+#[test]
 fn the_stanza_of_the_encryption_of_secrets_is_no_news() {
     let mut config = minimal();
     config["sops"] = json!({"mac": "x"});

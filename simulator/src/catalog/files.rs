@@ -12,10 +12,11 @@ use serde_saphyr::{DefaultMessageFormatter, Error as YamlError, MessageFormatter
 use super::error::{CatalogError, Place};
 use crate::schema::pointer::escape;
 use crate::suggest::did_you_mean;
+use crate::utf8;
 
 /// Reads a YAML or JSON file, by its extension.
 pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, CatalogError> {
-    let text = std::fs::read_to_string(file).map_err(|source| CatalogError::Unreadable {
+    let text = utf8::read_marked(file).map_err(|source| CatalogError::Unreadable {
         file: file.to_owned(),
         source,
     })?;

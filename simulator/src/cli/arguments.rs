@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use flow_sim::runtime::{Level, Runtime};
 use flow_sim::s3::Manners;
+use flow_sim::status::{self, Status};
 use materialize_s3_parquet::protocol::Codec;
 
 use super::bench::{BenchArguments, BenchDuckDbArguments};
@@ -15,6 +16,7 @@ use super::inspect::InspectArguments;
 use super::record::RecordArguments;
 use super::replay::ReplayArguments;
 use super::torture::{self, TortureArguments};
+use super::words;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,13 +39,7 @@ Examples:
       What is in Parquet files: schema, sizes, statistics, rows.
 
   flow-sim s3 --port 9000
-      Serve S3 until interrupted, for a connector, DuckDB or the aws command line.
-
-Exit status:
-  0    all is well
-  1    the connector failed, or the files differ from what was sent
-  2    the command line, the catalog or the documents are wrong
-  130  interrupted";
+      Serve S3 until interrupted, for a connector, DuckDB or the aws command line.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -60,8 +56,15 @@ Examples:
       Three connectors at the same time, each with a third of the keys.
 
   AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \\
-    flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim
-      A server that is there already, such as that of `flow-sim s3 --port 9000`.
+    flow-sim run flow.yaml --s3 http://127.0.0.1:9000 --bucket flow-sim --prefix run-7
+      A server that is there already, such as that of `flow-sim s3 --port 9000`; the files are
+      put below run-7/, where no other run's are.
+
+  flow-sim run flow.yaml --s3 catalog --prefix try
+      The catalog's own bucket, with its own credentials, below try/.
+
+  flow-sim run flow.yaml --strict
+      Fail where a value was rescued, is exact only in flow_exact, or is in no column at all.
 
   flow-sim run flow.yaml --s3 none --connector './my-connector --verbose'
       Any other connector, with the configuration that the catalog has for it. Standard bindings
@@ -80,7 +83,9 @@ Documents (--fixture), one JSON value per line, as in `flowctl preview`; those b
 commits are one transaction:
   [\"acmeCo/orders\", {\"id\": 1, \"amount\": 10.5}]
   [\"acmeCo/orders\", {\"id\": 2}]
-  {\"commit\": true}";
+  {\"commit\": true}
+Each document is held against the (read) schema of its collection: types, bounds, patterns and what is required, as Flow
+does. Not looked at are `format`, `contentEncoding`, `unevaluatedProperties`, `unevaluatedItems` and `$dynamicRef`.";
 
 const S3_EXAMPLES: &str = "\
 Examples:
@@ -99,9 +104,26 @@ Examples:
   flow-sim completions zsh > ~/.zfunc/_flow-sim
   flow-sim completions fish > ~/.config/fish/completions/flow-sim.fish";
 
+/// How a run ends.
+const OF_A_RUN: [Status; 9] = [
+    Status::Success,
+    Status::Failed,
+    Status::Usage,
+    Status::UnknownCollection,
+    Status::InvalidDocument,
+    Status::NothingCompared,
+    Status::NotWritten,
+    Status::NotInColumns,
+    Status::Interrupted,
+];
+
+fn with_statuses(examples: &str, statuses: &[Status]) -> String {
+    format!("{examples}\n\n{}", status::help(statuses))
+}
+
 /// Plays the Estuary Flow runtime for a materialization connector, on one machine.
 #[derive(Debug, Parser)]
-#[command(name = "flow-sim", version, after_help = EXAMPLES, max_term_width = 120)]
+#[command(name = "flow-sim", version, after_help = with_statuses(EXAMPLES, &Status::ALL), max_term_width = 120)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -111,7 +133,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Play a catalog from end to end, then read the bucket back, compare and summarise it
-    #[command(after_help = RUN_EXAMPLES)]
+    #[command(after_help = with_statuses(RUN_EXAMPLES, &OF_A_RUN))]
     Run(RunArguments),
     /// Crashes × S3 faults × shards from seeds; checkers prove that nothing is lost or doubled
     #[command(after_help = torture::EXAMPLES)]
@@ -141,6 +163,10 @@ pub(super) enum Verb {
 
 /// The arguments of `run`.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct RunArguments {
     /// The catalog: a flow.yaml
     pub(super) catalog: PathBuf,
@@ -161,16 +187,22 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) max_time: Option<Duration>,
     /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or `seaweedfs` (a container), the URL
-    /// of any server, with credentials from the usual AWS variables, or `none`: the configuration stays as it is in the
-    /// catalog, and no files are read back
+    /// of any server, with credentials from the usual AWS variables, `catalog` (the catalog's own bucket, with its own
+    /// credentials), or `none`: the configuration stays as it is in the catalog, and no files are read back
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
     /// Whose manners the server inside this process has: what it lists, forgets, refuses and loses
     #[arg(long, value_enum, default_value = "aws")]
     pub(super) manners: MannersName,
-    /// The bucket; it is made if it is not there
-    #[arg(long, default_value = "flow-sim")]
-    pub(super) bucket: String,
+    /// The bucket [default: flow-sim]
+    #[arg(long, value_parser = words::bucket)]
+    pub(super) bucket: Option<String>,
+    /// Make the bucket if it is not there; one on a server of the run's own is always made
+    #[arg(long)]
+    pub(super) make_bucket: bool,
+    /// A folder of the bucket that the files of all bindings are put below, so that runs are kept apart
+    #[arg(long)]
+    pub(super) prefix: Option<String>,
     /// How messages are written [default: what the catalog says]
     #[arg(long, value_enum)]
     pub(super) codec: Option<CodecName>,
@@ -193,7 +225,7 @@ pub(super) struct RunArguments {
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
     /// The connector's command [default: what the catalog says, looked for beside this program first]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     pub(super) connector: Option<String>,
     /// The upload interval in seconds [default: what the catalog says]
     #[arg(long, value_name = "SECONDS")]
@@ -213,6 +245,12 @@ pub(super) struct RunArguments {
     /// Print what came of the run as one JSON document, and everything else to standard error
     #[arg(long)]
     pub(super) json: bool,
+    /// It is fine that nothing is compared, as where there are no documents
+    #[arg(long)]
+    pub(super) allow_empty: bool,
+    /// Fail where a value is not in a column of its own: rescued, beside its column as exact text, or in none
+    #[arg(long)]
+    pub(super) strict: bool,
 }
 
 /// The arguments of `completions`.
@@ -237,7 +275,7 @@ pub(super) struct S3Arguments {
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(super) host: IpAddr,
     /// The buckets that are there from the start
-    #[arg(long, default_value = "flow-sim")]
+    #[arg(long, default_value = "flow-sim", value_parser = words::bucket)]
     pub(super) bucket: Vec<String>,
     /// Whose manners it has: what it lists, forgets, refuses and loses
     #[arg(long, value_enum, default_value = "aws")]
@@ -254,11 +292,6 @@ pub(super) struct S3Arguments {
     /// End when standard input does
     #[arg(long)]
     pub(super) until_eof: bool,
-}
-
-/// The words of a connector's command.
-pub(super) fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -12,10 +12,11 @@ use flow_sim::run::{CONNECTOR, beside_ourselves};
 use flow_sim::runtime::Runtime;
 use materialize_s3_parquet::protocol::Codec;
 
-use super::arguments::{CodecName, LevelName, RuntimeName, words};
+use super::arguments::{CodecName, LevelName, RuntimeName};
 use super::failure::Failure;
 use super::lines;
 use super::print::{self, Stream};
+use super::words;
 
 /// How many rounds there are, unless told.
 const ROUNDS: u16 = 5;
@@ -62,7 +63,9 @@ Measure builds that are optimized, on a machine that does nothing else: `cargo x
 Exit status:
   0    measured, and with --check everything is within its limit
   1    the connector failed, or wrote something else than it was sent; with --check: something is
-       over its limit";
+       over its limit
+  2    the command line is wrong
+  6    standard output could not be written";
 
 /// The arguments of `bench`.
 #[derive(Args, Debug)]
@@ -87,7 +90,7 @@ pub(super) struct BenchArguments {
     #[arg(long, value_enum)]
     runtime: Option<RuntimeName>,
     /// The connector's command [default: the one beside this program]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     connector: Option<String>,
     /// The least important of the connector's logs to show; `info` tells of each file what decoding, encoding and uploading took
     #[arg(long, value_enum, default_value = "warn")]
@@ -184,10 +187,10 @@ pub(super) fn duckdb(arguments: &BenchDuckDbArguments) -> Result<ExitCode, Failu
 
 fn options(arguments: &BenchArguments) -> Result<Options, Failure> {
     let shapes: Vec<Shape> = arguments.docs.iter().copied().map(Into::into).collect();
-    let connector = arguments
-        .connector
-        .as_deref()
-        .map_or_else(|| beside_ourselves(vec![CONNECTOR.to_owned()]), words);
+    let connector = arguments.connector.as_deref().map_or_else(
+        || beside_ourselves(vec![CONNECTOR.to_owned()]),
+        words::words,
+    );
     let codec = arguments.codec.map(Codec::from);
     let runtime = arguments.runtime.map(Runtime::from);
     let wanted = |variant: &Variant| {

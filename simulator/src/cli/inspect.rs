@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use flow_sim::figures::{grouped, plural};
 use flow_sim::inspect::{Inspection, Options, Source, inspect as look_into};
 use flow_sim::readback::Preview;
 use flow_sim::run::Location;
+use flow_sim::status::Status;
 use serde_json::{Map, Value, json};
 
-use super::failure::Failure;
+use super::failure::{Failure, exit_code};
 use super::run::{location, variable};
 use super::{portrait, print};
 
@@ -33,8 +35,10 @@ Examples:
 
 Exit status:
   0    all is told
-  1    a file is no Parquet file, or cannot be read
-  2    the command line is wrong, or there is no such file";
+  1    the bucket cannot be read
+  2    the command line is wrong, or there is no such file
+  6    standard output could not be written
+  8    a file is no Parquet file, or a broken one; the others are shown";
 
 /// The arguments of `inspect`.
 #[derive(Args, Debug)]
@@ -60,7 +64,7 @@ impl From<flow_sim::inspect::Error> for Failure {
     fn from(error: flow_sim::inspect::Error) -> Self {
         Self {
             message: error.to_string(),
-            exit_code: error.exit_code(),
+            status: error.status(),
         }
     }
 }
@@ -72,6 +76,9 @@ pub(super) async fn inspect(arguments: &InspectArguments) -> Result<ExitCode, Fa
         .iter()
         .map(|text| Source::parse(text))
         .collect();
+    for source in &sources {
+        require_bucket(source)?;
+    }
     let is_remote = sources
         .iter()
         .any(|source| matches!(source, Source::Bucket { .. }));
@@ -92,7 +99,29 @@ pub(super) async fn inspect(arguments: &InspectArguments) -> Result<ExitCode, Fa
             print::line(&line);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let broken = inspection.broken.len() as u64;
+    if broken == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for file in &inspection.broken {
+        print::error(&file.problem);
+    }
+    let all = inspection.looked_into();
+    print::error(&format!(
+        "{} of {} broken, or no Parquet file",
+        grouped(broken),
+        plural(all, "file")
+    ));
+    Ok(exit_code(Status::BrokenFile))
+}
+
+fn require_bucket(source: &Source) -> Result<(), Failure> {
+    match source {
+        Source::Bucket { bucket, prefix } if bucket.is_empty() => Err(Failure::usage(format!(
+            "s3:///{prefix} names no bucket; write s3://BUCKET/PREFIX"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The server that `--s3` names, or AWS in the region that the usual variables name.
@@ -108,6 +137,7 @@ fn server(arguments: &InspectArguments) -> Result<Location, Failure> {
 fn document(inspection: &Inspection) -> Value {
     json!({
         "files": inspection.files,
+        "broken": inspection.broken,
         "moreFiles": inspection.more_files,
         "moreBytes": inspection.more_bytes,
         "rows": rows(&inspection.preview),

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod command;
 mod completions;
+mod duckdb;
 mod explain;
 mod failure;
 mod inspect;
@@ -19,6 +20,7 @@ mod serve;
 mod summary;
 mod table;
 mod torture;
+mod words;
 
 use std::io;
 use std::process::ExitCode;
@@ -32,10 +34,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use arguments::{Arguments, Verb};
-use failure::Failure;
-
-/// The exit status after an interruption, as shells have it.
-const INTERRUPTED: u8 = 130;
+use failure::{Failure, exit_code};
+use flow_sim::status::Status;
 
 /// How long what was interrupted may take to take its processes, containers and files away.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,15 +45,33 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Reads the arguments, does what they say, and says how it went.
 pub(crate) fn main() -> ExitCode {
-    // Wrong arguments end here, with clap's own message and exit status 2.
-    let arguments = Arguments::parse();
-    match start(arguments) {
-        Ok(code) => code,
+    let code = match Arguments::try_parse() {
+        Ok(arguments) => start(arguments).unwrap_or_else(|failure| fail(&failure)),
+        Err(answer) => answer_at_once(&answer),
+    };
+    match print::outcome() {
+        Err(failure) if code == ExitCode::SUCCESS => fail(&failure),
         Err(failure) => {
             print::error(&failure.message);
-            ExitCode::from(failure.exit_code)
+            code
         }
+        Ok(()) => code,
     }
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn answer_at_once(answer: &clap::Error) -> ExitCode {
+    print::note(answer.print());
+    if answer.use_stderr() {
+        exit_code(Status::Usage)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    print::error(&failure.message);
+    exit_code(failure.status)
 }
 
 fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -97,7 +115,7 @@ async fn until_interrupted(arguments: Arguments, runtime: Handle) -> Result<Exit
         _ = timeout(GRACE, outcome) => {}
         () = signals.next() => {}
     }
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(exit_code(Status::Interrupted))
 }
 
 /// The signals that end a program in good order.

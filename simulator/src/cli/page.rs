@@ -1,18 +1,14 @@
 //! Where `--report` writes its page: the whole of it, or nothing.
 
-use std::fs::Permissions;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use flow_sim::whole_file;
 
 use super::failure::Failure;
 
-/// What a new file may be, before the umask.
-const MODE: u32 = 0o666;
-
 /// Refuses a path that cannot be written to, before the run and not after it.
 pub(super) fn require_folder(path: &Path) -> Result<(), Failure> {
-    let folder = folder(path);
+    let folder = whole_file::folder(path);
     if path.is_dir() || path.file_name().is_none() {
         return Err(Failure::usage(format!(
             "--report {} is a folder; name a file in it, such as {}",
@@ -32,27 +28,8 @@ pub(super) fn require_folder(path: &Path) -> Result<(), Failure> {
 
 /// Writes the page beside its place first, and moves it there when it is whole.
 pub(super) fn write(path: &Path, page: &str) -> Result<(), Failure> {
-    whole(path, page.as_bytes()).map_err(|error| Failure {
-        message: format!("--report {}: {error}", path.display()),
-        exit_code: 1,
-    })
-}
-
-fn whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".flow-sim-")
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder(path))?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    whole_file::write(path, page.as_bytes())
+        .map_err(|error| Failure::not_written(format!("--report {}", path.display()), &error))
 }
 
 #[cfg(test)]

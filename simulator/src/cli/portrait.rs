@@ -28,6 +28,13 @@ pub(super) fn portrait(inspection: &Inspection) -> Vec<String> {
         lines.extend(of_file(file));
         lines.push(String::new());
     }
+    if !inspection.broken.is_empty() {
+        lines.push("broken files:".to_owned());
+        for broken in &inspection.broken {
+            lines.extend(folded(&broken.name));
+        }
+        lines.push(String::new());
+    }
     if inspection.more_files > 0 {
         lines.push(format!(
             "… and {} of {}; --files N looks into more",
@@ -284,6 +291,7 @@ fn ratio(before: u64, after: u64) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use flow_sim::inspect::BrokenFile;
     use flow_sim::readback::Preview;
 
     use super::*;
@@ -331,6 +339,10 @@ mod tests {
         };
         Inspection {
             files: vec![file],
+            broken: vec![BrokenFile {
+                name: format!("{}\n.parquet", "folder/".repeat(20)),
+                problem: "…".to_owned(),
+            }],
             more_files: 2,
             more_bytes: 4096,
             preview: Preview {

@@ -8,13 +8,16 @@ use clap::Args;
 use flow_sim::figures::plural;
 use flow_sim::replay::{Options, Outcome, Rules, replay as play};
 use flow_sim::run::{CONNECTOR, Store, beside_ourselves};
+use flow_sim::status::Status;
 use flow_sim::transcript;
+use flow_sim::{utf8, whole_file};
 use serde_json::{Value, json};
 
 use super::arguments::CodecName;
-use super::failure::Failure;
+use super::failure::{Failure, exit_code};
 use super::print;
 use super::run::store;
+use super::words;
 
 /// What `--help` says besides.
 pub(super) const EXAMPLES: &str = "\
@@ -46,13 +49,15 @@ and so is the state, which is rebuilt from what this run's connector returned.
 Exit status:
   0    every answer is as recorded
   1    an answer differs, or the connector did not start
-  2    the command line or a recording is wrong";
+  2    the command line or a recording is wrong
+  5    the recordings have no answer to compare
+  6    standard output or a recording could not be written";
 
 impl From<flow_sim::replay::Error> for Failure {
     fn from(error: flow_sim::replay::Error) -> Self {
         Self {
             message: error.to_string(),
-            exit_code: error.exit_code(),
+            status: error.status(),
         }
     }
 }
@@ -64,7 +69,7 @@ pub(super) struct ReplayArguments {
     #[arg(required = true, value_name = "SESSION")]
     sessions: Vec<PathBuf>,
     /// The connector's command [default: materialize-s3-parquet, looked for beside this program first]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     connector: Option<String>,
     /// How messages are written [default: as they were when recorded, or else proto]
     #[arg(long, value_enum)]
@@ -73,9 +78,12 @@ pub(super) struct ReplayArguments {
     /// of any server, with credentials from the usual AWS variables, or `none`: configurations stay as they were recorded
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     s3: String,
-    /// The bucket; it is made if it is not there
-    #[arg(long, default_value = "flow-sim")]
+    /// The bucket
+    #[arg(long, default_value = "flow-sim", value_parser = words::bucket)]
     bucket: String,
+    /// Make the bucket if it is not there; one on a server of the replay's own is always made
+    #[arg(long)]
+    make_bucket: bool,
     /// A JSON merge patch over every endpoint configuration, such as the secrets that a recording does not hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -123,22 +131,26 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> Result<ExitCode, Fail
         let answers = outcomes.iter().map(|(_, outcome)| outcome.answers).sum();
         print::line(&verdict(answers, differences as u64, arguments.update));
     }
-    Ok(if differences == 0 || arguments.update {
-        ExitCode::SUCCESS
+    let answers: u64 = outcomes.iter().map(|(_, outcome)| outcome.answers).sum();
+    Ok(exit_code(if answers == 0 {
+        Status::NothingCompared
+    } else if differences == 0 || arguments.update {
+        Status::Success
     } else {
-        ExitCode::FAILURE
-    })
+        Status::Failed
+    }))
 }
 
 fn options(arguments: &ReplayArguments) -> Result<Options, Failure> {
     let connector = match &arguments.connector {
-        Some(command) => command.split_whitespace().map(str::to_owned).collect(),
+        Some(command) => words::words(command),
         None => beside_ourselves(vec![CONNECTOR.to_owned()]),
     };
     Ok(Options {
         codec: arguments.codec.map(Into::into),
         store: optional_store(&arguments.s3)?,
         bucket: Some(arguments.bucket.clone()),
+        make_bucket: arguments.make_bucket,
         config: match &arguments.config {
             Some(path) => config(path)?,
             None => Value::Null,
@@ -153,13 +165,26 @@ fn options(arguments: &ReplayArguments) -> Result<Options, Failure> {
 fn optional_store(name: &str) -> Result<Option<Store>, Failure> {
     match name {
         "none" => Ok(None),
+        "catalog" => Err(Failure::usage(
+            "--s3 catalog is for `run`: a recording has no catalog, and none of its secrets",
+        )),
         name => store(name).map(Some),
     }
 }
 
 fn config(path: &Path) -> Result<Value, Failure> {
-    serde_json::from_str(&read(path)?)
-        .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))
+    let wrong = |what: String| {
+        Failure::usage(format!(
+            "--config {} {what}; write a JSON merge patch such as {{\"password\": \"…\"}}",
+            path.display()
+        ))
+    };
+    let value: Value = serde_json::from_str(&read(path)?)
+        .map_err(|error| wrong(format!("is not JSON: {error}")))?;
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(wrong("is no JSON object".to_owned()))
 }
 
 fn rules(arguments: &ReplayArguments) -> Result<Rules, Failure> {
@@ -174,8 +199,7 @@ fn rules(arguments: &ReplayArguments) -> Result<Rules, Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    utf8::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 fn print_outcome(session: &Path, outcome: &Outcome) {
@@ -204,7 +228,8 @@ fn update(outcome: &Outcome) -> Result<(), Failure> {
         let text = transcript::write(transcripts).map_err(|error| {
             Failure::usage(format!("{} cannot be updated: {error}", path.display()))
         })?;
-        std::fs::write(path, text)?;
+        whole_file::write(path, text.as_bytes())
+            .map_err(|error| Failure::not_written(path.display(), &error))?;
         print::error(&format!("{} is updated", path.display()));
     }
     Ok(())
@@ -223,8 +248,12 @@ fn document(outcomes: &[(&PathBuf, Outcome)]) -> Value {
 }
 
 fn verdict(answers: u64, differences: u64, is_updated: bool) -> String {
+    let is_empty = answers == 0;
     let answers = plural(answers, "answer");
     match differences {
+        0 if is_empty => {
+            "NOTHING COMPARED: the recordings have no answer of a connector".to_owned()
+        }
         0 => format!("{answers} compared, all as recorded"),
         count if is_updated => {
             format!("{answers} compared; the recordings now have the {count} that differed")

@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 
 use flow_sim::fixture::ClosePolicy;
-use flow_sim::report::{Context, Document, Recorder, Verdict};
+use flow_sim::report::{Context, Document, Recorder};
 use flow_sim::run::{Location, Options, Store, run as play};
 use flow_sim::runtime::Level;
 use flow_sim::s3::Manners;
 
 use super::arguments::{MannersName, RunArguments};
-use super::failure::Failure;
+use super::failure::{Failure, exit_code};
 use super::lines::Lines;
 use super::narration::Narration;
 use super::print::{self, Stream};
-use super::{command, page, summary};
+use super::{command, page, summary, words};
 
-/// Plays a catalog and prints what came of it. Exit status 1 where the files differ from what was sent.
+/// Plays a catalog and prints what came of it. The exit status is that of the verdict.
 pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let options = options(arguments)?;
     if let Some(path) = &arguments.report {
@@ -55,13 +55,10 @@ pub(super) async fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         print::line(&json(&document));
     }
     let report = outcome?;
-    for line in summary::summary(&report, options.output.as_deref()) {
+    for line in summary::summary(&report, &options, document.verdict) {
         stream.line(&line);
     }
-    Ok(match document.verdict {
-        Verdict::Equal | Verdict::NotReadBack => ExitCode::SUCCESS,
-        Verdict::Different | Verdict::Failed => ExitCode::FAILURE,
-    })
+    Ok(exit_code(document.verdict.status(options.allow_empty)))
 }
 
 fn json(document: &Document) -> String {
@@ -80,7 +77,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
     let connector = arguments
         .connector
         .as_ref()
-        .map(|command| command.split_whitespace().map(str::to_owned).collect());
+        .map(|command| words::words(command));
     Ok(Options {
         task: arguments.name.clone(),
         fixture: arguments.fixture.clone(),
@@ -91,7 +88,9 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         },
         store: store(&arguments.s3)?,
         manners: manners(arguments)?,
-        bucket: Some(arguments.bucket.clone()),
+        bucket: bucket(arguments)?,
+        make_bucket: arguments.make_bucket,
+        prefix: prefix(arguments)?,
         codec: arguments.codec.map(Into::into),
         runtime: arguments.runtime.into(),
         sessions: arguments.sessions.clone(),
@@ -100,6 +99,8 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         connector,
         interval: arguments.interval,
         output: arguments.output.clone(),
+        allow_empty: arguments.allow_empty,
+        strict: arguments.strict,
         log_level: Level::from(arguments.log_level).min(Level::Info),
         ..Options::new(&arguments.catalog)
     })
@@ -116,23 +117,47 @@ fn manners(arguments: &RunArguments) -> Result<Manners, Failure> {
     )))
 }
 
+/// The catalog's own bucket has no other name.
+fn bucket(arguments: &RunArguments) -> Result<Option<String>, Failure> {
+    let refused = |why: &str| {
+        Err(Failure::usage(format!(
+            "--bucket does not go with --s3 {}, which {why}; leave one of them out",
+            arguments.s3
+        )))
+    };
+    match (arguments.s3.as_str(), &arguments.bucket) {
+        ("catalog", Some(_)) => refused("takes the bucket that the catalog names"),
+        ("none", Some(_)) => refused("leaves the configuration as it is"),
+        (_, bucket) => Ok(bucket.clone()),
+    }
+}
+
+fn prefix(arguments: &RunArguments) -> Result<Option<String>, Failure> {
+    if arguments.s3 == "none" && arguments.prefix.is_some() {
+        return Err(Failure::usage(
+            "--prefix does not go with --s3 none, which leaves the configuration as it is; leave one of them out",
+        ));
+    }
+    Ok(arguments.prefix.clone())
+}
+
 pub(super) fn store(name: &str) -> Result<Store, Failure> {
     match name {
         "embedded" => Ok(Store::Embedded),
         "minio" => Ok(Store::Minio),
         "ceph" => Ok(Store::Ceph),
         "seaweedfs" => Ok(Store::SeaweedFs),
+        "catalog" => Ok(Store::Catalog),
         "none" => Ok(Store::None),
-        url if url.starts_with("http://") || url.starts_with("https://") => {
-            location(url).map(Store::At)
-        }
+        url if url.contains("://") => location(url).map(Store::At),
         other => Err(Failure::usage(format!(
-            "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, none, or a URL such as http://127.0.0.1:9000"
+            "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, catalog, none, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }
 
 pub(super) fn location(url: &str) -> Result<Location, Failure> {
+    words::url(url)?;
     let required = |name: &str| {
         variable(name).ok_or_else(|| {
             Failure::usage(format!("--s3 {url} needs the environment variable {name}"))

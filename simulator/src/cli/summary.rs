@@ -1,28 +1,45 @@
 //! The summary of a run: what was sent, what it became, where it is, and whether it is the same.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use flow_sim::figures::{self, bytes, grouped, plural};
-use flow_sim::run::{BindingReport, Report};
+use flow_sim::figures::{self, bytes, grouped, listed, plural};
+use flow_sim::readback::{EXACT, RESCUED};
+use flow_sim::report::Verdict;
+use flow_sim::run::{BindingReport, Options, Report};
 
+use super::duckdb;
 use super::table::table;
 
 /// The lines of the summary; the last one is the verdict.
-pub(super) fn summary(report: &Report, output: Option<&Path>) -> Vec<String> {
+pub(super) fn summary(report: &Report, options: &Options, outcome: Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     for binding in &report.bindings {
         lines.push(String::new());
         lines.extend(of_binding(report, binding));
     }
     lines.push(String::new());
-    lines.extend(place(report, output));
+    lines.extend(replaced(report));
+    lines.extend(place(report, options.output.as_deref()));
     lines.extend(
         report
             .unsupported_requests
             .iter()
             .map(|request| format!("the S3 server does not implement: {request}")),
     );
-    lines.push(verdict(report));
+    lines.push(verdict(report, options, outcome));
+    lines
+}
+
+/// What is not as the catalog has it.
+fn replaced(report: &Report) -> Vec<String> {
+    if report.replaced.is_empty() {
+        return Vec::new();
+    }
+    let replaced = report.replaced.iter();
+    let mut lines = vec!["Not as the catalog has it:".to_owned()];
+    lines.extend(replaced.map(|replaced| format!("  {replaced}")));
+    lines.push(String::new());
     lines
 }
 
@@ -43,6 +60,7 @@ fn of_binding(report: &Report, binding: &BindingReport) -> Vec<String> {
         format!("  bytes in   {} (the rows' documents as JSON)", bytes(json)),
         format!("  bytes out  {}{}", bytes(parquet), ratio(json, parquet)),
     ];
+    lines.extend(outside(binding));
     if !binding.preview.rows.is_empty() {
         lines.push(format!(
             "  the first {} as DuckDB sees them:",
@@ -78,6 +96,28 @@ fn unread(binding: &BindingReport) -> Vec<String> {
     lines
 }
 
+/// Which values are not in a column of their own.
+fn outside(binding: &BindingReport) -> Vec<String> {
+    let values = |counts: &BTreeMap<String, u64>, column: &str| {
+        let found = plural(counts.values().sum(), "value");
+        with_names(format!("{found} in `{column}`"), counts)
+    };
+    let missing = &binding.missing;
+    let locations = plural(missing.len() as u64, "location");
+    vec![
+        format!("  rescued    {}", values(&binding.rescued, RESCUED)),
+        format!("  exact      {}", values(&binding.exact, EXACT)),
+        format!("  no column  {}", with_names(locations, missing)),
+    ]
+}
+
+fn with_names(found: String, counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return found;
+    }
+    format!("{found}: {}", listed(counts))
+}
+
 fn ratio(json: u64, parquet: u64) -> String {
     figures::ratio(json, parquet)
         .map(|ratio| format!(" (Parquet; compression ratio {ratio})"))
@@ -91,9 +131,11 @@ fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
     }
     if let Some(folder) = output {
         lines.push(format!(
-            "The files are in {}: duckdb -c \"FROM '{0}/**/*.parquet' LIMIT 10\"",
+            "The files are in {}. With DuckDB:",
             folder.display()
         ));
+        let read = report.bindings.iter().filter(|one| !one.files.is_empty());
+        lines.extend(read.map(|binding| format!("  {}", duckdb::command(folder, &binding.prefix))));
     }
     if !report.is_ephemeral {
         lines.push(format!(
@@ -106,20 +148,35 @@ fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
     lines
 }
 
-fn verdict(report: &Report) -> String {
+fn verdict(report: &Report, options: &Options, outcome: Verdict) -> String {
     let differences: Vec<String> = report
         .differences()
         .map(|difference| format!("DIFFERENT: {difference}"))
         .collect();
+    if outcome == Verdict::NothingCompared {
+        return if options.allow_empty {
+            "nothing compared: no document became a row, which --allow-empty says is fine"
+        } else {
+            "NOTHING COMPARED: no document became a row; --allow-empty says that this is fine"
+        }
+        .to_owned();
+    }
     if differences.is_empty() {
         let compared = plural(report.equal_rows(), "row");
         let loaded = plural(report.loaded(), "document");
-        return match report.unread_rows() {
+        let equal = match report.unread_rows() {
             None => format!("{compared} compared, all equal"),
             Some(unread) => format!(
                 "{} stored and not read back, {loaded} loaded as they had been stored, {compared} compared, all equal",
                 plural(unread, "row")
             ),
+        };
+        return if outcome == Verdict::NotInColumns {
+            format!(
+                "NOT ALL IN COLUMNS: {equal}, but --strict wants every value in a column of its own"
+            )
+        } else {
+            equal
         };
     }
     differences.join("\n")

@@ -9,10 +9,11 @@ use clap::Args;
 use flow_sim::figures::plural;
 use flow_sim::report::campaign::{Chronicle, Promises, Title};
 use flow_sim::torture::{self, At, Failed, Options, Outcome, Plan, Report, Tally, campaign};
+use flow_sim::utf8;
 
 use super::failure::Failure;
 use super::print::{self, Stream};
-use super::{command, page};
+use super::{command, page, words};
 
 /// The connector, beside this program.
 const CONNECTOR: &str = "materialize-s3-parquet";
@@ -62,13 +63,15 @@ Examples:
 
 Exit status:
   0    every promise was kept
-  1    one was broken";
+  1    one was broken
+  2    the command line or the plan is wrong
+  6    standard output or the page could not be written";
 
 /// The arguments of `torture`.
 #[derive(Args, Debug)]
 pub(super) struct TortureArguments {
     /// How many seeds to play [default: 100, or 1 where --seed is given]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// The first seed
     #[arg(long, value_name = "S")]
@@ -77,13 +80,13 @@ pub(super) struct TortureArguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed"])]
     plan: Option<PathBuf>,
     /// How many plans to play at once [default: the number of cores]
-    #[arg(long, value_name = "J")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// The connector's command [default: the one beside this program]
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     connector: Option<String>,
     /// Begin no further seed after so many minutes
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     minutes: Option<u64>,
     /// Write a page to this file: the timeline of the seeds that failed, or else of the slowest and the last, and a table of all
     #[arg(long, value_name = "FILE.html")]
@@ -156,7 +159,7 @@ impl Teller {
         }
         let options = Options {
             seeds: first..first.saturating_add(count),
-            jobs: arguments.jobs.unwrap_or_else(cores),
+            jobs: arguments.jobs.map_or_else(cores, usize::from),
             connector: self.connector.clone(),
             stops_early: arguments.fail_fast,
             shrinks: !arguments.no_shrink,
@@ -181,10 +184,9 @@ impl Teller {
                 self.stream.line(&line);
             }
         };
-        let outcome = campaign(options, heard).await.map_err(|error| Failure {
-            message: error.to_string(),
-            exit_code: 1,
-        })?;
+        let outcome = campaign(options, heard)
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))?;
         let failed = outcome.failed.iter().flat_map(failed_lines);
         for line in failed.chain(summary(&outcome.tally)) {
             self.stream.line(&line);
@@ -245,15 +247,18 @@ fn now() -> jiff::Timestamp {
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let named = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("the plan {}: {error}", path.display()))
+        Failure::usage(format!(
+            "the plan {}: {error}; a plan is what `flow-sim torture --seed 42` prints first",
+            path.display()
+        ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let text = utf8::read(path).map_err(|error| named(&error))?;
     serde_json::from_str(&text).map_err(|error| named(&error))
 }
 
 fn connector(arguments: &TortureArguments) -> Vec<String> {
     if let Some(command) = &arguments.connector {
-        return command.split_whitespace().map(str::to_owned).collect();
+        return words::words(command);
     }
     let beside = std::env::current_exe()
         .ok()

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::readback;
+use crate::status::Status;
 
 /// The inspection's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,12 +47,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit status: 2 for what the user asked for, 1 for what came of it.
-    pub fn exit_code(&self) -> u8 {
+    /// The exit status that says so.
+    pub fn status(&self) -> Status {
         match self {
-            Self::Usage(_) => 2,
-            Self::File { source, .. } if source.kind() == ErrorKind::NotFound => 2,
-            _ => 1,
+            Self::Usage(_) => Status::Usage,
+            Self::File { source, .. } if source.kind() == ErrorKind::NotFound => Status::Usage,
+            Self::Parquet { .. } => Status::BrokenFile,
+            _ => Status::Failed,
         }
     }
 }

@@ -1,8 +1,28 @@
 //! What is known of a Parquet file, as plain data. The names are those of `--json`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde::Serialize;
+
+/// A file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrokenFile {
+    /// Its path, or its `s3://` URL.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl BrokenFile {
+    pub(super) fn new(name: &str, problem: &dyn Display) -> Self {
+        Self {
+            name: name.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+}
 
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::readback::Duck;
 use crate::run::{Bucket, Store};
+use crate::status::Status;
 
 fn write(path: &Path, query: &str, options: &str) {
     let statement = format!(
@@ -151,7 +152,7 @@ async fn a_bucket_is_looked_into_by_key_and_by_prefix() {
     let error = inspect(&[Source::parse("s3://lake/none")], &options)
         .await
         .unwrap_err();
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.status(), Status::Usage);
     let error = inspect(&[Source::parse("s3://nowhere/p")], &options)
         .await
         .unwrap_err();
@@ -160,19 +161,43 @@ async fn a_bucket_is_looked_into_by_key_and_by_prefix() {
 }
 
 #[tokio::test]
-async fn what_is_no_parquet_file_is_said_so() {
+async fn a_broken_file_is_listed_and_hides_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.parquet");
-    std::fs::write(&path, "not parquet at all").unwrap();
-    let error = inspect(&[Source::Local(path)], &options(1, 1))
-        .await
-        .unwrap_err();
+    for name in ["a.parquet", "c.parquet", "d.parquet"] {
+        write(&folder.path().join(name), ROWS, "");
+    }
+    std::fs::write(folder.path().join("b.parquet"), "not parquet at all").unwrap();
+    // The footer of this one is whole, and its pages are not.
+    let pages = folder.path().join("a.parquet");
+    let mut bytes = std::fs::read(&pages).unwrap();
+    bytes[4..2000].fill(0xFF);
+    std::fs::write(&pages, bytes).unwrap();
+
+    let source = Source::Local(folder.path().to_owned());
+    let found = inspect(&[source], &options(10, 3)).await.unwrap();
+    let names = |names: Vec<&str>| -> Vec<String> {
+        let name = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        names.into_iter().map(name).collect()
+    };
+    let readable = found.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names(readable), ["a.parquet", "c.parquet", "d.parquet"]);
+    let broken = found.broken.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names(broken), ["b.parquet", "a.parquet"]);
+    assert_eq!(found.looked_into(), 4);
+    let problem = &found.broken[0].problem;
     assert!(
-        error.to_string().contains("a.parquet is no Parquet file"),
-        "{error}"
+        problem.contains("b.parquet is no Parquet file"),
+        "{problem}"
     );
+    assert_eq!(found.preview.rows.len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
     let error = inspect(&[Source::Local(folder.path().join("none"))], &options(1, 1))
         .await
         .unwrap_err();
     assert!(error.to_string().starts_with("cannot read "), "{error}");
+    assert_eq!(error.status(), Status::Usage);
 }

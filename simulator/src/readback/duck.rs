@@ -1,10 +1,12 @@
 //! DuckDB as the reader of Parquet files, inside this process.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use duckdb::Connection;
 use duckdb::types::Value;
+use serde_json::Map;
 
 use super::cell::Cell;
 use super::error::{Error, Result};
@@ -76,35 +78,64 @@ impl Duck {
 
     /// The first rows of files that are read as one table, with every column as text.
     pub fn preview(&self, paths: &[PathBuf], rows: usize) -> Result<Preview> {
-        let Some(first) = paths.first() else {
+        if paths.is_empty() {
             return Ok(Preview::default());
-        };
+        }
         let files: Vec<String> = paths.iter().map(|path| quoted(path)).collect();
-        let table = format!(
-            "read_parquet([{}], union_by_name = true, hive_partitioning = false)",
+        self.show(&format!(
+            "FROM read_parquet([{}], union_by_name = true, hive_partitioning = false) LIMIT {rows}",
             files.join(", ")
-        );
-        let columns = self.texts(
-            first,
-            &format!("SELECT column_name FROM (DESCRIBE SELECT * FROM {table})"),
-        )?;
+        ))
+    }
+
+    /// What a query gives, with every column as text.
+    pub fn show(&self, query: &str) -> Result<Preview> {
+        let name = Path::new("the files as one table");
+        let columns = format!("SELECT column_name FROM (DESCRIBE {query})");
+        let columns = self.texts(name, &columns)?;
         let failed = |source| Error::DuckDb {
-            name: "the files as one table".to_owned(),
+            name: name.display().to_string(),
             source,
         };
-        let query = format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} LIMIT {rows}");
+        let query = format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({query})");
         let mut statement = self.connection.prepare(&query).map_err(failed)?;
         let cells =
             |row: &duckdb::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
-        let found = statement
+        let rows = statement
             .query_map([], cells)
             .map_err(failed)?
             .collect::<Result<_, _>>()
             .map_err(failed)?;
-        Ok(Preview {
-            columns,
-            rows: found,
-        })
+        Ok(Preview { columns, rows })
+    }
+
+    /// Counts the members of the JSON objects in a file's column by name; nothing where the file does not have it.
+    pub fn count_members(
+        &self,
+        path: &Path,
+        column: &str,
+        counts: &mut BTreeMap<String, u64>,
+    ) -> Result<()> {
+        let columns = self.describe(path)?;
+        let Some(index) = columns.iter().position(|(name, _)| name == column) else {
+            return Ok(());
+        };
+        // By its place: DuckDB renames one whose name differs from another only in case.
+        let table = table(path);
+        let names = format!("SELECT column_name FROM (DESCRIBE SELECT * FROM {table})");
+        let names = self.texts(path, &names)?;
+        let name = names.get(index).map_or(column, String::as_str);
+        let name = name.replace('"', "\"\"");
+        let texts = format!("SELECT \"{name}\" FROM {table} WHERE \"{name}\" IS NOT NULL");
+        for text in self.texts(path, &texts)? {
+            // What is no object was found by the comparison.
+            let members: Map<String, serde_json::Value> =
+                serde_json::from_str(&text).unwrap_or_default();
+            for (field, _) in members {
+                *counts.entry(field).or_default() += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Runs a statement, for tests that write files.
@@ -136,4 +167,29 @@ fn table(path: &Path) -> String {
 /// A path as a literal of SQL.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_members_of_a_column_are_counted_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let duck = Duck::start().unwrap();
+        duck.execute(&format!(
+            "COPY (SELECT * FROM (VALUES ('{{\"x\": 9}}', '{{\"a\": 1, \"b\": 2}}'), (NULL, '{{\"a\": 3}}'), (NULL, NULL)) \
+             t(other, flow_exact)) TO {} (FORMAT parquet)",
+            quoted(&path)
+        ));
+        let count = |column| {
+            let mut counts = BTreeMap::new();
+            duck.count_members(&path, column, &mut counts).unwrap();
+            counts.into_iter().collect::<Vec<_>>()
+        };
+        let expected = [("a".to_owned(), 2), ("b".to_owned(), 1)];
+        assert_eq!(count("flow_exact"), expected);
+        assert!(count("flow_rescued").is_empty());
+    }
 }

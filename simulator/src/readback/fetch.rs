@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use super::error::{Error, Result};
 use crate::refusal::{causes, explain};
 use crate::staging::is_staged;
+use crate::whole_file;
 
 /// A file of the bucket, with its copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,18 +130,48 @@ pub(crate) async fn fetch_one(
 
 /// A key as a relative path: what DuckDB would take for a pattern, and what would lead out of the folder, is encoded.
 fn local_name(key: &str) -> String {
-    let mut name = key.trim_start_matches('/').replace("..", "%2E%2E");
+    encoded(key.trim_start_matches('/'))
+}
+
+fn encoded(key: &str) -> String {
+    let mut name = key.replace("..", "%2E%2E");
     for pattern in ["*", "?", "[", "]"] {
         name = name.replace(pattern, &format!("%{:02X}", pattern.as_bytes()[0]));
     }
     name
 }
 
+/// The pattern, relative to the folder that they were fetched into, of the files below a prefix, which may hold date patterns.
+pub fn local_glob(prefix: &str) -> String {
+    let mut glob = String::new();
+    let mut rest = prefix.trim_start_matches('/');
+    while let Some((literal, pattern)) = rest.split_once('%') {
+        glob.push_str(&encoded(literal));
+        let mut letters = pattern.chars();
+        match letters.next() {
+            Some(letter @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => {
+                let digits = if letter == 'Y' { 4 } else { 2 };
+                glob.push_str(&"[0-9]".repeat(digits));
+            }
+            other => glob.extend(other),
+        }
+        rest = letters.as_str();
+    }
+    glob.push_str(&encoded(rest));
+    glob.push_str("*.parquet");
+    with_wildcards_for_backslashes(&glob)
+}
+
+/// DuckDB takes a backslash in a pattern for a slash, so another wildcard stands for it.
+fn with_wildcards_for_backslashes(pattern: &str) -> String {
+    pattern.replace('\\', "?")
+}
+
 fn write(path: &Path, body: &[u8]) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    std::fs::write(path, body)
+    whole_file::write(path, body)
 }
 
 fn refused(operation: &'static str, name: &str, message: String) -> Error {
@@ -180,6 +211,18 @@ mod tests {
             "p/_staged/00000000-0a1b2c3d.receipt",
             "p/_staged/"
         ));
+    }
+
+    #[test]
+    fn a_pattern_names_the_copies_of_one_prefix() {
+        assert_eq!(
+            local_glob("a/[b]/v0000000000/"),
+            "a/%5Bb%5D/v0000000000/*.parquet"
+        );
+        assert_eq!(
+            local_glob("v0000000000/y-%Y/%m%%/"),
+            "v0000000000/y-[0-9][0-9][0-9][0-9]/[0-9][0-9]%/*.parquet"
+        );
     }
 
     #[test]

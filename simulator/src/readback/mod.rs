@@ -21,5 +21,5 @@ pub use compare::{Compared, Difference, compare};
 pub use duck::{Duck, Preview};
 pub use error::{Error, Result};
 pub use expected::{EXACT, Expected, Knobs, RESCUED, prefix};
-pub use fetch::{Fetched, fetch};
+pub use fetch::{Fetched, fetch, local_glob};
 pub(crate) use fetch::{fetch_one, literal_part};

@@ -1,5 +1,6 @@
 //! Why a replay came to no outcome.
 
+use crate::status::Status;
 use crate::{run, runtime, transcript};
 
 /// The replay's result.
@@ -34,12 +35,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit status: 2 for what the user asked for, 1 for what came of it.
-    pub fn exit_code(&self) -> u8 {
+    /// The exit status that says so.
+    pub fn status(&self) -> Status {
         match self {
-            Self::Transcript(_) | Self::Rules(_) | Self::Recording { .. } => 2,
-            Self::Bucket(error) => error.exit_code(),
-            Self::Runtime(_) => 1,
+            Self::Transcript(_) | Self::Rules(_) | Self::Recording { .. } => Status::Usage,
+            Self::Bucket(error) => error.status(),
+            Self::Runtime(_) => Status::Failed,
         }
     }
 }

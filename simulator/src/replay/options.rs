@@ -21,6 +21,8 @@ pub struct Options {
     pub store: Option<Store>,
     /// The bucket; none = `flow-sim`.
     pub bucket: Option<String>,
+    /// Whether the bucket is made where it is not there, on a server that is not the replay's own.
+    pub make_bucket: bool,
     /// A merge patch over every endpoint's configuration, such as the secrets that a recording does not hold.
     pub config: Value,
     /// What may differ from the recording.
@@ -41,6 +43,7 @@ impl Options {
             codec: None,
             store: Some(Store::Embedded),
             bucket: None,
+            make_bucket: false,
             config: Value::Null,
             rules: Rules::default(),
             seed: 0,

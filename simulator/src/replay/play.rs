@@ -17,7 +17,7 @@ use super::process::{Running, Silence};
 use super::requests::{self, Rewriter};
 use super::states::States;
 use super::translate::Translator;
-use crate::run::Bucket;
+use crate::run::{Bucket, Opening};
 use crate::runtime::LocalCommand;
 use crate::transcript::{self, End, Entry, Transcript};
 
@@ -45,7 +45,13 @@ pub async fn replay(path: &Path, options: &Options) -> Result<Outcome> {
         recordings.push((transcript::read(&file)?, file));
     }
     let bucket = match &options.store {
-        Some(store) => Some(Bucket::open(store, options.bucket.as_deref(), options.seed).await?),
+        Some(store) => Some(
+            Bucket::open_as(&Opening {
+                makes_bucket: options.make_bucket,
+                ..Opening::new(store, options.bucket.as_deref(), options.seed)
+            })
+            .await?,
+        ),
         None => None,
     };
     let mut player = Player {

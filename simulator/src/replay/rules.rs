@@ -1,5 +1,7 @@
 //! What may differ from a recording, as data: places in a response, and what stands there.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -63,12 +65,40 @@ pub struct Rule {
     pub kind: Kind,
 }
 
-/// The form in which rules are written.
+/// The form in which rules are written. It is no enum, so that an error names the member that is wrong.
 #[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum Written {
-    Value { at: String, is: Kind },
-    Names { names: String, are: Kind },
+#[serde(deny_unknown_fields)]
+struct Written {
+    at: Option<String>,
+    is: Option<Kind>,
+    names: Option<String>,
+    are: Option<Kind>,
+}
+
+impl Written {
+    fn rule(self) -> Result<Rule> {
+        let (at, of_names, kind) = match (self.at, self.is, self.names, self.are) {
+            (Some(at), Some(kind), None, None) => (at, false, kind),
+            (None, None, Some(names), Some(kind)) => (names, true, kind),
+            _ => {
+                return Err(wrong(
+                    "a rule has either `at` and `is`, or `names` and `are`",
+                ));
+            }
+        };
+        Ok(Rule {
+            at: Pattern::parse(&at)?,
+            of_names,
+            kind,
+        })
+    }
+}
+
+fn wrong(what: impl fmt::Display) -> Error {
+    Error::Rules(format!(
+        "{what}; write [{{\"at\": \"/startedCommit/state/updated/id\", \"is\": \"id\"}}], with token, id, text, count, \
+         time or any"
+    ))
 }
 
 /// What may differ from a recording.
@@ -93,19 +123,9 @@ impl Rules {
 
     /// Adds rules in the form of a JSON array.
     pub fn add(&mut self, json: &str) -> Result<()> {
-        let written: Vec<Written> = serde_json::from_str(json).map_err(|error| {
-            Error::Rules(format!(
-                "{error}; write [{{\"at\": \"/startedCommit/state/updated/id\", \"is\": \"id\"}}], with token, id, text, count, \
-                 time or any"
-            ))
-        })?;
+        let written: Vec<Written> = serde_json::from_str(json).map_err(wrong)?;
         for rule in written {
-            let (at, of_names, kind) = match rule {
-                Written::Value { at, is } => (at, false, is),
-                Written::Names { names, are } => (names, true, are),
-            };
-            let at = Pattern::parse(&at)?;
-            self.0.push(Rule { at, of_names, kind });
+            self.0.push(rule.rule()?);
         }
         Ok(())
     }
@@ -147,6 +167,30 @@ mod tests {
 
     fn place(pointer: &str) -> Vec<String> {
         pointer.split('/').skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_wrong_rule_is_told_by_what_is_wrong_with_it() {
+        for (text, says) in [
+            (
+                r#"[{"at": "/a", "is": "nonsense"}]"#,
+                "unknown variant `nonsense`",
+            ),
+            (r#"[{"at": "/a", "as": "id"}]"#, "unknown field `as`"),
+            (
+                r#"[{"at": "/a", "are": "id"}]"#,
+                "either `at` and `is`, or `names` and `are`",
+            ),
+            ("[{}]", "either `at` and `is`, or `names` and `are`"),
+            ("{}", "invalid type: map, expected a sequence"),
+        ] {
+            let error = Rules::none().add(text).unwrap_err().to_string();
+            assert!(
+                error.contains(says) && error.contains("write [{"),
+                "{error}"
+            );
+            assert!(!error.contains("untagged"), "{error}");
+        }
     }
 
     #[test]

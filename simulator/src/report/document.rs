@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::run::Replaced;
 use crate::s3::Effect;
+use crate::status::Status;
 
 /// The version of the document's shape.
 pub const VERSION: u32 = 1;
@@ -45,10 +47,27 @@ pub enum Verdict {
     Equal,
     /// Nothing was read back; what standard bindings have loaded is what was stored.
     NotReadBack,
+    /// Nothing was compared: no document became a row.
+    NothingCompared,
+    /// What was read back is what was sent, but not every value is in a column of its own, which was asked for (`--strict`).
+    NotInColumns,
     /// Something that was read back differs from what was sent.
     Different,
     /// It ended before it could be read back.
     Failed,
+}
+
+impl Verdict {
+    /// The exit status that says so; `allows_empty` where it is fine that nothing was compared.
+    pub fn status(self, allows_empty: bool) -> Status {
+        match self {
+            Self::Equal | Self::NotReadBack => Status::Success,
+            Self::NothingCompared if allows_empty => Status::Success,
+            Self::NothingCompared => Status::NothingCompared,
+            Self::NotInColumns => Status::NotInColumns,
+            Self::Different | Self::Failed => Status::Failed,
+        }
+    }
 }
 
 /// What was run, and how.
@@ -77,8 +96,10 @@ pub struct Run {
     pub shards: u32,
     /// The upload interval in seconds, where it was given on the command line.
     pub interval: Option<u32>,
-    /// `embedded`, `minio`, `ceph`, `seaweedfs`, or `url`.
+    /// `embedded`, `minio`, `ceph`, `seaweedfs`, `url`, `catalog` or `none`.
     pub store: String,
+    /// What is not as the catalog has it.
+    pub replaced: Vec<Replaced>,
     /// The bucket.
     pub bucket: String,
     /// The URL of the S3 server.
@@ -117,6 +138,12 @@ pub struct Binding {
     pub equal_rows: u64,
     /// The first difference, in words.
     pub difference: Option<String>,
+    /// How many values did not fit their column and stand in `flow_rescued` instead, by field.
+    pub rescued: BTreeMap<String, u64>,
+    /// How many values stand in `flow_exact` beside the nearest one in their column, by field.
+    pub exact: BTreeMap<String, u64>,
+    /// How many rows have a value at each location that is in no column.
+    pub missing: BTreeMap<String, u64>,
     /// Its files, in the order in which they were written.
     pub files: Vec<File>,
     /// What became of each field: those that are materialized first, in the order of the columns, then the others by name.

@@ -1,5 +1,6 @@
 //! A recording and what came of the run → the document.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,12 +44,7 @@ impl Document {
             .collect();
         Self {
             version: VERSION,
-            verdict: match report {
-                None => Verdict::Failed,
-                Some(_) if !differences.is_empty() => Verdict::Different,
-                Some(report) if is_unread(report) => Verdict::NotReadBack,
-                Some(_) => Verdict::Equal,
-            },
+            verdict: report.map_or(Verdict::Failed, |report| verdict(context.options, report)),
             run: run(context, recording),
             bindings: published(recording)
                 .map(|published| bindings(published, report))
@@ -61,6 +57,21 @@ impl Document {
             requests,
             logs: logs(recording),
         }
+    }
+}
+
+fn verdict(options: &Options, report: &Report) -> Verdict {
+    let is_whole = report.bindings.iter().all(BindingReport::is_all_in_columns);
+    if report.differences().next().is_some() {
+        Verdict::Different
+    } else if !report.has_compared() {
+        Verdict::NothingCompared
+    } else if options.strict && !is_whole {
+        Verdict::NotInColumns
+    } else if is_unread(report) {
+        Verdict::NotReadBack
+    } else {
+        Verdict::Equal
     }
 }
 
@@ -102,6 +113,7 @@ fn run(context: &Context<'_>, recording: &Recording) -> Run {
                 run.bucket.clone_from(name);
                 run.endpoint.clone_from(endpoint);
             }
+            Event::Replaced(replaced) => run.replaced.clone_from(replaced),
             Event::Built(published) => {
                 run.connector.clone_from(&published.command);
                 published.codec.clone_into(&mut run.codec);
@@ -119,6 +131,7 @@ fn store(store: &Store) -> &'static str {
         Store::Ceph => "ceph",
         Store::SeaweedFs => "seaweedfs",
         Store::At(_) => "url",
+        Store::Catalog => "catalog",
         Store::None => "none",
     }
 }
@@ -171,11 +184,18 @@ fn of_binding(
         difference: report
             .and_then(|report| report.difference.as_ref())
             .map(ToString::to_string),
+        rescued: counts(report.map(|report| &report.rescued)),
+        exact: counts(report.map(|report| &report.exact)),
+        missing: counts(report.map(|report| &report.missing)),
         files: report.map(files).unwrap_or_default(),
         fields,
         other_columns,
         preview: report.map(preview).unwrap_or_default(),
     }
+}
+
+fn counts(found: Option<&BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    found.cloned().unwrap_or_default()
 }
 
 fn files(report: &BindingReport) -> Vec<File> {

@@ -5,8 +5,9 @@ use std::fmt;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Object};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::endpoint;
 use super::error::{Error, Result};
 use super::options::Store;
 use crate::ceph;
@@ -67,6 +68,37 @@ enum Guard {
     Container(Box<Container>),
 }
 
+/// How a bucket is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// Where it is.
+    pub store: &'a Store,
+    /// Whose manners a server inside this process has. Others have their own.
+    pub manners: Manners,
+    /// Its name; none = `flow-sim`.
+    pub name: Option<&'a str>,
+    /// What a server inside this process derives what is random from.
+    pub seed: u64,
+    /// Whether it is made where it is not there, on a server that is not the run's own.
+    pub makes_bucket: bool,
+    /// Whether it stands in the path of URLs, and not in the name of the host.
+    pub path_style: bool,
+}
+
+impl<'a> Opening<'a> {
+    /// Of a bucket that is there, or on a server of the run's own.
+    pub fn new(store: &'a Store, name: Option<&'a str>, seed: u64) -> Self {
+        Self {
+            store,
+            manners: Manners::default(),
+            name,
+            seed,
+            makes_bucket: false,
+            path_style: true,
+        }
+    }
+}
+
 /// The bucket of a run. The server behind it lives as long as this does.
 pub struct Bucket {
     /// Its name.
@@ -80,36 +112,39 @@ pub struct Bucket {
 impl Bucket {
     /// Starts the server if it is not there already, and makes the bucket if that is not.
     pub async fn open(store: &Store, name: Option<&str>, seed: u64) -> Result<Self> {
-        Self::open_with(store, Manners::default(), name, seed).await
+        Self::open_as(&Opening {
+            makes_bucket: true,
+            ..Opening::new(store, name, seed)
+        })
+        .await
     }
 
-    /// As [`Bucket::open`], but a server inside this process has the given manners. Others have their own.
-    pub async fn open_with(
-        store: &Store,
-        manners: Manners,
-        name: Option<&str>,
-        seed: u64,
-    ) -> Result<Self> {
-        let (location, guard) = match store {
-            Store::Embedded => embedded(manners, seed).await?,
+    /// Starts the server if it is not there already. The bucket is made on a server of the run's own, and on others where that
+    /// was asked for.
+    pub async fn open_as(opening: &Opening<'_>) -> Result<Self> {
+        let (location, guard) = match opening.store {
+            Store::Embedded => embedded(opening.manners, opening.seed).await?,
             Store::Minio => contained(minio::IMAGE).await?,
             Store::Ceph => contained(ceph::IMAGE).await?,
             Store::SeaweedFs => contained(seaweedfs::IMAGE).await?,
             Store::At(location) => (location.clone(), Guard::None),
-            Store::None => {
+            Store::Catalog | Store::None => {
                 return Err(Error::Usage(
-                    "there is no bucket where the store is `none`".to_owned(),
+                    "there is no server to open where the store is `catalog` or `none`".to_owned(),
                 ));
             }
         };
-        let name = name.unwrap_or(BUCKET).to_owned();
+        let name = opening.name.unwrap_or(BUCKET).to_owned();
         let bucket = Self {
             name,
-            client: client(&location),
+            client: styled_client(&location, opening.path_style),
             location,
             guard,
         };
-        bucket.make().await?;
+        if bucket.is_missing().await? {
+            bucket.require_making(opening.makes_bucket)?;
+            bucket.make().await?;
+        }
         Ok(bucket)
     }
 
@@ -125,23 +160,7 @@ impl Bucket {
 
     /// Fills the place and its credentials into an endpoint's configuration.
     pub fn configure(&self, config: &mut Value) {
-        let Value::Object(members) = config else {
-            return;
-        };
-        let Location {
-            endpoint,
-            region,
-            access_key_id,
-            secret_access_key,
-        } = &self.location;
-        members.insert("awsAccessKeyId".to_owned(), json!(access_key_id));
-        members.insert("awsSecretAccessKey".to_owned(), json!(secret_access_key));
-        members.insert("bucket".to_owned(), json!(self.name));
-        members.insert("region".to_owned(), json!(region));
-        let advanced = members.entry("advanced").or_insert_with(|| json!({}));
-        if let Value::Object(advanced) = advanced {
-            advanced.insert("endpoint".to_owned(), json!(endpoint));
-        }
+        endpoint::place(self, config, &mut Vec::new());
     }
 
     /// Refuses a prefix that holds files of a table already: they would be taken for this run's.
@@ -160,7 +179,7 @@ impl Bucket {
             let mut keys = page.contents().iter().filter_map(Object::key);
             if keys.any(|key| !is_staged(key)) {
                 return Err(Error::Usage(format!(
-                    "s3://{}/{prefix} holds files already, and a run can only be compared with its own; name another bucket with --bucket",
+                    "s3://{}/{prefix} holds files already, and a run can only be compared with its own; keep it apart with --prefix, or name another bucket with --bucket",
                     self.name
                 )));
             }
@@ -201,17 +220,36 @@ impl Bucket {
         Ok(())
     }
 
-    async fn make(&self) -> Result<()> {
-        if self
-            .client
-            .head_bucket()
-            .bucket(&self.name)
-            .send()
-            .await
-            .is_ok()
-        {
+    async fn is_missing(&self) -> Result<bool> {
+        let looked = self.client.head_bucket().bucket(&self.name).send().await;
+        let Err(error) = looked else {
+            return Ok(false);
+        };
+        // An answer to HEAD has no body that could say more.
+        match error.raw_response().map(|answer| answer.status().as_u16()) {
+            Some(404) => Ok(true),
+            Some(301 | 307) => Err(self.refused("use", "it is in another region".to_owned())),
+            Some(403) => Err(self.refused(
+                "look for",
+                "access is denied (403): the credentials are wrong, or may not list it".to_owned(),
+            )),
+            Some(status) => Err(self.refused("look for", format!("the server answered {status}"))),
+            None => Err(self.refused("look for", explain(&error))),
+        }
+    }
+
+    /// A bucket on somebody's server is not made by the way: a wrong name would make a new one.
+    fn require_making(&self, makes_bucket: bool) -> Result<()> {
+        if makes_bucket || self.is_ephemeral() {
             return Ok(());
         }
+        Err(Error::Usage(format!(
+            "there is no bucket `{}` at {}; name another with --bucket, or have it made with --make-bucket",
+            self.name, self.location.endpoint
+        )))
+    }
+
+    async fn make(&self) -> Result<()> {
         let region = self.location.region.as_str();
         let place = (region != FIRST_REGION).then(|| {
             CreateBucketConfiguration::builder()
@@ -269,6 +307,10 @@ async fn contained(image: Image) -> Result<(Location, Guard)> {
 
 /// A client of the server at a place.
 pub(crate) fn client(location: &Location) -> Client {
+    styled_client(location, true)
+}
+
+fn styled_client(location: &Location, path_style: bool) -> Client {
     let credentials = Credentials::new(
         &location.access_key_id,
         &location.secret_access_key,
@@ -281,7 +323,7 @@ pub(crate) fn client(location: &Location) -> Client {
         .endpoint_url(&location.endpoint)
         .region(Region::new(location.region.clone()))
         .credentials_provider(credentials)
-        .force_path_style(true)
+        .force_path_style(path_style)
         .build();
     Client::from_conf(config)
 }
@@ -289,22 +331,24 @@ pub(crate) fn client(location: &Location) -> Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Status;
 
     #[tokio::test]
-    async fn the_configuration_names_the_place_and_keeps_the_rest() {
-        let bucket = Bucket::open(&Store::Embedded, None, 0).await.unwrap();
-        let mut config = json!({"bucket": "other", "uploadIntervalInSeconds": 5, "advanced": {"fileSizeLimit": 9}});
-        bucket.configure(&mut config);
-        assert_eq!(config["bucket"], "flow-sim");
-        assert_eq!(
-            config["advanced"],
-            json!({"fileSizeLimit": 9, "endpoint": bucket.location.endpoint})
-        );
-        assert_eq!(config["uploadIntervalInSeconds"], 5);
-        assert!(
-            !format!("{:?}", bucket.location).contains(&bucket.location.secret_access_key.clone())
-        );
-        bucket.close().await.unwrap();
+    async fn a_bucket_of_somebody_else_is_made_only_where_that_was_asked_for() {
+        let own = Bucket::open(&Store::Embedded, None, 0).await.unwrap();
+        assert!(!format!("{:?}", own.location).contains(&own.location.secret_access_key));
+        let there = Store::At(own.location.clone());
+        let opening = Opening::new(&there, Some("nobodys"), 0);
+        let error = Bucket::open_as(&opening).await.err().unwrap();
+        assert!(error.to_string().contains("--make-bucket"), "{error}");
+        assert_eq!(error.status(), Status::Usage);
+        let making = Opening {
+            makes_bucket: true,
+            ..opening
+        };
+        Bucket::open_as(&making).await.unwrap();
+        Bucket::open_as(&opening).await.unwrap();
+        own.close().await.unwrap();
     }
 
     #[tokio::test]

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::narrator::{Event, Progress};
 use super::options::Options;
+use crate::catalog::Catalog;
 use crate::document_uuid::DocumentClock;
 use crate::fixture::{self, Document, Live, Recipe};
+use crate::suggest::did_you_mean;
 
 /// What names standard input.
 const STANDARD_INPUT: &str = "-";
@@ -32,18 +34,28 @@ pub(super) struct Documents {
 
 impl Documents {
     /// Reads all of them; but standard input and a FIFO while the run goes on.
-    pub(super) fn read(options: &Options, progress: &mut dyn Progress) -> Result<Self> {
+    pub(super) fn read(
+        options: &Options,
+        catalog: &Catalog,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         let source = source(options)?;
+        let collections: Vec<String> = catalog.collections.keys().cloned().collect();
         let mut documents = if is_recipe(&source) {
             Self::make(&source, options)?
         } else if is_live(&source) {
-            Self::live(&source, options)
+            Self::live(&source, options, collections.clone())
         } else {
             Self::load(&source, options)?
         };
         if let Some(sessions) = &options.sessions {
             documents.sessions.clone_from(sessions);
         }
+        require_known(
+            &source,
+            &collections,
+            documents.transactions.iter().flatten(),
+        )?;
         let mut clock = DocumentClock::default();
         stamp(&mut clock, documents.transactions.iter_mut().flatten())?;
         if documents.live.is_none() {
@@ -90,7 +102,7 @@ impl Documents {
         })
     }
 
-    fn live(source: &Path, options: &Options) -> Self {
+    fn live(source: &Path, options: &Options, collections: Vec<String>) -> Self {
         let reader: Box<dyn Read + Send> = match source.to_str() {
             Some(STANDARD_INPUT) => Box::new(io::stdin()),
             _ => Box::new(Unopened(source.to_owned(), None)),
@@ -100,6 +112,7 @@ impl Documents {
             live: Some(LiveDocuments {
                 live: Live::read(reader, options.close),
                 clock: DocumentClock::default(),
+                collections,
                 source: source.to_owned(),
             }),
             sessions: vec![-1],
@@ -112,6 +125,8 @@ impl Documents {
 pub(super) struct LiveDocuments {
     live: Live,
     clock: DocumentClock,
+    /// Those that the catalog has.
+    collections: Vec<String>,
     source: PathBuf,
 }
 
@@ -120,6 +135,8 @@ impl LiveDocuments {
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Document>>> {
         let next = self.live.next().await;
         let mut documents = next.map_err(|error| wrong(&self.source, &error))?;
+        let arrived = documents.iter().flatten();
+        require_known(&self.source, &self.collections, arrived)?;
         stamp(&mut self.clock, documents.iter_mut().flatten())?;
         Ok(documents)
     }
@@ -142,19 +159,36 @@ fn wrong(source: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Documents(format!("{}: {error}", source.display()))
 }
 
+/// Refuses documents of collections that the catalog does not have: nothing would become of them. Those of a collection that the
+/// task does not materialize are none of its business.
+fn require_known<'a>(
+    source: &Path,
+    collections: &[String],
+    mut documents: impl Iterator<Item = &'a Document>,
+) -> Result<()> {
+    let unknown = documents.find(|document| !collections.contains(&document.collection));
+    let Some(document) = unknown else {
+        return Ok(());
+    };
+    Err(Error::UnknownCollection(format!(
+        "{}: {}the catalog has no collection `{}`{}",
+        source.display(),
+        document.place(),
+        document.collection,
+        did_you_mean(&document.collection, collections.iter().map(String::as_str))
+    )))
+}
+
 fn stamp<'a>(
     clock: &mut DocumentClock,
     documents: impl Iterator<Item = &'a mut Document>,
 ) -> Result<()> {
-    for Document {
-        collection,
-        document,
-        ..
-    } in documents
-    {
-        if !clock.stamp(document) {
+    for document in documents {
+        if !clock.stamp(&mut document.document) {
             return Err(Error::Documents(format!(
-                "a document of `{collection}` has no room for `_meta/uuid`: it and its `_meta` must be objects"
+                "{}a document of `{}` has no room for `_meta/uuid`: it and its `_meta` must be objects",
+                document.place(),
+                document.collection
             )));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{BuildError, CatalogError};
 use crate::container::ContainerError;
+use crate::status::Status;
 use crate::{readback, runtime, s3};
 
 /// A run's result.
@@ -20,6 +21,12 @@ pub enum Error {
     /// The documents are wrong.
     #[error("{0}")]
     Documents(String),
+    /// Documents name a collection that the catalog does not have.
+    #[error("{0}")]
+    UnknownCollection(String),
+    /// A document does not fit the schema that its collection is read by.
+    #[error("{0}")]
+    InvalidDocument(String),
     /// The specification cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -48,16 +55,26 @@ pub enum Error {
         message: String,
     },
     /// A folder of this machine cannot be used.
-    #[error("the folder for the files: {0}")]
-    Folder(std::io::Error),
+    #[error("the folder {path} for the files: {source}")]
+    Folder {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl Error {
-    /// The exit status: 2 for what the user asked for, 1 for what came of it.
-    pub fn exit_code(&self) -> u8 {
+    /// The exit status that says so.
+    pub fn status(&self) -> Status {
         match self {
-            Self::Usage(_) | Self::Catalog(_) | Self::Documents(_) => 2,
-            _ => 1,
+            Self::Usage(_) | Self::Catalog(_) | Self::Documents(_) => Status::Usage,
+            Self::UnknownCollection(_) => Status::UnknownCollection,
+            Self::InvalidDocument(_) => Status::InvalidDocument,
+            Self::Folder { .. } | Self::ReadBack(readback::Error::File { .. }) => {
+                Status::NotWritten
+            }
+            _ => Status::Failed,
         }
     }
 }

@@ -21,9 +21,15 @@ impl Folder {
         let Some(path) = output else {
             return TempDir::with_prefix("flow-sim-")
                 .map(Self::Temporary)
-                .map_err(Error::Folder);
+                .map_err(|source| unusable(&std::env::temp_dir(), source));
         };
-        if is_empty(path).map_err(Error::Folder)? {
+        if path.is_file() {
+            return Err(Error::Usage(format!(
+                "--output {} is a file; name a new folder",
+                path.display()
+            )));
+        }
+        if is_empty(path).map_err(|source| unusable(path, source))? {
             return Ok(Self::Kept(path.to_owned()));
         }
         Err(Error::Usage(format!(
@@ -38,6 +44,13 @@ impl Folder {
             Self::Kept(path) => path,
             Self::Temporary(folder) => folder.path(),
         }
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> Error {
+    Error::Folder {
+        path: path.display().to_string(),
+        source,
     }
 }
 

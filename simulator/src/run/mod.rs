@@ -5,7 +5,9 @@
 
 mod bucket;
 mod command;
+mod coverage;
 mod documents;
+mod endpoint;
 mod error;
 mod folder;
 mod narrator;
@@ -19,8 +21,9 @@ mod sessions;
 mod supply;
 
 pub(crate) use bucket::client;
-pub use bucket::{Bucket, Location};
+pub use bucket::{Bucket, Location, Opening};
 pub use command::{CONNECTOR, beside_ourselves};
+pub use endpoint::Replaced;
 pub use error::{Error, Result};
 pub use narrator::{Event, Progress, Published};
 pub use options::{Options, Store};

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::response::Validated;
 
+use super::endpoint::Replaced;
 use crate::catalog::BindingSelection;
 use crate::runtime::{Audience, Log, Seat, Step, Verdict};
 use crate::s3;
@@ -37,6 +38,8 @@ pub enum Event {
         /// The URL of its server.
         endpoint: String,
     },
+    /// What the run has in place of what the catalog says.
+    Replaced(Vec<Replaced>),
     /// The connector was asked, and fields were selected.
     Selected {
         /// The binding's source.

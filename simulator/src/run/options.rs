@@ -12,6 +12,10 @@ use crate::s3::Manners;
 
 /// What a run is of, and how it is played.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own, and any may go with any other"
+)]
 pub struct Options {
     /// The catalog: a `flow.yaml`.
     pub catalog: PathBuf,
@@ -26,8 +30,12 @@ pub struct Options {
     pub store: Store,
     /// Whose manners the server inside this process has.
     pub manners: Manners,
-    /// The bucket; none = `flow-sim`.
+    /// The bucket; none = `flow-sim`, or the catalog's where the store is.
     pub bucket: Option<String>,
+    /// Whether the bucket is made where it is not there, on a server that is not the run's own.
+    pub make_bucket: bool,
+    /// What stands before the `pathPrefix` of every binding, so that runs in one bucket are kept apart.
+    pub prefix: Option<String>,
     /// The codec; none = what the catalog says.
     pub codec: Option<Codec>,
     /// The runtime.
@@ -54,6 +62,14 @@ pub struct Options {
     pub restarts: u32,
     /// How many rows of each binding the report shows.
     pub preview_rows: usize,
+    /// Whether documents are held against their collections' schemas, as Flow does. Without it a connector can be given what
+    /// Flow would never send.
+    pub checks_documents: bool,
+    /// Whether it is fine that nothing was compared.
+    pub allow_empty: bool,
+    /// Whether every value must be in a column of its own: none rescued, none beside its column as exact text, none in no
+    /// column at all.
+    pub strict: bool,
 }
 
 impl Options {
@@ -67,6 +83,8 @@ impl Options {
             store: Store::Embedded,
             manners: Manners::default(),
             bucket: None,
+            make_bucket: false,
+            prefix: None,
             codec: None,
             runtime: Runtime::V1,
             sessions: None,
@@ -79,6 +97,9 @@ impl Options {
             patience: Duration::from_mins(1),
             restarts: 0,
             preview_rows: 5,
+            checks_documents: true,
+            allow_empty: false,
+            strict: false,
         }
     }
 }
@@ -97,6 +118,8 @@ pub enum Store {
     SeaweedFs,
     /// A server that is there already.
     At(Location),
+    /// Where the catalog says, with the credentials that it has.
+    Catalog,
     /// Wherever the connector writes: its configuration stays as the catalog has it, and no files are read back.
     None,
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::materialize::{request, response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Opening};
 use super::command::local_command;
 use super::documents::Documents;
+use super::endpoint::{Place, Replaced, configure, program, put_below};
 use super::error::{Error, Result};
 use super::folder::Folder;
 use super::narrator::{Event, Narrator, Progress, Published};
@@ -31,22 +32,27 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
         task: name.clone(),
         bindings: task.active().count(),
     });
-    let documents = Documents::read(options, progress)?;
+    let documents = Documents::read(options, &catalog, progress)?;
     let folder = Folder::new(options.output.as_deref())?;
-    let bucket = match &options.store {
-        Store::None => None,
-        store => {
-            let name = options.bucket.as_deref();
-            Some(Bucket::open_with(store, options.manners, name, options.seed).await?)
-        }
-    };
+    let prefix = options.prefix.as_deref();
+    let mut replaced: Vec<Replaced> = prefix
+        .map(|prefix| put_below(prefix, &mut task))
+        .transpose()?
+        .into_iter()
+        .collect();
+    let bucket = open_bucket(options, task.endpoint.config()).await?;
     if let Some(bucket) = &bucket {
         progress.event(Event::Bucket {
             name: bucket.name.clone(),
             endpoint: bucket.location.endpoint.clone(),
         });
     }
-    configure(options, bucket.as_ref(), &mut task);
+    // The catalog's own configuration stays as it is.
+    let filled_in = bucket.as_ref().filter(|_| options.store != Store::Catalog);
+    replaced.extend(configure(options, filled_in, &mut task));
+    let command = local_command(options, &task.endpoint).command;
+    replaced.extend(program(options, &task.endpoint, &command));
+    progress.event(Event::Replaced(replaced.clone()));
 
     let played = Play {
         options,
@@ -55,6 +61,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
         task: &task,
         bucket: bucket.as_ref(),
         folder: &folder,
+        replaced,
     };
     // Boxed, because it is large, and so is whatever awaits it.
     let report = Box::pin(played.play(documents, progress)).await?;
@@ -95,15 +102,29 @@ fn choose_task(options: &Options, catalog: &Catalog) -> Result<(String, Material
     Ok((name.to_owned(), task.clone()))
 }
 
-/// Fills the store, and the interval if the options have one, into the endpoint's configuration.
-fn configure(options: &Options, bucket: Option<&Bucket>, task: &mut Materialization) {
-    let config = task.endpoint.config_mut();
-    if let Some(bucket) = bucket {
-        bucket.configure(config);
-    }
-    if let (Some(interval), Value::Object(members)) = (options.interval, config) {
-        members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
-    }
+/// Opens the bucket of a run; none where the connector writes wherever it likes.
+async fn open_bucket(options: &Options, config: &Value) -> Result<Option<Bucket>> {
+    let opening = Opening {
+        manners: options.manners,
+        makes_bucket: options.make_bucket,
+        ..Opening::new(&options.store, options.bucket.as_deref(), options.seed)
+    };
+    let bucket = match &options.store {
+        Store::None => return Ok(None),
+        Store::Catalog => {
+            let place = Place::of(config)?;
+            let store = Store::At(place.location);
+            Bucket::open_as(&Opening {
+                store: &store,
+                name: Some(&place.bucket),
+                path_style: place.path_style,
+                ..opening
+            })
+            .await?
+        }
+        _ => Bucket::open_as(&opening).await?,
+    };
+    Ok(Some(bucket))
 }
 
 /// How long the connector may take to answer: it may hold an Acknowledged back for the upload interval.
@@ -126,6 +147,8 @@ struct Play<'a> {
     /// None where nothing is known of the connector's store.
     bucket: Option<&'a Bucket>,
     folder: &'a Folder,
+    /// What is not as the catalog has it.
+    replaced: Vec<Replaced>,
 }
 
 /// What the connector was asked and given, and what came of it.
@@ -166,6 +189,7 @@ impl<'a> Play<'a> {
         let endpoint = bucket.map(|bucket| bucket.location.endpoint.clone());
         Ok(Report {
             task: self.name.to_owned(),
+            replaced: self.replaced.clone(),
             bucket: name.unwrap_or_default(),
             endpoint: endpoint.unwrap_or_default(),
             is_ephemeral: bucket.is_some_and(Bucket::is_ephemeral),
@@ -199,7 +223,11 @@ impl<'a> Play<'a> {
         let published = self
             .publish(&version, &command, &mut incarnations, narrator)
             .await?;
-        let maker = RowMaker::new(self.catalog, &published.built)?;
+        let maker = RowMaker::new(
+            self.catalog,
+            &published.built,
+            self.options.checks_documents,
+        )?;
         let (lengths, source) = (documents.sessions.clone(), documents.source.clone());
         let supply = Supply::new(&maker, documents)?;
         let is_live = supply.is_live().await;

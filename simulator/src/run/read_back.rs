@@ -15,7 +15,7 @@ use super::narrator::{Event, Narrator};
 use super::options::Options;
 use super::report::{BindingReport, FileReport};
 use super::rows::RowMaker;
-use crate::readback::{Duck, Expected, Fetched, Knobs, Preview, compare, fetch};
+use crate::readback::{Duck, EXACT, Expected, Fetched, Knobs, Preview, RESCUED, compare, fetch};
 use crate::runtime::{KeyRange, Row, Shard, Transaction};
 
 /// What is needed to read a run back.
@@ -56,6 +56,7 @@ impl ReadBack<'_> {
                 Some(bucket) => self.compare(bucket, &duck, expected, narrator).await?,
             };
             reports.push(BindingReport {
+                missing: missing(committed, index as u32),
                 documents: documents.unsigned_abs(),
                 loaded: self
                     .loaded
@@ -84,6 +85,7 @@ impl ReadBack<'_> {
         });
         let compared = compare(duck, expected, &files)?;
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+        let kept = |column| kept_in(duck, expected, &paths, column);
         Ok(BindingReport {
             columns: match paths.first() {
                 Some(path) => duck.describe(path)?,
@@ -91,12 +93,42 @@ impl ReadBack<'_> {
             },
             files: of_files(expected, &files, &compared.file_rows),
             preview: duck.preview(&paths, self.options.preview_rows)?,
+            rescued: kept(RESCUED)?,
+            exact: kept(EXACT)?,
             equal_rows: compared.equal_rows,
             difference: compared.difference,
             is_read_back: true,
             ..unread(expected, expected.prefix.clone())
         })
     }
+}
+
+/// How many rows of a binding have a value at each location that is in no column.
+fn missing(committed: &[Arc<Transaction>], binding: u32) -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::new();
+    for missing in committed.iter().filter_map(|one| one.missing.get(&binding)) {
+        for (pointer, count) in missing {
+            *all.entry(pointer.clone()).or_default() += count;
+        }
+    }
+    all
+}
+
+/// How many values of each field a column of the connector's own keeps for it. A field of that name is no such column.
+fn kept_in(
+    duck: &Duck,
+    expected: &Expected<'_>,
+    paths: &[PathBuf],
+    column: &str,
+) -> Result<BTreeMap<String, u64>> {
+    let mut kept = BTreeMap::new();
+    if expected.columns.iter().any(|own| own.name == column) {
+        return Ok(kept);
+    }
+    for path in paths {
+        duck.count_members(path, column, &mut kept)?;
+    }
+    Ok(kept)
 }
 
 /// Rows and bytes of each file.
@@ -140,6 +172,9 @@ fn unread(expected: &Expected<'_>, place: String) -> BindingReport {
         loaded: 0,
         equal_rows: 0,
         difference: None,
+        rescued: BTreeMap::new(),
+        exact: BTreeMap::new(),
+        missing: BTreeMap::new(),
         preview: Preview::default(),
     }
 }

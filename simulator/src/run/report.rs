@@ -1,8 +1,11 @@
 //! What came of a run, as plain data.
 
+use std::collections::BTreeMap;
+
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::response;
 
+use super::endpoint::Replaced;
 use crate::catalog::BindingSelection;
 use crate::readback::{Difference, Preview};
 use crate::runtime::{Log, RecoveryLog};
@@ -12,6 +15,8 @@ use crate::runtime::{Log, RecoveryLog};
 pub struct Report {
     /// The task's name.
     pub task: String,
+    /// What was not as the catalog has it.
+    pub replaced: Vec<Replaced>,
     /// The bucket; empty where there is none.
     pub bucket: String,
     /// The URL of the S3 server; empty where there is none.
@@ -58,6 +63,12 @@ impl Report {
         Some(unread().map(|binding| binding.rows).sum())
     }
 
+    /// Whether anything was compared, or could not be because nothing is to be read back.
+    pub fn has_compared(&self) -> bool {
+        let stored = self.unread_rows().unwrap_or_default();
+        self.equal_rows() + self.loaded() + stored > 0
+    }
+
     /// How many rows were compared and found equal.
     pub fn equal_rows(&self) -> u64 {
         self.bindings.iter().map(|binding| binding.equal_rows).sum()
@@ -89,11 +100,22 @@ pub struct BindingReport {
     pub equal_rows: u64,
     /// The first difference.
     pub difference: Option<Difference>,
+    /// How many values did not fit their column and stand in the rescue column instead, by field.
+    pub rescued: BTreeMap<String, u64>,
+    /// How many values stand beside the nearest one in their column as exact text, by field.
+    pub exact: BTreeMap<String, u64>,
+    /// How many rows have a value at each location that is in no column.
+    pub missing: BTreeMap<String, u64>,
     /// Its first rows.
     pub preview: Preview,
 }
 
 impl BindingReport {
+    /// Whether every value is in a column of its own.
+    pub fn is_all_in_columns(&self) -> bool {
+        self.rescued.is_empty() && self.exact.is_empty() && self.missing.is_empty()
+    }
+
     /// The bytes of its files.
     pub fn file_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()

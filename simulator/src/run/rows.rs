@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use materialize_s3_parquet::protocol::flow::{MaterializationSpec, materialization_spec};
 use serde_json::Value;
 
+use super::coverage::Coverage;
 use super::error::{Error, Result};
 use super::selector::Selector;
 use crate::catalog::Catalog;
@@ -20,6 +21,8 @@ use crate::schema::Schema;
 /// Makes rows of a task's documents.
 pub(super) struct RowMaker<'a> {
     bindings: Vec<Binding<'a>>,
+    /// Whether documents are held against their schemas.
+    checks_documents: bool,
 }
 
 struct Binding<'a> {
@@ -29,6 +32,7 @@ struct Binding<'a> {
     source: String,
     schema: &'a Schema,
     extractor: Extractor,
+    coverage: Coverage,
     selector: Selector,
     /// Whether every document is stored as it came, and never loaded.
     is_delta: bool,
@@ -36,7 +40,11 @@ struct Binding<'a> {
 
 impl<'a> RowMaker<'a> {
     /// For the bindings of a built specification.
-    pub(super) fn new(catalog: &'a Catalog, spec: &MaterializationSpec) -> Result<Self> {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        spec: &MaterializationSpec,
+        checks_documents: bool,
+    ) -> Result<Self> {
         let bindings = spec
             .bindings
             .iter()
@@ -44,21 +52,24 @@ impl<'a> RowMaker<'a> {
             .map(|(binding, index)| Binding::new(catalog, binding, index));
         Ok(Self {
             bindings: bindings.collect::<Result<_>>()?,
+            checks_documents,
         })
     }
 
     /// The rows of one transaction. `number` is for errors.
     pub(super) fn transaction(&self, number: usize, documents: &[Document]) -> Result<Transaction> {
+        if self.checks_documents {
+            self.check(number, documents)?;
+        }
         let mut transaction = Transaction::default();
         for binding in &self.bindings {
-            let own = documents
-                .iter()
-                .filter(|document| document.collection == binding.collection)
-                .filter(|document| binding.selector.reads(document));
+            let own = documents.iter().filter(|document| binding.reads(document));
             let own: Vec<&Value> = own.map(|document| &document.document).collect();
-            let rows = binding.rows(&own).map_err(|error| {
+            let missing = transaction.missing.entry(binding.index).or_default();
+            let rows = binding.rows(&own, missing).map_err(|error| {
                 Error::Documents(format!(
-                    "transaction {number}, collection `{}`: {error}",
+                    "transaction {}, collection `{}`: {error}",
+                    number + 1,
                     binding.collection
                 ))
             })?;
@@ -68,6 +79,26 @@ impl<'a> RowMaker<'a> {
                 .insert(binding.source.clone(), own.len() as i64);
         }
         Ok(transaction)
+    }
+
+    /// Holds every document that a binding reads against the schema of its collection, as Flow does when it reads it.
+    fn check(&self, number: usize, documents: &[Document]) -> Result<()> {
+        for document in documents {
+            let reads = |binding: &&Binding<'_>| binding.reads(document);
+            let Some(binding) = self.bindings.iter().find(reads) else {
+                continue;
+            };
+            let evaluated = binding.schema.evaluate(&document.document);
+            evaluated.map_err(|violation| {
+                Error::InvalidDocument(format!(
+                    "{}a document of transaction {} does not fit the schema that `{}` is read by: {violation}; Flow stops there: correct the document or the schema",
+                    document.place(),
+                    number + 1,
+                    binding.collection,
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     /// The name of a binding's source in the checkpoint.
@@ -106,6 +137,7 @@ impl<'a> Binding<'a> {
         })?;
         Ok(Self {
             index,
+            coverage: Coverage::new(&collection.projections, &selection),
             selector: Selector::of(binding, &collection),
             source: format!(
                 "{}/pivot=00;{}",
@@ -118,8 +150,16 @@ impl<'a> Binding<'a> {
         })
     }
 
-    /// One row for each key, ascending by its packed form.
-    fn rows(&self, documents: &[&Value]) -> Result<Vec<Row>, String> {
+    fn reads(&self, document: &Document) -> bool {
+        document.collection == self.collection && self.selector.reads(document)
+    }
+
+    /// One row for each key, ascending by its packed form. Counts the locations of their documents that are in no column.
+    fn rows(
+        &self,
+        documents: &[&Value],
+        missing: &mut BTreeMap<String, u64>,
+    ) -> Result<Vec<Row>, String> {
         let mut combined: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
         for document in documents {
             let key = pack(&self.extractor.key(document));
@@ -129,6 +169,9 @@ impl<'a> Binding<'a> {
                 None => Value::clone(document),
             };
             combined.insert(key, document);
+        }
+        for document in combined.values() {
+            self.coverage.count_missing(document, missing);
         }
         combined
             .values()

@@ -118,6 +118,8 @@ pub struct Transaction {
     pub rows: Vec<Row>,
     /// How many documents each source has given, by its name in the checkpoint.
     pub read: BTreeMap<String, i64>,
+    /// How many rows have a value at each location that is in no column, by the index of the binding.
+    pub missing: BTreeMap<u32, BTreeMap<String, u64>>,
 }
 
 fn json_array(values: &[Value]) -> String {

@@ -181,9 +181,39 @@ impl<'s> Evaluator<'s> {
         self.require(!node.unique_items || !repeats(), || {
             "the array's items are not unique".to_owned()
         })?;
+        self.check_contains(node, items)?;
         for (index, item) in items.iter().enumerate() {
             if let Some(id) = node.prefix_items.get(index).copied().or(node.items) {
                 self.check_child(id, &index.to_string(), item)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_contains(&mut self, node: &Node, items: &[Value]) -> Checked {
+        let Some(id) = node.contains else {
+            return Ok(());
+        };
+        let count = items.iter().filter(|item| self.holds(id, item)).count() as u64;
+        let least = node.min_contains.unwrap_or(1);
+        self.require(within(count, Some(least), node.max_contains), || {
+            format!(
+                "{count} of the array's items are as `contains` says, which is too few or too many"
+            )
+        })
+    }
+
+    fn check_dependent(
+        &mut self,
+        node: &Node,
+        members: &serde_json::Map<String, Value>,
+    ) -> Checked {
+        for (name, others) in &node.dependent_required {
+            let missing = others.iter().find(|other| !members.contains_key(*other));
+            if let (true, Some(other)) = (members.contains_key(name), missing) {
+                return self.require(false, || {
+                    format!("the property `{other}` is missing, which `{name}` requires")
+                });
             }
         }
         Ok(())
@@ -208,6 +238,7 @@ impl<'s> Evaluator<'s> {
                 )
             },
         )?;
+        self.check_dependent(node, members)?;
         for (name, member) in members {
             if let Some(id) = node.property_names {
                 self.check_child(id, name, &Value::String(name.clone()))?;
@@ -247,6 +278,11 @@ impl<'s> Evaluator<'s> {
     fn check_applicators(&mut self, node: &Node, value: &Value) -> Checked {
         for id in node.reference.iter().chain(&node.all_of) {
             self.check(*id, value)?;
+        }
+        for (name, id) in &node.dependent_schemas {
+            if value.get(name).is_some() {
+                self.check(*id, value)?;
+            }
         }
         let any = node
             .any_of
@@ -409,6 +445,27 @@ mod tests {
                 json!([1]),
             ),
             (json!({"uniqueItems": true}), json!([1, 2]), json!([1, 1.0])),
+            (json!({"contains": nothing}), json!([1, null]), json!([1])),
+            (
+                json!({"contains": nothing, "minContains": 2}),
+                json!([null, null]),
+                json!([null, 1]),
+            ),
+            (
+                json!({"contains": nothing, "minContains": 0, "maxContains": 1}),
+                json!([1]),
+                json!([null, null]),
+            ),
+            (
+                json!({"dependentRequired": {"a": ["b"]}}),
+                json!({"a": 1, "b": 2}),
+                json!({"a": 1}),
+            ),
+            (
+                json!({"dependentSchemas": {"a": {"maxProperties": 1}}}),
+                json!({"b": 1, "c": 2}),
+                json!({"a": 1, "b": 2}),
+            ),
         ]);
     }
 

@@ -1,5 +1,7 @@
 //! Reads the keywords of one schema object by kind; each error says where it is and what belongs there.
 
+use std::collections::BTreeMap;
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -57,6 +59,21 @@ impl Keywords<'_> {
                 .collect::<Option<Vec<_>>>()
         });
         Ok(strings?.unwrap_or_default())
+    }
+
+    pub(super) fn lists_of_strings(
+        &self,
+        keyword: &str,
+    ) -> Result<BTreeMap<String, Vec<String>>, SchemaError> {
+        let lists = self.read(keyword, "an object of lists of strings", |value| {
+            let list = |(name, list): (&String, &Value)| {
+                let items = list.as_array()?.iter();
+                let strings = items.map(|item| item.as_str().map(str::to_owned));
+                Some((name.clone(), strings.collect::<Option<_>>()?))
+            };
+            value.as_object()?.iter().map(list).collect::<Option<_>>()
+        });
+        Ok(lists?.unwrap_or_default())
     }
 
     pub(super) fn flag(&self, keyword: &str) -> Result<bool, SchemaError> {

@@ -51,6 +51,11 @@ pub(super) struct Node {
     pub(super) min_items: Option<u64>,
     pub(super) max_items: Option<u64>,
     pub(super) unique_items: bool,
+    pub(super) contains: Option<NodeId>,
+    pub(super) min_contains: Option<u64>,
+    pub(super) max_contains: Option<u64>,
+    pub(super) dependent_required: BTreeMap<String, Vec<String>>,
+    pub(super) dependent_schemas: BTreeMap<String, NodeId>,
     pub(super) all_of: Vec<NodeId>,
     pub(super) any_of: Vec<NodeId>,
     pub(super) one_of: Vec<NodeId>,
@@ -181,6 +186,9 @@ impl<'a> Parser<'a> {
             min_items: keywords.count("minItems")?,
             max_items: keywords.count("maxItems")?,
             unique_items: keywords.flag("uniqueItems")?,
+            min_contains: keywords.count("minContains")?,
+            max_contains: keywords.count("maxContains")?,
+            dependent_required: keywords.lists_of_strings("dependentRequired")?,
             pattern: keywords.pattern("pattern")?,
             min_length: keywords.count("minLength")?,
             max_length: keywords.count("maxLength")?,
@@ -218,6 +226,9 @@ impl<'a> Parser<'a> {
         }
         node.additional_properties = self.child(keywords, "additionalProperties")?;
         node.property_names = self.child(keywords, "propertyNames")?;
+        let dependent = self.members(keywords, "dependentSchemas")?;
+        node.dependent_schemas = dependent.into_iter().collect();
+        node.contains = self.child(keywords, "contains")?;
         node.prefix_items = self.list(keywords, "prefixItems")?;
         match keywords.map.get("items") {
             // The older drafts' way to say `prefixItems`.

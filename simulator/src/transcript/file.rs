@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Result};
 use super::form::{End, Entry, Head, Transcript, VERSION};
+use crate::utf8;
 
 /// The ending of a recording's name.
 const EXTENSION: &str = "jsonl";
@@ -53,7 +54,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Reads the transcripts of a file.
 pub fn read(path: &Path) -> Result<Vec<Transcript>> {
-    let text = fs::read_to_string(path).map_err(|source| file_error(path, source))?;
+    let text = utf8::read(path).map_err(|source| file_error(path, source))?;
     read_text(&text, &path.display().to_string())
 }
 

@@ -3,7 +3,7 @@
 use super::super::document::{Binding, Document, Field, File, Verdict};
 use super::super::markup::{Markup, classed, element, path, plain, table};
 use super::{MOST_ROWS, left_out, number};
-use crate::figures::{bytes, grouped, plural, ratio};
+use crate::figures::{bytes, grouped, listed, plural, ratio};
 
 pub(super) fn section(document: &Document) -> Markup {
     let bindings = document
@@ -30,6 +30,7 @@ fn of_binding(document: &Document, binding: &Binding) -> Markup {
         plain("h3", path(&binding.collection))
             .then(classed("p", "place", path(&place)))
             .then(plain("p", summary(document, binding)))
+            .then(outside(binding))
             .then(difference.unwrap_or_default())
             .then(files(binding))
             .then(fields(binding))
@@ -67,6 +68,22 @@ fn summary(document: &Document, binding: &Binding) -> String {
         bytes(binding.json_bytes),
         bytes(binding.file_bytes),
     )
+}
+
+/// Which values are not in a column of their own.
+fn outside(binding: &Binding) -> Markup {
+    let kinds = [
+        ("Rescued into flow_rescued", &binding.rescued),
+        ("Exact in flow_exact", &binding.exact),
+        (
+            "In no column, with the rows that have them",
+            &binding.missing,
+        ),
+    ];
+    let found = kinds.into_iter().filter(|(_, counts)| !counts.is_empty());
+    let lines =
+        found.map(|(title, counts)| classed("p", "note", format!("{title}: {}.", listed(counts))));
+    Markup::all(lines)
 }
 
 fn files(binding: &Binding) -> Markup {

@@ -75,6 +75,8 @@ fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Equal => "all equal",
         Verdict::NotReadBack => "not read back",
+        Verdict::NothingCompared => "nothing compared",
+        Verdict::NotInColumns => "not all in columns",
         Verdict::Different => "different",
         Verdict::Failed => "failed",
     }
@@ -122,6 +124,14 @@ fn verdict(document: &Document) -> Markup {
                 format!("✓ {rows} stored, {loaded} loaded as stored; no files were read back"),
             )
         }
+        Verdict::NothingCompared => (
+            "different",
+            "✗ Nothing was compared: no document became a row".to_owned(),
+        ),
+        Verdict::NotInColumns => (
+            "different",
+            "✗ All equal, but not every value is in a column of its own".to_owned(),
+        ),
         Verdict::Different => ("different", "✗ What was read back differs".to_owned()),
         Verdict::Failed => ("failed", "✗ The run failed".to_owned()),
     };

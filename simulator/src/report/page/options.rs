@@ -18,6 +18,14 @@ pub(super) fn section(document: &Document) -> Markup {
         None => "as the catalog says".to_owned(),
         Some(seconds) => format!("{seconds} s"),
     };
+    let replaced = match run.replaced.as_slice() {
+        [] => "nothing".to_owned(),
+        all => all
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
     let all = [
         ("Catalog", run.catalog.clone()),
         (
@@ -33,6 +41,7 @@ pub(super) fn section(document: &Document) -> Markup {
         ("Transactions of each session", sessions),
         ("Shards", run.shards.to_string()),
         ("Upload interval", interval),
+        ("In place of the catalog’s", replaced),
         (
             "Store",
             match run.store.as_str() {

@@ -29,6 +29,7 @@ fn transaction(rows: u32) -> Transaction {
     Transaction {
         rows: (0..rows).map(row).collect(),
         read: BTreeMap::from([("c;suffix".to_owned(), i64::from(rows))]),
+        ..Transaction::default()
     }
 }
 

@@ -42,6 +42,7 @@ fn adds(sums: &[(u32, i64)]) -> Transaction {
     Transaction {
         rows: rows.collect(),
         read: BTreeMap::from([("c;suffix".to_owned(), sums.len() as i64)]),
+        ..Transaction::default()
     }
 }
 
