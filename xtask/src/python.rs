@@ -12,7 +12,7 @@ use crate::sh::{self, Failure, Result};
 struct Packages {
     folder: &'static str,
     /// With their exact versions, as pip takes them; all that they need is among them.
-    packages: &'static [&'static str],
+    names: &'static [&'static str],
     /// What is fetched, in MB.
     megabytes: u32,
 }
@@ -20,13 +20,13 @@ struct Packages {
 const ALL: [Packages; 2] = [
     Packages {
         folder: "python",
-        packages: &["pyarrow==26.0.1"],
+        names: &["pyarrow==26.0.1"],
         megabytes: 50,
     },
     // The last versions that knew only the order that a type has by itself. Both take PyArrow from beside them.
     Packages {
         folder: "python-2025",
-        packages: &[
+        names: &[
             "polars==1.42.1",
             "polars-runtime-32==1.42.1",
             "datafusion==50.1.0",
@@ -47,7 +47,7 @@ impl Packages {
     /// Fetches the packages, unless they are there. What is compiled for one version of Python is of no use to another.
     fn ensure(&self, root: &Path, python_version: &str) -> Result<()> {
         let dir = root.join("target").join(self.folder);
-        let names = self.packages.join(" ");
+        let names = self.names.join(" ");
         let wanted = format!("{names} for Python {python_version}\n");
         let stamp = dir.join("stamp");
         if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -66,7 +66,7 @@ impl Packages {
                 .arg("--disable-pip-version-check")
                 .args(["--only-binary", ":all:", "--no-deps", "--target"])
                 .arg(&dir)
-                .args(self.packages),
+                .args(self.names),
         )
         .map_err(explain)?;
         fs::write(&stamp, wanted).map_err(sh::file_error("write", &stamp))

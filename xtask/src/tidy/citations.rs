@@ -46,7 +46,8 @@ fn is_of_a_path(letter: char) -> bool {
 }
 
 fn is_document(word: &str) -> bool {
-    word.len() > ".md".len() && word.ends_with(".md")
+    word.strip_suffix(".md")
+        .is_some_and(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn is_rust(&self) -> bool {
-        self.path.ends_with(".rs")
+        self.path.strip_suffix(".rs").is_some()
     }
 
     /// Tells whether the file holds tests only: such a file is a part of the module that is tested.
