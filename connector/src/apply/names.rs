@@ -11,8 +11,9 @@ use crate::protocol::flow::{FieldSelection, MaterializationSpec, materialization
 
 /// Checks the folders and fields of every binding.
 ///
-/// Errors where a folder has the name of a field. Of a binding that `last` had already that is a warning, because an upgrade of the
-/// connector must not stop it; and so are names that differ only in case.
+/// Errors where a folder has the name of a field. Of a binding that `last` had already that is a
+/// warning, because an upgrade of the connector must not stop it; and so are names that differ only
+/// in case.
 pub(super) fn check(
     materialization: &MaterializationSpec,
     last: Option<&MaterializationSpec>,
@@ -48,7 +49,8 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What is wrong with a folder `name=…` of the prefix where a field is selected that has its name in any case.
+/// What is wrong with a folder `name=…` of the prefix where a field is selected that has its name
+/// in any case.
 fn folder_with_the_name_of_a_field(
     binding: &materialization_spec::Binding,
     selection: &FieldSelection,

@@ -1,4 +1,5 @@
-//! Fields whose columns change from one file to the next, because the schema or a configuration has changed.
+//! Fields whose columns change from one file to the next, because the schema or a configuration has
+//! changed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,7 +52,8 @@ impl fmt::Display for Change {
 /// A collection, and what is selected of it.
 pub type Selected<'a> = (&'a flow::CollectionSpec, &'a flow::FieldSelection);
 
-/// Lists the fields that are selected before and afterwards, and whose columns change; in the order of the selection afterwards.
+/// Lists the fields that are selected before and afterwards, and whose columns change; in the order
+/// of the selection afterwards.
 ///
 /// Errors where a field's configuration is not known.
 pub fn changes<'a>(before: Selected<'_>, after: Selected<'a>) -> Result<Vec<(&'a str, Change)>> {

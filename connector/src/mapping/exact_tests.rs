@@ -1,4 +1,5 @@
-//! Values that a column has only nearly, and years that not every reader has: by both codecs, in keys and in values.
+//! Values that a column has only nearly, and years that not every reader has: by both codecs, in
+//! keys and in values.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! What stands in the columns of a file, noted in few bytes, so that a later session finds which of them have changed.
+//! What stands in the columns of a file, noted in few bytes, so that a later session finds which of
+//! them have changed.
 //!
-//! A note has four bytes for each column, as base64: a hash of its name, and a number for what stands in it. A binding of a thousand
-//! columns has five kilobytes of it in the state.
+//! A note has four bytes for each column, as base64: a hash of its name, and a number for what
+//! stands in it. A binding of a thousand columns has five kilobytes of it in the state.
 
 use std::collections::HashMap;
 
@@ -30,8 +31,8 @@ impl Schema {
         BASE64_STANDARD_NO_PAD.encode(bytes)
     }
 
-    /// Lists the fields in whose columns something else stands than `forms` has noted. What `forms` does not say, or says twice, is
-    /// taken for unchanged.
+    /// Lists the fields in whose columns something else stands than `forms` has noted. What `forms`
+    /// does not say, or says twice, is taken for unchanged.
     pub fn changes_since(&self, forms: &str) -> Vec<(&str, Change)> {
         let bytes = BASE64_STANDARD_NO_PAD.decode(forms).unwrap_or_default();
         let mut noted: HashMap<u32, Option<u8>> = HashMap::new();

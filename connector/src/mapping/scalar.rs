@@ -86,7 +86,8 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    /// Decodes a value. White space does not count, wherever it stands: RFC 2045 breaks lines after 76 characters.
+    /// Decodes a value. White space does not count, wherever it stands: RFC 2045 breaks lines after
+    /// 76 characters.
     pub(super) fn decode(&mut self, text: &str) -> Result<&[u8], Misfit> {
         if !decode(text.as_bytes(), &mut self.decoded) {
             let bytes = text.bytes().filter(|byte| !byte.is_ascii_whitespace());

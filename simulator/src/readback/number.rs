@@ -54,7 +54,8 @@ pub(super) fn double(text: &str) -> Option<f64> {
     double.is_finite().then_some(double)
 }
 
-/// Whether a string of format `integer` or `number` is a code: with a plus sign, or a zero before other digits.
+/// Whether a string of format `integer` or `number` is a code: with a plus sign, or a zero before
+/// other digits.
 pub(super) fn is_code(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let whole = mantissa.split('.').next().unwrap_or_default();
@@ -62,7 +63,8 @@ pub(super) fn is_code(text: &str) -> bool {
     mantissa.contains('+') || (digits.len() > 1 && digits.starts_with('0'))
 }
 
-/// Whether a double says all that a number's text does: an integer where it is just that one, any other number as it is printed.
+/// Whether a double says all that a number's text does: an integer where it is just that one, any
+/// other number as it is printed.
 pub(super) fn is_given_back(double: f64, text: &str) -> bool {
     if !double.is_finite() {
         return true;

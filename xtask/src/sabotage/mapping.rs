@@ -1,5 +1,6 @@
-//! Mappers that are broken on purpose: the tests of the mapper and the fuzz bodies over their seeds must catch them. What a
-//! mapper does wrong is wrong in every session alike, so torture, which asks what became of files, does not look there.
+//! Mappers that are broken on purpose: the tests of the mapper and the fuzz bodies over their seeds
+//! must catch them. What a mapper does wrong is wrong in every session alike, so torture, which
+//! asks what became of files, does not look there.
 
 use std::path::Path;
 

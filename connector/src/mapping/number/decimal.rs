@@ -1,12 +1,14 @@
 //! Decimal numbers as strings of format `integer` and `number` may write them.
 //!
-//! Flow checks such strings with the crate bigdecimal, so its grammar decides: digits may be missing on either side of the
-//! point, `_` may stand between digits, an exponent is an integer of any length that keeps the scale within 64 bits. Even a
-//! sign behind a leading point is taken, as bigdecimal takes it. `fuzz/src/formats.rs` holds this reader against that crate.
+//! Flow checks such strings with the crate bigdecimal, so its grammar decides: digits may be
+//! missing on either side of the point, `_` may stand between digits, an exponent is an integer of
+//! any length that keeps the scale within 64 bits. Even a sign behind a leading point is taken, as
+//! bigdecimal takes it. `fuzz/src/formats.rs` holds this reader against that crate.
 
 use super::NotAnInteger;
 
-/// A decimal number: `whole` and `fraction` are its digits with `_` between them, to be divided by 10^`scale`.
+/// A decimal number: `whole` and `fraction` are its digits with `_` between them, to be divided by
+/// 10^`scale`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decimal<'a> {
     sign: Option<char>,
@@ -231,7 +233,8 @@ mod tests {
         every_text(&mut String::new(), 6);
     }
 
-    /// Checks `text`, and what it becomes with up to `more` characters that the grammar knows, or of one that it does not.
+    /// Checks `text`, and what it becomes with up to `more` characters that the grammar knows, or
+    /// of one that it does not.
     fn every_text(text: &mut String, more: usize) {
         agrees_with_bigdecimal(text);
         if more > 0 {

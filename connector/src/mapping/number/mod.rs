@@ -1,4 +1,5 @@
-//! Numbers: integers exact to the last digit, doubles the nearest there is, and whether the number is given back by them.
+//! Numbers: integers exact to the last digit, doubles the nearest there is, and whether the number
+//! is given back by them.
 
 mod decimal;
 
@@ -45,15 +46,15 @@ pub(super) enum NotADouble {
     OutOfRange,
 }
 
-/// Reads the integer that a string of format `integer` is: `1.0` and `1e0` are 1, `1.9` is none. Text that is a code, such as
-/// `00501`, is not given back by it.
+/// Reads the integer that a string of format `integer` is: `1.0` and `1e0` are 1, `1.9` is none.
+/// Text that is a code, such as `00501`, is not given back by it.
 pub(super) fn integer_of_string(text: &str) -> Result<(i64, Fit), NotAnInteger> {
     let decimal = Decimal::parse(text).ok_or(NotAnInteger::NotANumber)?;
     Ok((decimal.to_integer()?, Fit::exact_if(!decimal.is_code())))
 }
 
-/// Reads the integer that a JSON number is. With a fraction or an exponent it stands for the double nearest to it: that is how the
-/// runtime holds it, and how it sends it by the other codec.
+/// Reads the integer that a JSON number is. With a fraction or an exponent it stands for the double
+/// nearest to it: that is how the runtime holds it, and how it sends it by the other codec.
 pub(super) fn integer_of_number(text: &str) -> Result<i64, NotAnInteger> {
     if is_integer_text(text) {
         return text.parse().map_err(|_| NotAnInteger::OutOfRange);
@@ -98,8 +99,9 @@ pub(super) fn double_of_number(text: &str) -> Option<(f64, Fit)> {
     Some((double, Fit::exact_if(gives_back)))
 }
 
-/// Finds the double that a string of format `number` is: the nearest to a decimal number, or one of the three that JSON has no
-/// number for. Text that is a code, such as `00.5`, is not given back by it.
+/// Finds the double that a string of format `number` is: the nearest to a decimal number, or one of
+/// the three that JSON has no number for. Text that is a code, such as `00.5`, is not given back by
+/// it.
 pub(super) fn double_of_string(text: &str) -> Result<(f64, Fit), NotADouble> {
     match text {
         "NaN" => return Ok((f64::NAN, Fit::Exact)),
@@ -127,8 +129,8 @@ fn is_integer_text(text: &str) -> bool {
     !text.contains(['.', 'e', 'E'])
 }
 
-/// Whether a number is what its nearest double says: an integer where the double equals it, any other number where it is that of the
-/// double's shortest text, which is what readers show.
+/// Whether a number is what its nearest double says: an integer where the double equals it, any
+/// other number where it is that of the double's shortest text, which is what readers show.
 fn gives_back(double: f64, text: &str, decimal: &Decimal<'_>) -> bool {
     if is_integer_text(text) {
         equals_integer(double, decimal)

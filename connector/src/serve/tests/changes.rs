@@ -1,4 +1,5 @@
-//! Fields whose columns change, and values that columns have only nearly: what the user is told of them, and when.
+//! Fields whose columns change, and values that columns have only nearly: what the user is told of
+//! them, and when.
 
 use super::*;
 
