@@ -1,7 +1,8 @@
 //! The connector's stages one by one, in memory: where the time of `flow-sim bench` goes.
 //!
-//! Every figure is of the documents' bytes as JSON, whatever a stage reads of them, so that stages and codecs can be compared: a
-//! connector that did one after the other on one core would take the sum of their times.
+//! Every figure is of the documents' bytes as JSON, whatever a stage reads of them, so that stages
+//! and codecs can be compared: a connector that did one after the other on one core would take the
+//! sum of their times.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ const BATCH_ROWS: usize = 8192;
 /// The bytes of a batch, as the connector has them about.
 const BATCH_BYTES: usize = 2 << 20;
 
-/// The bytes that are uploaded in an iteration: some parts, of which several are on their way at once.
+/// The bytes that are uploaded in an iteration: some parts, of which several are on their way at
+/// once.
 const UPLOAD_BYTES: usize = 64 << 20;
 
 /// So many documents of a shape as take some milliseconds, and fill a few batches.

@@ -1,5 +1,6 @@
-//! Compiles `proto/*.proto` into message types that speak both codecs: protobuf by prost, and protobuf's JSON mapping
-//! by serde attributes, which are derived here from each field's type and name. No `protoc` is needed.
+//! Compiles `proto/*.proto` into message types that speak both codecs: protobuf by prost, and
+//! protobuf's JSON mapping by serde attributes, which are derived here from each field's type and
+//! name. No `protoc` is needed.
 
 use std::error::Error;
 
@@ -72,9 +73,11 @@ fn annotate(config: &mut prost_build::Config, parent: &str, message: &Descriptor
     }
 }
 
-/// The JSON name, and the proto name as an alias, which readers of protobuf's JSON mapping accept as well.
+/// The JSON name, and the proto name as an alias, which readers of protobuf's JSON mapping accept
+/// as well.
 ///
-/// A field of JSON text is named without the ending that says so, unless its `.proto` gives it a name.
+/// A field of JSON text is named without the ending that says so, unless its `.proto` gives it a
+/// name.
 fn names(field: &FieldDescriptorProto) -> String {
     let proto = field.name();
     let bare = ["_json_vec", "_json_map", "_json"]
@@ -132,7 +135,8 @@ fn map_value(message: &DescriptorProto, field: &FieldDescriptorProto) -> Option<
     is_map.then(|| entry.field[1].r#type())
 }
 
-/// `.flow.MaterializationSpec.ConnectorType` → `crate::protocol::flow::materialization_spec::ConnectorType`.
+/// `.flow.MaterializationSpec.ConnectorType` →
+/// `crate::protocol::flow::materialization_spec::ConnectorType`.
 fn rust_path(type_name: &str) -> String {
     let mut parts: Vec<_> = type_name.trim_start_matches('.').split('.').collect();
     let name = parts.pop().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A binding as a session works with it: what the specification and the configurations say, in one place.
+//! A binding as a session works with it: what the specification and the configurations say, in one
+//! place.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Reads the bindings of `materialization`, one after the other: decoded, they would all together take much memory.
+    /// Reads the bindings of `materialization`, one after the other: decoded, they would all
+    /// together take much memory.
     ///
     /// Errors where a configuration is wrong, or a selection does not fit its collection.
     pub fn all(

@@ -1,4 +1,5 @@
-//! What a person may ask of the program itself. A runtime starts it without arguments and talks to it on standard input.
+//! What a person may ask of the program itself. A runtime starts it without arguments and talks to
+//! it on standard input.
 
 /// How to use the program, as `--help` tells it.
 pub const HELP: &str = "\

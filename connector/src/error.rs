@@ -1,8 +1,9 @@
-//! One error for the whole connector: its kind says what the user must do, its message is the whole story.
+//! One error for the whole connector: its kind says what the user must do, its message is the whole
+//! story.
 //!
-//! Flow shows the user the message of the last log line before the connector ends, and nothing else. So an error's `Display`
-//! holds everything: what was being done, what was wrong, what can be done about it, and the causes beneath. It never holds
-//! secrets, and of documents at most a key.
+//! Flow shows the user the message of the last log line before the connector ends, and nothing
+//! else. So an error's `Display` holds everything: what was being done, what was wrong, what can be
+//! done about it, and the causes beneath. It never holds secrets, and of documents at most a key.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! An Estuary Flow connector that materializes delta updates of any number of collections into an S3 bucket as Apache
-//! Parquet files, exactly once. `ARCHITECTURE.md` is the map.
+//! An Estuary Flow connector that materializes delta updates of any number of collections into an
+//! S3 bucket as Apache Parquet files, exactly once. `ARCHITECTURE.md` is the map.
 
 pub mod apply;
 pub mod binding;

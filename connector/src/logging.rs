@@ -1,7 +1,8 @@
 //! Logs: one JSON object per line on stderr, in the shape that Flow reads.
 //!
-//! `{"ts": RFC 3339, "level": "info", "message": "…", "fields": {…}}`; the fields of an event stand beside those of the spans around
-//! it. Flow shows the user the message of a failed task's last line, so the last thing a failing run does is [`log_error`].
+//! `{"ts": RFC 3339, "level": "info", "message": "…", "fields": {…}}`; the fields of an event stand
+//! beside those of the spans around it. Flow shows the user the message of a failed task's last
+//! line, so the last thing a failing run does is [`log_error`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,8 +25,9 @@ use crate::error::{Error, ErrorKind};
 /// The target of our own events; they begin with the crate's name.
 const OUR_TARGET: &str = env!("CARGO_CRATE_NAME");
 
-/// Writes all logs to stderr from now on, panics included. `level` is the environment's `LOG_LEVEL`: error, warn, info (the
-/// default), debug or trace. Call it once, first thing in `main`.
+/// Writes all logs to stderr from now on, panics included. `level` is the environment's
+/// `LOG_LEVEL`: error, warn, info (the default), debug or trace. Call it once, first thing in
+/// `main`.
 pub fn init(level: Option<&str>) {
     let known = level.map_or(Some(LevelFilter::INFO), parse_level);
     let lines = JsonLines {
@@ -46,7 +48,8 @@ pub fn init(level: Option<&str>) {
     }
 }
 
-/// Logs an error with its whole story. At the end of a failing run this is the last line, and what the user sees.
+/// Logs an error with its whole story. At the end of a failing run this is the last line, and what
+/// the user sees.
 pub fn log_error(error: &Error) {
     tracing::error!(kind = error.kind().as_str(), "{error}");
 }
@@ -82,7 +85,8 @@ fn wall_clock() -> Timestamp {
     Timestamp::now()
 }
 
-/// Our own events at `level`, those of the libraries beneath only from warnings on, unless everything is wanted.
+/// Our own events at `level`, those of the libraries beneath only from warnings on, unless
+/// everything is wanted.
 fn targets(level: LevelFilter) -> Targets {
     let theirs = if level == LevelFilter::TRACE {
         level
@@ -99,7 +103,8 @@ fn write_to_stderr(line: &str) {
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Writes each event as one line of JSON. Its clock and where the lines go are given, so that tests can look.
+/// Writes each event as one line of JSON. Its clock and where the lines go are given, so that tests
+/// can look.
 struct JsonLines<C, S> {
     clock: C,
     sink: S,

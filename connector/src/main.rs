@@ -1,4 +1,5 @@
-//! The connector process: requests on stdin, responses on stdout, logs on stderr, and the story of a failure as the last log.
+//! The connector process: requests on stdin, responses on stdout, logs on stderr, and the story of
+//! a failure as the last log.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -17,16 +18,17 @@ use materialize_s3_parquet::transactor::Environment;
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Does not fall apart under pages of all sizes that stay for a row group, as glibc's does. How it is set up stands in the Dockerfile.
+/// Does not fall apart under pages of all sizes that stay for a row group, as glibc's does. How it
+/// is set up stands in the Dockerfile.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Makes tokens repeatable for the simulator, which gives every process a seed of its own. Never set it elsewhere: two processes
-/// with one seed could give two files the same name.
+/// Makes tokens repeatable for the simulator, which gives every process a seed of its own. Never
+/// set it elsewhere: two processes with one seed could give two files the same name.
 const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
 
-/// Divides the waits for a store to come round, and the upload interval, for simulations only: a real store would not be given its
-/// time.
+/// Divides the waits for a store to come round, and the upload interval, for simulations only: a
+/// real store would not be given its time.
 const HASTE_VARIABLE: &str = "FLOW_SIM_HASTE";
 
 /// The exit status after a second signal: that of a process that SIGTERM has ended.
@@ -104,8 +106,9 @@ fn run() -> Result<()> {
     outcome
 }
 
-/// Lets the pipe from the runtime hold as much as an unprivileged process may ask for, so that neither side has to wake the other up for
-/// every 64 KiB. What cannot be widened works too: a file, or a socket.
+/// Lets the pipe from the runtime hold as much as an unprivileged process may ask for, so that
+/// neither side has to wake the other up for every 64 KiB. What cannot be widened works too: a
+/// file, or a socket.
 fn widen(input: &io::Stdin) {
     let _ = fcntl(input, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
 }

@@ -1,7 +1,8 @@
 //! The upload interval: how long `Acknowledged` waits.
 //!
-//! The runtime goes on reading and combining until it hears `Acknowledged`, so a later one makes the next transaction, and with
-//! it the next files, larger. The files of the round are complete and visible before the wait begins.
+//! The runtime goes on reading and combining until it hears `Acknowledged`, so a later one makes
+//! the next transaction, and with it the next files, larger. The files of the round are complete
+//! and visible before the wait begins.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ pub const LARGE_ROUND_BYTES: u64 = 1 << 30;
 pub struct Pacing {
     /// The configured upload interval; zero is no pacing.
     pub interval: Duration,
-    /// Whether the specification has a `syncSchedule`: then the runtime paces, and we must not pace on top of it.
+    /// Whether the specification has a `syncSchedule`: then the runtime paces, and we must not
+    /// pace on top of it.
     pub runtime_schedules: bool,
 }
 
@@ -31,8 +33,8 @@ pub struct Round {
 }
 
 impl Pacing {
-    /// How long the `Acknowledged` of `round` waits from `now` on. `round` is `None` for the session's first, which only
-    /// recovers. The caller ends the wait when the session ends.
+    /// How long the `Acknowledged` of `round` waits from `now` on. `round` is `None` for the
+    /// session's first, which only recovers. The caller ends the wait when the session ends.
     pub fn wait(&self, round: Option<&Round>, now: Instant) -> Duration {
         match round {
             Some(round) if !self.runtime_schedules && round.is_paced() => self

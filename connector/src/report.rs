@@ -1,6 +1,6 @@
-//! The lines that tell of a session, its transactions and its files. Operators alert on the messages `session`, `transaction` and
-//! `files are visible`, so these stay as they are. Of fields of
-//! which values are kept exactly beside their column, a session tells once.
+//! The lines that tell of a session, its transactions and its files. Operators alert on the
+//! messages `session`, `transaction` and `files are visible`, so these stay as they are. Of fields
+//! of which values are kept exactly beside their column, a session tells once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,7 +23,8 @@ pub struct Published {
 }
 
 impl Published {
-    /// From the least to the greatest of the instants, in µs since 1970; none where the calendar has not both.
+    /// From the least to the greatest of the instants, in µs since 1970; none where the calendar
+    /// has not both.
     pub fn of_micros((least, greatest): (i64, i64)) -> Option<Self> {
         Some(Self {
             first: Timestamp::from_microsecond(least).ok()?,
@@ -91,7 +92,8 @@ pub fn log_session(task: &str, bindings: usize, endpoint: &EndpointConfig, way: 
     );
 }
 
-/// Logs a transaction whose files are staged. `held_back` is how long the runtime was made to wait for it by the upload interval.
+/// Logs a transaction whose files are staged. `held_back` is how long the runtime was made to wait
+/// for it by the upload interval.
 pub fn log_transaction(stored: &Totals, held_back: Duration) {
     info!(
         rows = stored.rows,
@@ -104,7 +106,8 @@ pub fn log_transaction(stored: &Totals, held_back: Duration) {
     );
 }
 
-/// Logs files that have become visible, and how long after the Flush of their transaction where it is of this session.
+/// Logs files that have become visible, and how long after the Flush of their transaction where it
+/// is of this session.
 pub fn log_visible(visible: &Totals, since_flush: Option<Duration>) {
     let published = visible.published;
     info!(
@@ -170,7 +173,8 @@ pub struct FileReport {
 }
 
 impl FileReport {
-    /// Logs the file, and what was rescued in it; what is kept exactly, of each column that `told` does not have yet.
+    /// Logs the file, and what was rescued in it; what is kept exactly, of each column that `told`
+    /// does not have yet.
     pub fn log(&self, binding: &Binding, upload: &FinishedUpload, told: &mut BTreeSet<usize>) {
         let staged = &upload.staged;
         info!(

@@ -1,8 +1,9 @@
-//! Requests as they come in: a thread reads whole frames from the runtime's pipe and finds the messages in them, the session takes
-//! these one by one.
+//! Requests as they come in: a thread reads whole frames from the runtime's pipe and finds the
+//! messages in them, the session takes these one by one.
 //!
-//! The thread and the session hand a few buffers back and forth, so that reading goes on while the session works and nothing is
-//! allocated per message. A request borrows from the buffer that it lies in, so it cannot outlive it.
+//! The thread and the session hand a few buffers back and forth, so that reading goes on while the
+//! session works and nothing is allocated per message. A request borrows from the buffer that it
+//! lies in, so it cannot outlive it.
 
 use std::io::{ErrorKind as IoErrorKind, Read};
 use std::thread;
@@ -16,11 +17,13 @@ use crate::protocol::request::Decoder;
 use crate::protocol::{Codec, FrameIndex, Request};
 use crate::stop::{Stop, StopSender, stop};
 
-/// The bytes that are read at once, at most: small enough for a core's cache, and many times what a pipe holds by default.
+/// The bytes that are read at once, at most: small enough for a core's cache, and many times what a
+/// pipe holds by default.
 const READ_BYTES: usize = 256 << 10;
 /// The buffers that wait for the session.
 const BUFFERS: usize = 1;
-/// The largest buffer that is used again, in bytes: one that a large document has needed is given back.
+/// The largest buffer that is used again, in bytes: one that a large document has needed is given
+/// back.
 const RECYCLED_BYTES: usize = 4 << 20;
 
 /// What the session is told next.
@@ -152,7 +155,8 @@ impl Requests {
 
     /// The next request, or how the stream ended.
     ///
-    /// Errors where the stream ends within a message, cannot be read, or holds what is not a request.
+    /// Errors where the stream ends within a message, cannot be read, or holds what is not a
+    /// request.
     pub async fn next(&mut self) -> Result<Event<'_>> {
         match self.wait().await? {
             None => self.take().map(Event::Request),
@@ -160,7 +164,8 @@ impl Requests {
         }
     }
 
-    /// Waits until the next request [is here](Self::is_ready), or the stream has ended as is then said. Errors as [`Self::next`] does.
+    /// Waits until the next request [is here](Self::is_ready), or the stream has ended as is then
+    /// said. Errors as [`Self::next`] does.
     pub async fn wait(&mut self) -> Result<Option<End>> {
         if self.is_ready() || self.receive().await {
             return Ok(None);
@@ -179,7 +184,8 @@ impl Requests {
         self.at < self.frames.index.len()
     }
 
-    /// The next request, which must be [here already](Self::is_ready). Errors where it is not a request.
+    /// The next request, which must be [here already](Self::is_ready). Errors where it is not a
+    /// request.
     #[inline]
     pub fn take(&mut self) -> Result<Request<'_>> {
         let Frames { buffer, index } = &self.frames;
@@ -274,7 +280,8 @@ fn read_frames(
 /// Reads what the pipe has; 0 at its end.
 fn read_some(codec: Codec, input: &mut impl Read, buffer: &mut Buffer) -> Result<usize> {
     let frame_bytes = codec.frame_bytes(buffer.filled()).unwrap_or_default();
-    // A frame's length may be nonsense, so no more room is made for it than has been read of it already.
+    // A frame's length may be nonsense, so no more room is made for it than has been read of it
+    // already.
     let room = READ_BYTES.max(frame_bytes.saturating_sub(buffer.filled).min(buffer.filled));
     let read = loop {
         match input.read(buffer.room(room)) {
@@ -293,8 +300,8 @@ fn read_some(codec: Codec, input: &mut impl Read, buffer: &mut Buffer) -> Result
     Ok(read)
 }
 
-/// The end of the whole frames of `buffer`, as far as it can be told at once. Nothing was whole when it had `before` bytes, and a long line
-/// is not searched again from its start.
+/// The end of the whole frames of `buffer`, as far as it can be told at once. Nothing was whole
+/// when it had `before` bytes, and a long line is not searched again from its start.
 fn may_be_whole(codec: Codec, buffer: &[u8], before: usize) -> Result<usize> {
     if codec == Codec::Proto {
         return Ok(buffer.len());

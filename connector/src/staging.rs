@@ -1,5 +1,6 @@
-//! From record batches to staged files, on a thread of its own: encoding and compressing take a core, and go on while the session
-//! decodes the next batch and the parts of the last ones are on their way to S3.
+//! From record batches to staged files, on a thread of its own: encoding and compressing take a
+//! core, and go on while the session decodes the next batch and the parts of the last ones are on
+//! their way to S3.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,11 +28,12 @@ const PUBLISHED_AT: &str = "flow_published_at";
 /// The batches that wait for the encoder, at most.
 const BATCHES: usize = 2;
 
-/// The bytes of values and pages that open files may hold, all together. Beyond it a row group ends early, and then a file.
+/// The bytes of values and pages that open files may hold, all together. Beyond it a row group ends
+/// early, and then a file.
 const VALUES_BYTES: usize = 32 << 20;
 
-/// The bytes that open files may hold with all that they need besides: a table of a thousand columns needs 17 MiB before its first
-/// row. Beyond it a row group ends early, and then a file.
+/// The bytes that open files may hold with all that they need besides: a table of a thousand
+/// columns needs 17 MiB before its first row. Beyond it a row group ends early, and then a file.
 const MEMORY_BYTES: usize = 64 << 20;
 
 /// What the encoder knows of a binding.
@@ -129,12 +131,14 @@ impl Staging {
         }
     }
 
-    /// Hands rows to the encoder; waits while it is behind. Fails with what stopped the encoder, an upload above all.
+    /// Hands rows to the encoder; waits while it is behind. Fails with what stopped the encoder, an
+    /// upload above all.
     pub async fn write(&mut self, batch: BatchOf) -> Result<()> {
         self.send(Command::Write(batch)).await
     }
 
-    /// Ends the files of the transaction, and returns them in the order of their keys within each binding.
+    /// Ends the files of the transaction, and returns them in the order of their keys within each
+    /// binding.
     pub async fn finish(&mut self) -> Result<Vec<WrittenFile>> {
         let (reply, written) = oneshot::channel();
         self.send(Command::Finish(reply)).await?;
@@ -144,7 +148,8 @@ impl Staging {
         }
     }
 
-    /// Throws away what was not handed over by [`Staging::finish`], and waits for that as far as it can be done.
+    /// Throws away what was not handed over by [`Staging::finish`], and waits for that as far as it
+    /// can be done.
     pub async fn abort(self) {
         // The encoder must neither wait for parts on their way nor take up what is queued.
         self.pool.close();
@@ -266,7 +271,8 @@ impl<S: ObjectStore> Encoder<S> {
                 while let Some((&binding, _)) = self.open.first_key_value() {
                     self.end_file(runtime, binding, End::Transaction)?;
                 }
-                // A session that has ended no longer waits, and the files are thrown away in the end.
+                // A session that has ended no longer waits, and the files are thrown away in the
+                // end.
                 if let Err(written) = reply.send(std::mem::take(&mut self.written)) {
                     self.written = written;
                 }
@@ -276,7 +282,8 @@ impl<S: ObjectStore> Encoder<S> {
     }
 
     fn write(&mut self, batch: BatchOf) -> Result<()> {
-        // Before each batch, values and pages take no more than parts on their way may, wherever they are: so they have a ceiling.
+        // Before each batch, values and pages take no more than parts on their way may, wherever
+        // they are: so they have a ceiling.
         self.pool.wait_for_room(self.sum(OpenFile::values_bytes));
         let began = Instant::now();
         let BatchOf {
@@ -436,7 +443,8 @@ fn upload_ended(error: io::Error) -> Error {
     Error::internal("the end of a Parquet file cannot be written").with_source(error)
 }
 
-/// The encoder only learns that the upload of a file has ended; the upload, whose writer must be gone, knows why.
+/// The encoder only learns that the upload of a file has ended; the upload, whose writer must be
+/// gone, knows why.
 fn upload_failure(runtime: &Handle, upload: Upload, error: Error) -> Error {
     match runtime.block_on(upload.finish(0, Timestamp::UNIX_EPOCH, &Stop::never())) {
         Err(cause) if cause.kind() != ErrorKind::Internal => cause,
@@ -500,7 +508,8 @@ mod tests {
         }
     }
 
-    /// Writes a MiB of rows at a time, of texts that hardly compress, to `bindings` of that many columns in turn.
+    /// Writes a MiB of rows at a time, of texts that hardly compress, to `bindings` of that many
+    /// columns in turn.
     async fn write(
         bindings: usize,
         columns: usize,

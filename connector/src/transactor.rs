@@ -1,8 +1,8 @@
-//! One transaction after the other: Stores become staged files, StartedCommit names them, Acknowledge
-//! makes them visible.
+//! One transaction after the other: Stores become staged files, StartedCommit names them,
+//! Acknowledge makes them visible.
 //!
-//! Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if the
-//! session fails; from then on a checkpoint may name it, and it is only ever made visible.
+//! Until [`Transactor::commit`] returns, nothing names what was staged, and it is thrown away if
+//! the session fails; from then on a checkpoint may name it, and it is only ever made visible.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
@@ -38,7 +38,8 @@ const BATCH_BYTES: usize = 2 << 20;
 const UNFINISHED_BYTES: usize = 16 << 20;
 /// The bytes at which a file that is copied ends at the latest: S3 copies up to 5 GiB at once.
 const MOST_COPIED_BYTES: u64 = 4 << 30;
-/// The batches that a file or a row group of the size limit is made of at least, so that a small limit is kept closely too.
+/// The batches that a file or a row group of the size limit is made of at least, so that a small
+/// limit is kept closely too.
 const BATCHES_PER_LIMIT: u64 = 16;
 
 /// Where time and randomness come from.
@@ -116,7 +117,8 @@ pub struct Transactor<S> {
     new: HashSet<String>,
     /// Whether the state of a transaction has been told, which is durable once it is acknowledged.
     told: bool,
-    /// Files of inactive bindings that could not be made visible; the next session tries them again.
+    /// Files of inactive bindings that could not be made visible; the next session tries them
+    /// again.
     left: HashSet<EntryId>,
     /// The clean-up that runs beside the session.
     clean_up: JoinHandle<()>,
@@ -206,7 +208,8 @@ impl<S: ObjectStore> Transactor<S> {
         self.way
     }
 
-    /// Begins a transaction. `waited`, here and below, is how long the session has waited for requests so far.
+    /// Begins a transaction. `waited`, here and below, is how long the session has waited for
+    /// requests so far.
     pub fn begin(&mut self, waited: Duration) {
         self.decoding_since = (Instant::now(), waited);
         self.began_at = (self.environment.now)();
@@ -223,8 +226,9 @@ impl<S: ObjectStore> Transactor<S> {
         &self.staged
     }
 
-    /// Takes one row in. Returns the binding that is then to be [flushed](Self::flush): the row's own where its batch is full, the one
-    /// with the largest batch where all of them together take too much memory.
+    /// Takes one row in. Returns the binding that is then to be [flushed](Self::flush): the row's
+    /// own where its batch is full, the one with the largest batch where all of them together
+    /// take too much memory.
     pub fn append(&mut self, store: &Store<'_>) -> Result<Option<usize>> {
         let count = self.bindings.len();
         let rows = self
@@ -411,7 +415,8 @@ impl<S: ObjectStore> Transactor<S> {
         Ok(Acknowledged::Done(self.state.take_patch()))
     }
 
-    /// Logs what has become visible, if anything has. Of files that an earlier session staged less is known.
+    /// Logs what has become visible, if anything has. Of files that an earlier session staged less
+    /// is known.
     fn log_visible(&self, mut visible: Totals, of_this_session: bool) {
         if visible.files == 0 {
             return;
@@ -464,7 +469,8 @@ impl Rows {
     }
 }
 
-/// Warns of every field in whose column something else will stand than in the last file of its backfill.
+/// Warns of every field in whose column something else will stand than in the last file of its
+/// backfill.
 fn warn_of_changes(bindings: &[Binding], state: &State, key_begin: u32) {
     for binding in bindings {
         let Some(forms) = state.forms(&binding.state_key, key_begin) else {

@@ -1,5 +1,6 @@
-//! The hot path, Stores by either codec, allocates nothing per row, which a counting allocator shows: frames are read, and their
-//! values appended, in memory that is there already. And an idle binding holds the names and types of its columns.
+//! The hot path, Stores by either codec, allocates nothing per row, which a counting allocator
+//! shows: frames are read, and their values appended, in memory that is there already. And an idle
+//! binding holds the names and types of its columns.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

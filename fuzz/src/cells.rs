@@ -23,11 +23,13 @@ pub(crate) enum Cell {
     Bytes(Vec<u8>),
     Date(i32),
     Timestamp(i64),
-    /// What the columns for rescued and for exact values hold: the same value may be said in more than one way.
+    /// What the columns for rescued and for exact values hold: the same value may be said in more
+    /// than one way.
     Kept(Json),
 }
 
-/// The cells of a row: of each column, and of those for rescued and for exact values where there are such.
+/// The cells of a row: of each column, and of those for rescued and for exact values where there
+/// are such.
 pub(crate) fn expected(schema: &Schema, row: &Row) -> Vec<Cell> {
     let (mut rescued, mut exact) = (Map::new(), Map::new());
     let mut cells = Vec::new();
@@ -112,7 +114,8 @@ fn converted<'a>(
         })
 }
 
-/// The value of a column that a JSON value is, by the table of the design; none where it does not fit.
+/// The value of a column that a JSON value is, by the table of the design; none where it does not
+/// fit.
 fn convert(column_type: ColumnType, value: &Json) -> Option<Cell> {
     match (column_type, value) {
         (_, Json::Null) => Some(Cell::Null),
@@ -138,8 +141,8 @@ fn convert(column_type: ColumnType, value: &Json) -> Option<Cell> {
     }
 }
 
-/// A number with all its digits, none of them an exponent. A whole double is written exactly, not only as near as tells it from its
-/// neighbours.
+/// A number with all its digits, none of them an exponent. A whole double is written exactly, not
+/// only as near as tells it from its neighbours.
 fn decimal_text(number: &Number) -> String {
     match number.as_f64() {
         Some(double) if number.is_f64() && double.fract() == 0.0 => format!("{double:.0}"),

@@ -1,4 +1,5 @@
-//! Configurations: any bytes are read or refused, secrets are never shown, and what is read is read the same again.
+//! Configurations: any bytes are read or refused, secrets are never shown, and what is read is read
+//! the same again.
 
 use arbitrary::{Arbitrary, Unstructured};
 use jiff::Timestamp;
@@ -69,7 +70,8 @@ fn secrets_stay_hidden(config: &Value) {
 }
 
 fn nothing_shows_the_secret(config: &Value) {
-    // The access key is no secret to those who see the configuration, but it belongs into no log either.
+    // The access key is no secret to those who see the configuration, but it belongs into no log
+    // either.
     let shown = match EndpointConfig::from_json(config.to_string().as_bytes()) {
         Ok(parsed) => {
             let mut config = parsed.config.clone();

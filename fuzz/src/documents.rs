@@ -1,4 +1,5 @@
-//! Rows for the columns of a schema: values that mostly suit their column, in every form that JSON allows.
+//! Rows for the columns of a schema: values that mostly suit their column, in every form that JSON
+//! allows.
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,8 @@ use serde_json::{Value as Json, json};
 /// Objects and arrays within objects and arrays.
 const DEPTH: usize = 3;
 
-/// From here on not every integer is a double, and a text says more than the double that a packed tuple makes of it.
+/// From here on not every integer is a double, and a text says more than the double that a packed
+/// tuple makes of it.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Texts at the edges of what a format allows.
@@ -138,8 +140,8 @@ fn number(input: &mut Unstructured<'_>) -> Result<Json> {
     })
 }
 
-/// The JSON text of a value in other words: strings in escapes, doubles by their exponent and with a zero more. Objects and arrays are not ours to
-/// change.
+/// The JSON text of a value in other words: strings in escapes, doubles by their exponent and with
+/// a zero more. Objects and arrays are not ours to change.
 pub(crate) fn other_words(value: &Json) -> String {
     match value {
         Json::String(text) => {

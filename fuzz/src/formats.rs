@@ -1,6 +1,7 @@
 //! Strings with a format, against jiff and bigdecimal: see `oracle.rs`.
 //!
-//! The conversions are the mapper's own business, so they are driven as a file is built: a column of one row.
+//! The conversions are the mapper's own business, so they are driven as a file is built: a column
+//! of one row.
 
 use std::borrow::Cow;
 use std::sync::Arc;

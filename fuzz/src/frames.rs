@@ -8,7 +8,8 @@ use materialize_s3_parquet::protocol::{
 };
 use serde_json::value::RawValue;
 
-/// Splits `stream` into frames and finds the messages in them, as the reading thread does, and sees that all readers agree on each.
+/// Splits `stream` into frames and finds the messages in them, as the reading thread does, and sees
+/// that all readers agree on each.
 pub(crate) fn check(codec: Codec, stream: &[u8]) {
     let mut index = FrameIndex::default();
     // A frame that is too long ends the stream; what comes before it is there.
@@ -38,7 +39,8 @@ fn first_frame(codec: Codec, stream: &[u8]) -> Option<(&[u8], usize)> {
     Some((frame, used))
 }
 
-/// A frame by the hot path and by the generated messages: the two must agree on what it is, or that it is nothing.
+/// A frame by the hot path and by the generated messages: the two must agree on what it is, or that
+/// it is nothing.
 fn readers_agree(codec: Codec, frame: &[u8], found: Found<'_>) {
     let mut decoder = Decoder::new(codec);
     let in_place = decoder.decode(found);
@@ -71,8 +73,8 @@ fn readers_agree(codec: Codec, frame: &[u8], found: Found<'_>) {
     }
 }
 
-/// Whether the message is a Store with a tuple of JSON that is no array: the generated messages carry it, and the connector refuses
-/// it.
+/// Whether the message is a Store with a tuple of JSON that is no array: the generated messages
+/// carry it, and the connector refuses it.
 fn has_tuple_that_is_no_array(message: &materialize::Request) -> bool {
     let is_array =
         |text: &Bytes| text.is_empty() || serde_json::from_slice::<Vec<&RawValue>>(text).is_ok();

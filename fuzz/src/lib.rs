@@ -1,9 +1,9 @@
-//! Fuzz bodies: one module for each thing that reads bytes from outside, each with a `run` that panics where a property of
-//! the connector does not hold.
+//! Fuzz bodies: one module for each thing that reads bytes from outside, each with a `run` that
+//! panics where a property of the connector does not hold.
 //!
-//! They are an ordinary library, so that the stable compiler checks them and `cargo test` runs each over its seeds
-//! (`fuzz/corpus/<body>`) and over generated input. `cargo xtask fuzz` runs them under libFuzzer, by the programs in
-//! `fuzz_targets`.
+//! They are an ordinary library, so that the stable compiler checks them and `cargo test` runs each
+//! over its seeds (`fuzz/corpus/<body>`) and over generated input. `cargo xtask fuzz` runs them
+//! under libFuzzer, by the programs in `fuzz_targets`.
 #![allow(
     clippy::missing_panics_doc,
     reason = "a panic is how a body tells what it found"

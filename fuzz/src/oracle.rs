@@ -1,5 +1,6 @@
-//! What values mean, said once more and in another way than the connector says it: jiff knows the calendar, and bigdecimal, by which
-//! Flow checks numbers that are written as strings, knows numbers.
+//! What values mean, said once more and in another way than the connector says it: jiff knows the
+//! calendar, and bigdecimal, by which Flow checks numbers that are written as strings, knows
+//! numbers.
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::Sign;
@@ -16,7 +17,8 @@ pub(crate) fn date(text: &str) -> Option<i32> {
     i32::try_from(hours / 24).ok()
 }
 
-/// The microseconds since the epoch of an RFC 3339 date-time, floored; none outside of the years 0001 to 9999 in UTC.
+/// The microseconds since the epoch of an RFC 3339 date-time, floored; none outside of the years
+/// 0001 to 9999 in UTC.
 pub(crate) fn date_time(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (separator, rest) = rest.split_at_checked(1)?;
@@ -53,7 +55,8 @@ pub(crate) fn is_finer_than_micros(text: &str) -> bool {
     is_leap_second || digits.trim_end_matches('0').len() > 6
 }
 
-/// Where jiff reads the text itself, it must say the same; it has another idea of very long fractions and of the last day.
+/// Where jiff reads the text itself, it must say the same; it has another idea of very long
+/// fractions and of the last day.
 fn agrees_with_jiffs_own_reading(text: &str, micros: i64) {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         let theirs = timestamp.as_nanosecond().div_euclid(1000);
@@ -110,7 +113,8 @@ fn leading_digits(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// A number by its sign, its digits without zeros at either end, and the power of ten that they are to be multiplied by.
+/// A number by its sign, its digits without zeros at either end, and the power of ten that they are
+/// to be multiplied by.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Number {
     is_negative: bool,
@@ -167,7 +171,8 @@ pub(crate) fn double(text: &str) -> Option<f64> {
     Some(if is_negative { -double } else { double })
 }
 
-/// Whether a text is a code rather than a number: it has a plus sign, or a zero before other digits.
+/// Whether a text is a code rather than a number: it has a plus sign, or a zero before other
+/// digits.
 pub(crate) fn is_code(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let whole = mantissa.split('.').next().unwrap_or_default();
@@ -175,7 +180,8 @@ pub(crate) fn is_code(text: &str) -> bool {
     mantissa.contains('+') || (digits.len() > 1 && digits.starts_with('0'))
 }
 
-/// Whether the double nearest to a number says all of it: an integer where it is just that one, any other number as it is printed.
+/// Whether the double nearest to a number says all of it: an integer where it is just that one, any
+/// other number as it is printed.
 pub(crate) fn is_given_back(double: f64, text: &str) -> bool {
     let is_integer = text
         .chars()
@@ -198,7 +204,8 @@ pub(crate) fn double_of_string(text: &str) -> Option<f64> {
     }
 }
 
-/// The bytes that base64 stands for, with its padding, a part of it, or none, and with white space anywhere.
+/// The bytes that base64 stands for, with its padding, a part of it, or none, and with white space
+/// anywhere.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let text = text.replace([' ', '\t', '\n', '\r', '\u{c}'], "");
     let bare = text.trim_end_matches('=');

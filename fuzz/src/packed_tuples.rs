@@ -1,4 +1,5 @@
-//! Packed tuples: any bytes are read or refused, what is written is read back, and tuples sort like their values.
+//! Packed tuples: any bytes are read or refused, what is written is read back, and tuples sort like
+//! their values.
 
 use std::borrow::Cow;
 

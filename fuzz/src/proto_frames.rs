@@ -1,4 +1,5 @@
-//! Frames of the proto codec: the in-place reader of Stores against prost, and whole messages there and back.
+//! Frames of the proto codec: the in-place reader of Stores against prost, and whole messages there
+//! and back.
 
 use materialize_s3_parquet::protocol::Codec;
 

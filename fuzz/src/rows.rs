@@ -1,5 +1,6 @@
-//! Rows of any collection become a Parquet file, and the file holds the rows: each value converted in its column or as it was in
-//! the rescue column, never in both, never in neither, whatever codec it came by.
+//! Rows of any collection become a Parquet file, and the file holds the rows: each value converted
+//! in its column or as it was in the rescue column, never in both, never in neither, whatever codec
+//! it came by.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The columns of a collection where everything that may be selected is; none where there would be no column.
+/// The columns of a collection where everything that may be selected is; none where there would be
+/// no column.
 fn arbitrary_schema(input: &mut Unstructured<'_>) -> Result<Option<Arc<Schema>>> {
     let collection = generate::collection(input)?;
     let (field_config, is_known) = generate::field_config(input, &collection)?;

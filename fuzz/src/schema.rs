@@ -1,5 +1,5 @@
-//! Projections become constraints, and what the constraints allow becomes a schema: for any collection, any field
-//! configuration, and any selection of the past.
+//! Projections become constraints, and what the constraints allow becomes a schema: for any
+//! collection, any field configuration, and any selection of the past.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The driver state: any bytes are read or refused, and two shards that write into one document by merge patches each find in it
-//! just what both have said.
+//! The driver state: any bytes are read or refused, and two shards that write into one document by
+//! merge patches each find in it just what both have said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,8 @@ enum Operation {
     Restart,
 }
 
-/// Two sessions, their document, and what it should say: the counter and the tokens of each binding and shard.
+/// Two sessions, their document, and what it should say: the counter and the tokens of each binding
+/// and shard.
 struct World {
     document: Value,
     sessions: [State; 2],

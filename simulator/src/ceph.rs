@@ -1,7 +1,8 @@
-//! Ceph, whose gateway speaks S3: a whole cluster of one in a container. Its image is made of Debian's packages on this
-//! machine.
+//! Ceph, whose gateway speaks S3: a whole cluster of one in a container. Its image is made of
+//! Debian's packages on this machine.
 //!
-//! Its data lies in a file of the container (`BlueStore`) and not in memory, so that it survives a kill.
+//! Its data lies in a file of the container (`BlueStore`) and not in memory, so that it survives a
+//! kill.
 
 use crate::container::{Container, ContainerError, Image};
 
@@ -15,8 +16,8 @@ pub const IMAGE: Image = Image {
     keys: ["S3_ACCESS_KEY", "S3_SECRET_KEY"],
 };
 
-/// Starts a server and returns when it is ready, in about eight seconds. It has no bucket yet; a bucket's name needs three
-/// characters.
+/// Starts a server and returns when it is ready, in about eight seconds. It has no bucket yet; a
+/// bucket's name needs three characters.
 pub async fn start() -> Result<Container, ContainerError> {
     Container::start(IMAGE).await
 }

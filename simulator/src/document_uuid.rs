@@ -1,4 +1,5 @@
-//! The version 1 UUIDs Flow gives to documents: when they were published, by whom, and within which transaction.
+//! The version 1 UUIDs Flow gives to documents: when they were published, by whom, and within which
+//! transaction.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,10 +12,12 @@ pub const UUID_POINTER: &str = "/_meta/uuid";
 /// The producer that fixtures use.
 pub const FIXTURE_PRODUCER: [u8; 6] = [0x07, 0x13, 0x53, 0x03, 0x03, 0x11];
 
-/// 100 ns ticks from the Gregorian calendar's start, which version 1 UUIDs count from, to the Unix epoch.
+/// 100 ns ticks from the Gregorian calendar's start, which version 1 UUIDs count from, to the Unix
+/// epoch.
 const GREGORIAN_OFFSET: u64 = 0x01b2_1dd2_1381_4000;
 
-/// Makes UUIDs, each later than the one before by the least step there is: the 4-bit counter, then 100 ns.
+/// Makes UUIDs, each later than the one before by the least step there is: the 4-bit counter, then
+/// 100 ns.
 #[derive(Clone, Debug)]
 pub struct DocumentClock {
     /// 100 ns ticks since 1582-10-15, shifted left by 4 bits, plus the counter.
@@ -31,8 +34,8 @@ impl Default for DocumentClock {
 }
 
 impl DocumentClock {
-    /// Puts the next UUID into a document. Returns `false`, and leaves the document alone, where it has no room for one: it
-    /// is not an object, or its `_meta` is not.
+    /// Puts the next UUID into a document. Returns `false`, and leaves the document alone, where it
+    /// has no room for one: it is not an object, or its `_meta` is not.
     pub fn stamp(&mut self, document: &mut Value) -> bool {
         let uuid = self.next_uuid();
         pointer::insert(document, UUID_POINTER, Value::String(uuid))
@@ -55,8 +58,8 @@ impl DocumentClock {
     }
 }
 
-/// When a document was published, as its version 1 UUID says: RFC 3339 with 9 digits of a second, the counter as steps of
-/// 4 ns. `None` for what is not a version 1 UUID.
+/// When a document was published, as its version 1 UUID says: RFC 3339 with 9 digits of a second,
+/// the counter as steps of 4 ns. `None` for what is not a version 1 UUID.
 pub fn published_at(uuid: &str) -> Option<String> {
     published(uuid).map(|timestamp| format!("{timestamp:.9}"))
 }

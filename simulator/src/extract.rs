@@ -125,7 +125,8 @@ impl Column {
     }
 }
 
-/// Packs values one after the other as `FoundationDB`'s tuple elements. Of two keys the packed forms are in the keys' order.
+/// Packs values one after the other as `FoundationDB`'s tuple elements. Of two keys the packed
+/// forms are in the keys' order.
 pub fn pack(values: &[Value]) -> Vec<u8> {
     let mut writer = packed::Writer::new();
     for value in values {

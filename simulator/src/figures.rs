@@ -36,7 +36,8 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {}", units[unit])
 }
 
-/// A time given in microseconds, with its unit and about three digits: `0.4 ms`, `36 ms`, `2.31 s`, `4 min 05 s`.
+/// A time given in microseconds, with its unit and about three digits: `0.4 ms`, `36 ms`, `2.31 s`,
+/// `4 min 05 s`.
 pub fn duration(micros: u64) -> String {
     let seconds = micros as f64 / 1e6;
     match micros {

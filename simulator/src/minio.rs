@@ -1,5 +1,5 @@
-//! MinIO, the S3 server that many people run themselves. It publishes sources only, so its image is compiled on this
-//! machine.
+//! MinIO, the S3 server that many people run themselves. It publishes sources only, so its image is
+//! compiled on this machine.
 
 use crate::container::{Container, ContainerError, Image};
 

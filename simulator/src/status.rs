@@ -1,4 +1,5 @@
-//! The exit statuses of the program, in one place: each command ends with one of them, and `--help` lists them.
+//! The exit statuses of the program, in one place: each command ends with one of them, and `--help`
+//! lists them.
 
 use std::fmt::Write as _;
 

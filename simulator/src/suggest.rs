@@ -13,7 +13,8 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     known.into_iter().max_by_key(|name| closeness(name))
 }
 
-/// The end of an error about an unknown name: ``; did you mean `x`?``, or what there is to choose from where no name is alike.
+/// The end of an error about an unknown name: ``; did you mean `x`?``, or what there is to choose
+/// from where no name is alike.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let lowercase = wrong.to_lowercase();

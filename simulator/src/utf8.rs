@@ -1,4 +1,5 @@
-//! Text that people have saved: it must be UTF-8, and where it is not the error says how to save it.
+//! Text that people have saved: it must be UTF-8, and where it is not the error says how to save
+//! it.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +10,8 @@ const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The byte order marks of UTF-16.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
-/// The text of a line. The error says what is wrong with its bytes, as the end of a sentence that begins with the line.
+/// The text of a line. The error says what is wrong with its bytes, as the end of a sentence that
+/// begins with the line.
 pub fn text(bytes: &[u8]) -> Result<&str, String> {
     if bytes.starts_with(UTF8_MARK) {
         return Err("begins with a byte order mark; save the file as UTF-8 without one".to_owned());

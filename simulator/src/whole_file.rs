@@ -1,4 +1,5 @@
-//! Files that are there as a whole or not at all: written beside their place, and moved there once they are complete.
+//! Files that are there as a whole or not at all: written beside their place, and moved there once
+//! they are complete.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -8,8 +9,8 @@ use std::path::Path;
 /// What a new file may be, before the umask.
 const MODE: u32 = 0o666;
 
-/// Writes a file. Where that fails, what was there before stays, and nothing else does. A link is followed, and a device or a pipe is
-/// written to as it is: nothing may take its place.
+/// Writes a file. Where that fails, what was there before stays, and nothing else does. A link is
+/// followed, and a device or a pipe is written to as it is: nothing may take its place.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let there = fs::metadata(path).ok();
     if there.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {

@@ -1,5 +1,5 @@
-//! Bad input to the real process: each ends with status 1 and one last JSON log that tells the whole story, and nothing
-//! visible is left in the bucket.
+//! Bad input to the real process: each ends with status 1 and one last JSON log that tells the
+//! whole story, and nothing visible is left in the bucket.
 
 use std::process::{Command, Stdio};
 
@@ -52,7 +52,8 @@ fn validate(config: &Value, resource: &Value) -> Value {
     }})
 }
 
-/// A case against a bucket that is there: what comes after Open and its Acknowledge, and what the failure must say.
+/// A case against a bucket that is there: what comes after Open and its Acknowledge, and what the
+/// failure must say.
 async fn session_fails(server: Server, then: &[Value], says: &[&str]) {
     let bucket = Bucket::open(&server.store(), Some(&bucket("bad-input")), 0)
         .await
@@ -231,7 +232,8 @@ async fn a_missing_bucket_and_a_wrong_secret() {
         ] {
             let validate = validate(&config, &json!({"pathPrefix": "orders"}));
             fails(Codec::Proto, &encode(Codec::Proto, &[validate]), &says);
-            // And if the configuration goes wrong after it was validated: at the first file, before anything is committed.
+            // And if the configuration goes wrong after it was validated: at the first file, before
+            // anything is committed.
             let mut session = vec![open(&config, &json!({"pathPrefix": "orders"}))];
             session.extend(["acknowledge", "flush"].map(|name| json!({name: {}})));
             session.extend([

@@ -1,5 +1,5 @@
-//! `flow-sim bench` at a thousandth of its size: who takes part, what is measured, and with which status it ends. The numbers
-//! themselves say nothing here: these builds are not optimized.
+//! `flow-sim bench` at a thousandth of its size: who takes part, what is measured, and with which
+//! status it ends. The numbers themselves say nothing here: these builds are not optimized.
 
 use std::process::{Command, Output, Stdio};
 

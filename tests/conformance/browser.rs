@@ -1,4 +1,5 @@
-//! The page of a run in a real browser: it says what it should, complains about nothing, and fits narrow and wide windows.
+//! The page of a run in a real browser: it says what it should, complains about nothing, and fits
+//! narrow and wide windows.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The small catalogs of `tests/catalogs`, one idea each: what is read back is what was sent, by every codec, runtime and server; and
-//! what it looks like to DuckDB is pinned.
+//! The small catalogs of `tests/catalogs`, one idea each: what is read back is what was sent, by
+//! every codec, runtime and server; and what it looks like to DuckDB is pinned.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -51,8 +51,8 @@ async fn made(options: Options) -> Made {
     }
 }
 
-/// Plays a task in every way, and tells what it looks like. The codec makes no difference to a single byte. The runtime may select
-/// fewer fields; what both select is the same.
+/// Plays a task in every way, and tells what it looks like. The codec makes no difference to a
+/// single byte. The runtime may select fewer fields; what both select is the same.
 async fn looks(idea: &str, task: &str, servers: &[Server]) -> String {
     let mut text = format!("task {task}\n");
     for (index, server) in servers.iter().enumerate() {
@@ -73,7 +73,8 @@ async fn looks(idea: &str, task: &str, servers: &[Server]) -> String {
     text
 }
 
-/// Sees to it that the columns which both runtimes select hold the same; says which only one of them selects.
+/// Sees to it that the columns which both runtimes select hold the same; says which only one of
+/// them selects.
 fn compare_runtimes(old: &Portrait, new: &Portrait) -> String {
     for column in &new.columns {
         let (name, _) = column;

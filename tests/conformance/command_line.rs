@@ -1,4 +1,5 @@
-//! `flow-sim run` as people and programs call it: what is on which stream, and with which status it ends.
+//! `flow-sim run` as people and programs call it: what is on which stream, and with which status it
+//! ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;

@@ -1,5 +1,6 @@
-//! Servers in containers: they start, answer here and on the engine's network, come back after a kill, or without a network for a
-//! while, on the same port and with what they had, and leave nothing behind.
+//! Servers in containers: they start, answer here and on the engine's network, come back after a
+//! kill, or without a network for a while, on the same port and with what they had, and leave
+//! nothing behind.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

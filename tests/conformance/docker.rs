@@ -1,10 +1,11 @@
-//! Tests that need a Docker engine run by default, and fail where there is none. Only `cargo conformance --no-docker`
-//! leaves them out, and then each one is reported by name.
+//! Tests that need a Docker engine run by default, and fail where there is none. Only `cargo
+//! conformance --no-docker` leaves them out, and then each one is reported by name.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Whether a test that needs Docker is to run. Otherwise notes it as skipped, for the report at the end of the run.
+/// Whether a test that needs Docker is to run. Otherwise notes it as skipped, for the report at the
+/// end of the run.
 ///
 /// ```ignore
 /// if !docker::wanted("minio::starts_and_answers") { return; }

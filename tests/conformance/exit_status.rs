@@ -1,4 +1,5 @@
-//! Green means green: what `flow-sim run` ends with where not all is well, and what it says and prints then.
+//! Green means green: what `flow-sim run` ends with where not all is well, and what it says and
+//! prints then.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -143,7 +144,8 @@ fn a_run_that_has_compared_nothing_ends_with_5_unless_that_is_fine() {
     assert!(page.contains("Nothing was compared"));
 }
 
-/// The arguments of every command that prints something, and the status that it has where the output can be written.
+/// The arguments of every command that prints something, and the status that it has where the
+/// output can be written.
 fn printing(case: &Case) -> Vec<Vec<String>> {
     let files = case.path("files");
     case.ends(&["--output", &files], 0, "all equal");

@@ -1,4 +1,5 @@
-//! Files as they stand in the bucket: where one ends and the next begins, what is in their footers, and how they were uploaded.
+//! Files as they stand in the bucket: where one ends and the next begins, what is in their footers,
+//! and how they were uploaded.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +32,8 @@ struct Written {
     metadata: ParquetMetaData,
 }
 
-/// Plays a made-up catalog, and returns its files in the order of their names, with their page indexes.
+/// Plays a made-up catalog, and returns its files in the order of their names, with their page
+/// indexes.
 async fn written(catalog: &MadeUp) -> Vec<Written> {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join("files");
@@ -94,7 +96,8 @@ async fn the_file_size_limit_holds_closely() {
         let files = written(&catalog).await;
         assert_eq!(files.len(), count);
         assert_eq!(files.iter().map(rows).sum::<i64>(), 7_500);
-        // But for the last file of each transaction. What is not compressed yet counts as it is, so some end early.
+        // But for the last file of each transaction. What is not compressed yet counts as it is, so
+        // some end early.
         let ended_full = |file: &&Written| file.bytes > MIB - MIB / 4;
         let full = files.iter().filter(ended_full).count();
         assert!(full >= count - 2, "{full} of {count}");

@@ -1,4 +1,5 @@
-//! The image as Flow would run it: labels, user, and the main job against MinIO over the engine's network.
+//! The image as Flow would run it: labels, user, and the main job against MinIO over the engine's
+//! network.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! `flow-sim inspect` of what the connector writes: from a folder, from a bucket, for people and for machines.
+//! `flow-sim inspect` of what the connector writes: from a folder, from a bucket, for people and
+//! for machines.
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,5 @@
-//! An interruption (Ctrl-C) at any time: the simulator ends at once, with the status that shells expect, and leaves neither a
-//! process nor half a file behind.
+//! An interruption (Ctrl-C) at any time: the simulator ends at once, with the status that shells
+//! expect, and leaves neither a process nor half a file behind.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,5 @@
-//! The conformance suite: the real connector, driven by the simulator against real S3 servers, read back with DuckDB.
-//! `cargo conformance` sets up what it needs and runs it.
+//! The conformance suite: the real connector, driven by the simulator against real S3 servers, read
+//! back with DuckDB. `cargo conformance` sets up what it needs and runs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,6 @@
-//! Memory has a ceiling that does not depend on the data: the image under a limit that the kernel holds to, with what has taken other
-//! connectors down. A process that passes the limit is killed, and says nothing.
+//! Memory has a ceiling that does not depend on the data: the image under a limit that the kernel
+//! holds to, with what has taken other connectors down. A process that passes the limit is killed,
+//! and says nothing.
 
 use std::fs;
 use std::io::{BufWriter, Read, Write};
@@ -118,7 +119,8 @@ impl Load {
     }
 }
 
-/// Plays `load` in a container with little memory. It must end in good order, with as many rows staged as were sent.
+/// Plays `load` in a container with little memory. It must end in good order, with as many rows
+/// staged as were sent.
 async fn lives(case: &str, load: Load) {
     if !docker::wanted(&format!("memory::{case}")) {
         return;
@@ -176,7 +178,8 @@ fn allocator() -> (&'static str, &'static str) {
         .expect("the image sets up its allocator")
 }
 
-/// What the kernel says of the memory of a process, in bytes: `VmRSS` is what it has, `VmHWM` the most that it has had.
+/// What the kernel says of the memory of a process, in bytes: `VmRSS` is what it has, `VmHWM` the
+/// most that it has had.
 fn memory(process: &Child, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -197,7 +200,8 @@ fn take_answer(codec: Codec, stdout: &mut impl Read) {
 /// The most that a session of 400,000 columns may hold before its first row.
 const AT_REST: usize = 160 * MIB;
 
-/// The most that it may hold on the way there, where its specification lies in memory as it was sent, twice by the JSON codec.
+/// The most that it may hold on the way there, where its specification lies in memory as it was
+/// sent, twice by the JSON codec.
 const ON_THE_WAY: usize = 192 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! Files of one prefix from sessions that know nothing of each other, or whose schemas differ: nothing is overwritten, and readers
-//! merge them by name.
+//! Files of one prefix from sessions that know nothing of each other, or whose schemas differ:
+//! nothing is overwritten, and readers merge them by name.
 
 use flow_sim::readback::{Duck, Fetched, fetch};
 use flow_sim::run::Bucket;

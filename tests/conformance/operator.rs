@@ -1,4 +1,5 @@
-//! What an operator sees: the lines to alert on, by their fixed names, and what the program says of itself.
+//! What an operator sees: the lines to alert on, by their fixed names, and what the program says of
+//! itself.
 
 use std::process::{Command, Output};
 

@@ -1,4 +1,5 @@
-//! Parts as a server sees them: all equal but the last, several at a time, and taken where unequal ones are refused.
+//! Parts as a server sees them: all equal but the last, several at a time, and taken where unequal
+//! ones are refused.
 
 use flow_sim::s3::{Effect, Entry, Fault, FaultPlan, Operation, Options, Rules, Server};
 use materialize_s3_parquet::config::Checksums;

@@ -1,4 +1,5 @@
-//! The connector's process, fed with bytes of a test's own: for what the simulator would never send.
+//! The connector's process, fed with bytes of a test's own: for what the simulator would never
+//! send.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! The examples of the protocol in `tests/messages` decode in both codecs, and come out again as they went in.
+//! The examples of the protocol in `tests/messages` decode in both codecs, and come out again as
+//! they went in.
 
 use std::fs;
 use std::path::{Path, PathBuf};

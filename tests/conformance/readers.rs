@@ -1,5 +1,6 @@
-//! Other readers read what DuckDB reads: PyArrow the same rows of the same columns, of every type and under every compression;
-//! polars and DataFusion the same rows, in versions of last year, which refuse whole files for what they do not know.
+//! Other readers read what DuckDB reads: PyArrow the same rows of the same columns, of every type
+//! and under every compression; polars and DataFusion the same rows, in versions of last year,
+//! which refuse whole files for what they do not know.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,8 @@ impl Reader {
         }
     }
 
-    /// Tells whether it shows texts of DuckDB's type `sql` as bytes: polars 1.42 does not know the logical type JSON.
+    /// Tells whether it shows texts of DuckDB's type `sql` as bytes: polars 1.42 does not know the
+    /// logical type JSON.
     fn shows_bytes(self, sql: &str) -> bool {
         self == Self::Polars && sql == "JSON"
     }
@@ -118,7 +120,8 @@ fn arrow_type(sql: &str) -> &str {
     }
 }
 
-/// Compares the rows of a file with DuckDB's; of PyArrow also the types, and which columns have bounds.
+/// Compares the rows of a file with DuckDB's; of PyArrow also the types, and which columns have
+/// bounds.
 fn compare(duck: &Duck, path: &Path, reader: Reader, answer: &Answer) {
     if reader == Reader::PyArrow {
         compare_types(duck, path, answer);

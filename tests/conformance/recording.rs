@@ -1,4 +1,5 @@
-//! `flow-sim record` between a runtime and a connector: neither can tell, and no secret is written down.
+//! `flow-sim record` between a runtime and a connector: neither can tell, and no secret is written
+//! down.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -359,7 +360,8 @@ async fn any_connector_is_recorded_and_replayed() {
         outcome.differences
     );
 
-    // One that loads in another order is the same; one that loads something else, leaves, or goes on talking is not.
+    // One that loads in another order is the same; one that loads something else, leaves, or goes
+    // on talking is not.
     let loads = |order: [u32; 2]| {
         let [one, two] =
             order.map(|n| format!(r#"echo "{{\"loaded\":{{\"doc\":{{\"n\":{n}}}}}}}""#));

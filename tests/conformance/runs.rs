@@ -1,4 +1,5 @@
-//! How the suite plays a catalog: with the connector that was built for it, in a bucket of its own, and without a difference.
+//! How the suite plays a catalog: with the connector that was built for it, in a bucket of its own,
+//! and without a difference.
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +18,8 @@ pub(crate) const DIALECTS: [(Runtime, Codec); 4] = [
     (Runtime::V2, Codec::Json),
 ];
 
-/// The catalogs with documents that do not fit their schemas, and that Flow would not send: they show what the connector makes of
-/// them all the same.
+/// The catalogs with documents that do not fit their schemas, and that Flow would not send: they
+/// show what the connector makes of them all the same.
 const BEYOND_THEIR_SCHEMAS: [&str; 5] = [
     "cast_to_string",
     "hostile_names",
@@ -62,8 +63,8 @@ pub(crate) async fn play(options: &Options) -> Report {
     report
 }
 
-/// The files of the folder that a run was told to keep them in, by name: their shard and counter come first, so that within a
-/// binding they are in the order in which they were written.
+/// The files of the folder that a run was told to keep them in, by name: their shard and counter
+/// come first, so that within a binding they are in the order in which they were written.
 pub(crate) fn kept_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -28,7 +28,8 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// Every server that can be had: without Docker only the simulator's own, and then `test` is noted as skipped for the rest.
+    /// Every server that can be had: without Docker only the simulator's own, and then `test` is
+    /// noted as skipped for the rest.
     pub(crate) fn all(test: &str) -> Vec<Self> {
         if docker::wanted(test) {
             vec![Self::Embedded, Self::Minio, Self::Ceph, Self::SeaweedFs]
@@ -69,7 +70,8 @@ pub(crate) fn bucket(case: &str) -> String {
     format!("{}-{number}", case.replace('_', "-"))
 }
 
-/// The files below a prefix that anybody can see. What the connector keeps for itself is none of them.
+/// The files below a prefix that anybody can see. What the connector keeps for itself is none of
+/// them.
 pub(crate) async fn files(client: &Client, bucket: &str, prefix: &str) -> Vec<Object> {
     let mut pages = client
         .list_objects_v2()
@@ -166,7 +168,8 @@ fn contained(image: Image) -> Place {
     })
 }
 
-/// Starts a server on a thread that ends with the process: each test has a runtime of its own, and servers outlive them.
+/// Starts a server on a thread that ends with the process: each test has a runtime of its own, and
+/// servers outlive them.
 fn for_ever<S: 'static, T: Send + 'static>(
     start: impl AsyncFnOnce() -> (S, T) + Send + 'static,
 ) -> T {

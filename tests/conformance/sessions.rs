@@ -1,5 +1,5 @@
-//! Recorded sessions, replayed to the real connector: every answer must be as it was recorded. And that a replay finds what
-//! is not.
+//! Recorded sessions, replayed to the real connector: every answer must be as it was recorded. And
+//! that a replay finds what is not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -289,7 +289,8 @@ async fn an_update_takes_the_answers_over_and_nothing_else() {
     )
     .await;
     let (_, updated) = &outcome.updated[0];
-    // What the state of the next session has been made of is updated too, so the whole is as it was.
+    // What the state of the next session has been made of is updated too, so the whole is as it
+    // was.
     let said = |transcripts: &[transcript::Transcript]| -> Vec<Entry> {
         let entries = transcripts
             .iter()

@@ -1,4 +1,5 @@
-//! Another connector, given as a command: it keeps standard bindings, and knows nothing of S3. `standard_connector.py` is one.
+//! Another connector, given as a command: it keeps standard bindings, and knows nothing of S3.
+//! `standard_connector.py` is one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,8 @@ async fn a_connector_of_standard_bindings_keeps_what_the_runtime_reduces() {
             assert_eq!(document.verdict, Outcome::NotReadBack);
             assert!(killer.seen > 2, "nothing was killed");
             assert_eq!(kept(folder.path()), expected(), "{runtime:?} {shards}");
-            // The 12 keys of the first two transactions, or those of them that came again; and the rest later.
+            // The 12 keys of the first two transactions, or those of them that came again; and the
+            // rest later.
             let binding = &document.bindings[0];
             assert!(binding.loaded > 25, "{}", binding.loaded);
             assert!(!binding.is_delta && !binding.is_read_back);

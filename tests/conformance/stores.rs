@@ -1,4 +1,5 @@
-//! The connector's store against real servers: what they have in common, and what they answer differently.
+//! The connector's store against real servers: what they have in common, and what they answer
+//! differently.
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -50,8 +51,8 @@ async fn open(server: Server) -> (Bucket, S3Store) {
 /// How many parts [`stage`] has on their way at once.
 pub(crate) const PLACES: usize = 2;
 
-/// Stages `bytes` bytes for `key` in one of the two ways, up to the point where a checkpoint would name
-/// them.
+/// Stages `bytes` bytes for `key` in one of the two ways, up to the point where a checkpoint would
+/// name them.
 pub(crate) async fn stage_by(store: &S3Store, way: Way, key: &str, bytes: usize) -> StagedFile {
     let pool = PartPool::new(PartLimits {
         parts: PLACES,
@@ -154,7 +155,8 @@ async fn real_keys(bucket: &Bucket, prefix: &str) -> Vec<String> {
     objects.filter_map(|object| object.key).collect()
 }
 
-/// A copy is of the very object that was staged, under any key, and leaves the staged one where it is.
+/// A copy is of the very object that was staged, under any key, and leaves the staged one where it
+/// is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_of_the_object_that_was_staged_or_it_is_none() {
     for server in Server::all("stores::a_copy_is_of_the_object_that_was_staged") {
@@ -223,8 +225,8 @@ async fn minio_is_known_by_its_answers_and_no_other_server_is_taken_for_it() {
 }
 
 /// MinIO and the embedded server have forgotten an upload once it is complete. Ceph and SeaweedFS
-/// complete it again as long as its object is there, and then Ceph says what could as well be trouble:
-/// the connector asks on. (AWS completes it again.)
+/// complete it again as long as its object is there, and then Ceph says what could as well be
+/// trouble: the connector asks on. (AWS completes it again.)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_completion_is_taken_by_some_and_known_by_no_one_once_the_object_is_gone() {
     for server in Server::all("stores::a_second_completion_is_taken_by_some") {
@@ -392,7 +394,8 @@ async fn a_wrong_checksum_is_refused_but_by_ceph() {
     }
 }
 
-/// Why a file's name has a token, and does not count on the store to refuse another of the same name.
+/// Why a file's name has a token, and does not count on the store to refuse another of the same
+/// name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_completion_over_another_object_can_be_forbidden_but_not_on_ceph() {
     for server in Server::all("stores::a_completion_over_another_object") {

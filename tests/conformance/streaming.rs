@@ -1,4 +1,5 @@
-//! Documents that come as they are made: through standard input and through a FIFO they are sent while more are to come.
+//! Documents that come as they are made: through standard input and through a FIFO they are sent
+//! while more are to come.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Read as _, Write};

@@ -1,5 +1,5 @@
-//! Crashes × S3 faults × shards: a few seeds, which must come out the same whenever they are played. CI plays many more:
-//! `cargo sim torture --seeds 500`.
+//! Crashes × S3 faults × shards: a few seeds, which must come out the same whenever they are
+//! played. CI plays many more: `cargo sim torture --seeds 500`.
 
 use flow_sim::s3::{Manners, UploadRef};
 use flow_sim::torture::{
@@ -92,7 +92,8 @@ fn two_sessions(commit: Commit) -> Plan {
     }
 }
 
-/// Takes away what the first session has staged: what a connector does that aborts its uploads at the end of its input.
+/// Takes away what the first session has staged: what a connector does that aborts its uploads at
+/// the end of its input.
 fn abort(session: u64, store: &mut flow_sim::s3::Store) {
     let bucket = "torture";
     if session > 0 {
@@ -137,7 +138,8 @@ async fn what_nobody_was_seen_to_take_is_missing_and_what_a_rule_took_is_not() {
     }
 }
 
-/// Sessions that are killed sooner and later while they make files visible, on a server that loses completions whose client goes away.
+/// Sessions that are killed sooner and later while they make files visible, on a server that loses
+/// completions whose client goes away.
 fn killed_at_work(commit: Commit) -> Plan {
     let session = |after_milliseconds| Session {
         transactions: vec![torture::Transaction {

@@ -1,5 +1,6 @@
-//! Values as they may come in messages, but not from the simulator, which holds documents as JSON values of 64 bits: they are
-//! converted or rescued, never lost, and text stands in the file as it was received.
+//! Values as they may come in messages, but not from the simulator, which holds documents as JSON
+//! values of 64 bits: they are converted or rescued, never lost, and text stands in the file as it
+//! was received.
 
 use std::ops::ControlFlow;
 
@@ -88,7 +89,8 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
     let rows = rows(stores.as_bytes()).await;
     let wide = "1.8446744073709552e";
     let expected = [
-        // Beyond 64 bits: not an INT64, the nearest DOUBLE, which here equals it, and canonical as JSON text.
+        // Beyond 64 bits: not an INT64, the nearest DOUBLE, which here equals it, and canonical as
+        // JSON text.
         [
             "1",
             "null",
@@ -148,7 +150,8 @@ async fn numbers_keep_every_digit_and_text_every_byte() {
 
 #[test]
 fn a_tuple_with_text_that_is_no_unicode_is_the_runtimes_mistake() {
-    // A text begins with 2 and ends with 0; 0x14 is the integer 0. The runtime holds text as Unicode and cannot send this.
+    // A text begins with 2 and ends with 0; 0x14 is the integer 0. The runtime holds text as
+    // Unicode and cannot send this.
     let store = request::Store {
         key_packed: vec![0x14].into(),
         values_packed: b"\x14\x14\x02ab\xff\xfecd\x00\x14".to_vec().into(),

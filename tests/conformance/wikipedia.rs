@@ -1,4 +1,5 @@
-//! The main job: the wikipedia catalog, from documents to what DuckDB reads, in every combination; and what it looks like.
+//! The main job: the wikipedia catalog, from documents to what DuckDB reads, in every combination;
+//! and what it looks like.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +43,8 @@ async fn any_number_of_shards_writes_the_same_rows() {
             let logs = if runtime == Runtime::V1 { shards } else { 1 };
             assert_eq!(report.recovery.len(), logs as usize);
             for binding in &report.bindings {
-                // Each shard has written files of its own, and nothing but its share: else rows would be read twice.
+                // Each shard has written files of its own, and nothing but its share: else rows
+                // would be read twice.
                 let begins: BTreeSet<&str> = binding.files.iter().map(begin).collect();
                 assert_eq!(begins.len(), shards as usize, "{begins:?}");
                 assert_eq!(binding.equal_rows, binding.rows);

@@ -1,5 +1,5 @@
-//! Every command of `flow-sim` with wrong input: each ends with status 2, unless another is said, and a sentence that says what was
-//! wrong and what to write instead.
+//! Every command of `flow-sim` with wrong input: each ends with status 2, unless another is said,
+//! and a sentence that says what was wrong and what to write instead.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,5 @@
-//! A browser in which the tests look at the simulator's pages: the one that is there, or Debian's Chromium.
+//! A browser in which the tests look at the simulator's pages: the one that is there, or Debian's
+//! Chromium.
 
 use crate::debian;
 use crate::sh;
@@ -11,8 +12,8 @@ const PROGRAMS: [&str; 4] = [
     "google-chrome-stable",
 ];
 
-/// Installs a browser where there is none and we may. Without one the tests that need it are skipped and named at the end,
-/// and in CI that is a failure; so nothing here is one.
+/// Installs a browser where there is none and we may. Without one the tests that need it are
+/// skipped and named at the end, and in CI that is a failure; so nothing here is one.
 pub(crate) fn ensure() {
     if PROGRAMS.iter().any(|program| sh::find(program).is_some()) {
         return;

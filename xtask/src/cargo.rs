@@ -1,7 +1,8 @@
 //! Calling cargo again, with the environment that the user's own `cargo test` would have.
 //!
-//! `cargo run`, which started us, has put variables of the package `xtask` into the environment. Crates with build
-//! scripts look at some of them, and would be built anew at every switch between `cargo sim` and plain `cargo test`.
+//! `cargo run`, which started us, has put variables of the package `xtask` into the environment.
+//! Crates with build scripts look at some of them, and would be built anew at every switch between
+//! `cargo sim` and plain `cargo test`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,8 @@ use crate::sh::{self, Result};
 pub(crate) struct Workspace {
     /// The checkout's top directory.
     pub(crate) root: PathBuf,
-    /// Where `cargo build` puts programs (`target/debug`, or below the user's own target directory).
+    /// Where `cargo build` puts programs (`target/debug`, or below the user's own target
+    /// directory).
     pub(crate) programs: PathBuf,
     /// A DuckDB directory that is not our own `target/duckdb`, to be handed on.
     pub(crate) duckdb: Option<PathBuf>,
@@ -41,8 +43,9 @@ impl Workspace {
         command
     }
 
-    /// Builds every program. The whole workspace is the one scope that all our commands use: any other would choose
-    /// other features for the shared dependencies, and the heavy ones would be built twice.
+    /// Builds every program. The whole workspace is the one scope that all our commands use: any
+    /// other would choose other features for the shared dependencies, and the heavy ones would
+    /// be built twice.
     pub(crate) fn build(&self) -> Result<()> {
         sh::say(
             "building the connector and the simulator: cargo build --workspace --bins (minutes the first time)",

@@ -1,4 +1,5 @@
-//! The image of Ceph that the tests run against: Debian's packages, and a script that makes a cluster of one.
+//! The image of Ceph that the tests run against: Debian's packages, and a script that makes a
+//! cluster of one.
 
 use std::fs;
 use std::path::Path;

@@ -10,8 +10,8 @@ use crate::{browser, duckdb, image, python, servers};
 /// Tells the tests that they have to do without Docker.
 const NO_DOCKER: &str = "CONFORMANCE_NO_DOCKER";
 
-/// Tells the tests the file to which each one that does not run adds a line: its name and why. (What a passing test
-/// prints is not shown, so it cannot tell by itself.)
+/// Tells the tests the file to which each one that does not run adds a line: its name and why.
+/// (What a passing test prints is not shown, so it cannot tell by itself.)
 const SKIPPED: &str = "CONFORMANCE_SKIPPED";
 
 /// What to do where Docker cannot be had.

@@ -1,4 +1,5 @@
-//! A Docker engine to run S3 servers and the product's image in: the one that answers, or one that we install and start.
+//! A Docker engine to run S3 servers and the product's image in: the one that answers, or one that
+//! we install and start.
 
 use std::fs;
 use std::path::Path;
@@ -90,7 +91,8 @@ pub(crate) fn ensure_engine(workspace: &Workspace) -> Result<()> {
     if answers() { Ok(()) } else { start(workspace) }
 }
 
-/// Sees to it that the image which ours is based on is here; where no registry has it, it is made of Debian's packages.
+/// Sees to it that the image which ours is based on is here; where no registry has it, it is made
+/// of Debian's packages.
 pub(crate) fn ensure_base_image() -> Result<()> {
     if can_have_image(BASE_IMAGE) {
         return Ok(());
@@ -139,8 +141,8 @@ pub(crate) fn bootstrap(image: &str, release: &str, packages: &str) -> Result<()
     )))
 }
 
-/// Asks the engine for its version; a client on the search path says nothing about that. The error is why there was no
-/// answer, in the client's words.
+/// Asks the engine for its version; a client on the search path says nothing about that. The error
+/// is why there was no answer, in the client's words.
 fn ask() -> std::result::Result<(), String> {
     let mut client = Command::new("docker");
     client
@@ -176,7 +178,8 @@ fn install() -> Result<()> {
     }
 }
 
-/// Starts the engine in the background, where it stays when we are gone; tries one way after the other.
+/// Starts the engine in the background, where it stays when we are gone; tries one way after the
+/// other.
 fn start(workspace: &Workspace) -> Result<()> {
     let dir = workspace.scratch("docker")?;
     let log = dir.join("dockerd.log");

@@ -1,7 +1,9 @@
-//! DuckDB's shared library, which reads the Parquet files back: fetched from npm, verified, never compiled.
+//! DuckDB's shared library, which reads the Parquet files back: fetched from npm, verified, never
+//! compiled.
 //!
-//! A directory that the user names in `DUCKDB_LIB_DIR` is used as it is. Otherwise the library stands in
-//! `target/duckdb`, where `.cargo/config.toml` points the linker and the build scripts point the loader.
+//! A directory that the user names in `DUCKDB_LIB_DIR` is used as it is. Otherwise the library
+//! stands in `target/duckdb`, where `.cargo/config.toml` points the linker and the build scripts
+//! point the loader.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,15 @@ use std::process::Command;
 
 use crate::sh::{self, Failure, Result};
 
-/// The variable that names the library's directory, for us, for the linker and for the build scripts.
+/// The variable that names the library's directory, for us, for the linker and for the build
+/// scripts.
 pub(crate) const LIB_DIR: &str = "DUCKDB_LIB_DIR";
 
 /// What linker and loader look for; it is the library's own soname too.
 const LIBRARY: &str = "libduckdb.so";
 
-/// A published package that carries the library: it must be of the same DuckDB version as the crate `duckdb` in Cargo.lock.
+/// A published package that carries the library: it must be of the same DuckDB version as the crate
+/// `duckdb` in Cargo.lock.
 struct Package {
     /// The package and its exact version, as npm takes it.
     name: &'static str,
@@ -34,7 +38,8 @@ fn package(os: &str, arch: &str) -> Option<Package> {
     }
 }
 
-/// Sees to it that the library is there. Returns the directory that children must be told, where it is not our own.
+/// Sees to it that the library is there. Returns the directory that children must be told, where it
+/// is not our own.
 pub(crate) fn ensure(root: &Path) -> Result<Option<PathBuf>> {
     let ours = root.join("target/duckdb");
     match named_by_the_user(&ours)? {
@@ -113,7 +118,8 @@ fn verify(printed: &str, package: &Package) -> Result<()> {
     )))
 }
 
-/// Puts the filled directory in its place in one step; whoever else was as quick has put the same there.
+/// Puts the filled directory in its place in one step; whoever else was as quick has put the same
+/// there.
 fn replace(scratch: &Path, dir: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir).map_err(sh::file_error("remove", dir))?;

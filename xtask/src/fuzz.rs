@@ -1,8 +1,10 @@
-//! `cargo xtask fuzz`: the fuzz bodies under libFuzzer, each for a while, as many at once as there are cores.
+//! `cargo xtask fuzz`: the fuzz bodies under libFuzzer, each for a while, as many at once as there
+//! are cores.
 //!
-//! The build has no sanitizer. Our code is safe Rust, so that what a sanitizer finds could only lie beneath us; without one
-//! the same minutes run about twice as many inputs, and the properties are what we are after. New inputs are kept in
-//! `target/fuzz/<body>/corpus`, and the seeds in `fuzz/corpus` stay as they are.
+//! The build has no sanitizer. Our code is safe Rust, so that what a sanitizer finds could only lie
+//! beneath us; without one the same minutes run about twice as many inputs, and the properties are
+//! what we are after. New inputs are kept in `target/fuzz/<body>/corpus`, and the seeds in
+//! `fuzz/corpus` stay as they are.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The product's image: compiled inside where the public Rust image can be had, otherwise of a program built outside.
+//! The product's image: compiled inside where the public Rust image can be had, otherwise of a
+//! program built outside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,8 @@ fn release(workspace: &Workspace) -> Result<PathBuf> {
     Ok(target.join("release").join(PROGRAM))
 }
 
-/// Runs `docker build` on the Dockerfile; the image it takes the name from is removed, or they would pile up.
+/// Runs `docker build` on the Dockerfile; the image it takes the name from is removed, or they
+/// would pile up.
 fn build(workspace: &Workspace, context: &Path, more: &[&str]) -> Result<()> {
     docker::ensure_base_image()?;
     let former = docker::image_id(IMAGE);

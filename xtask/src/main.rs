@@ -1,5 +1,6 @@
-//! Sets a fresh machine up and runs the project's commands, so that `cargo sim` and `cargo conformance` need nothing
-//! but Rust, npm, Python with pip, and Go or an image registry. Without dependencies, so that it is there in a second.
+//! Sets a fresh machine up and runs the project's commands, so that `cargo sim` and `cargo
+//! conformance` need nothing but Rust, npm, Python with pip, and Go or an image registry. Without
+//! dependencies, so that it is there in a second.
 //!
 //! `.cargo/config.toml` has the aliases that lead here.
 

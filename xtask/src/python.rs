@@ -1,6 +1,8 @@
-//! The suite's further readers of Parquet files: fetched from PyPI by pip into `target/`, never compiled.
+//! The suite's further readers of Parquet files: fetched from PyPI by pip into `target/`, never
+//! compiled.
 //!
-//! They are put into directories and not into virtual environments, which Debian's Python cannot make without a further package.
+//! They are put into directories and not into virtual environments, which Debian's Python cannot
+//! make without a further package.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +25,8 @@ const ALL: [Packages; 2] = [
         names: &["pyarrow==26.0.1"],
         megabytes: 50,
     },
-    // The last versions that knew only the order that a type has by itself. Both take PyArrow from beside them.
+    // The last versions that knew only the order that a type has by itself. Both take PyArrow from
+    // beside them.
     Packages {
         folder: "python-2025",
         names: &[
@@ -44,7 +47,8 @@ pub(crate) fn ensure(root: &Path) -> Result<()> {
 }
 
 impl Packages {
-    /// Fetches the packages, unless they are there. What is compiled for one version of Python is of no use to another.
+    /// Fetches the packages, unless they are there. What is compiled for one version of Python is
+    /// of no use to another.
     fn ensure(&self, root: &Path, python_version: &str) -> Result<()> {
         let dir = root.join("target").join(self.folder);
         let names = self.names.join(" ");

@@ -1,9 +1,10 @@
-//! `cargo xtask sabotage`: connectors that are broken on purpose, each by a small patch, and `flow-sim torture`, which must catch
-//! every one of them. A torture that finds nothing has to be tortured itself. Those whose mapping of values is broken are for tests
-//! and fuzz bodies to catch (`mapping.rs`).
+//! `cargo xtask sabotage`: connectors that are broken on purpose, each by a small patch, and
+//! `flow-sim torture`, which must catch every one of them. A torture that finds nothing has to be
+//! tortured itself. Those whose mapping of values is broken are for tests and fuzz bodies to catch
+//! (`mapping.rs`).
 //!
-//! The patches are in `tests/sabotage`. They are applied to a copy of the sources, which has a build directory of its own, so that
-//! no broken connector ever stands where the right one does.
+//! The patches are in `tests/sabotage`. They are applied to a copy of the sources, which has a
+//! build directory of its own, so that no broken connector ever stands where the right one does.
 
 mod mapping;
 
@@ -155,7 +156,8 @@ fn broken(workspace: &Workspace, patch: &Path, target: &Path) -> Result<PathBuf>
     let mut cargo = workspace.cargo();
     cargo
         .current_dir(workspace.root.join(TREE))
-        // The whole workspace's features, so that the libraries are the ones that were built before.
+        // The whole workspace's features, so that the libraries are the ones that were built
+        // before.
         .args(["--config", "profile.dev.debug=false"])
         .args(["build", "--workspace", "--bin", PROGRAM, "--target-dir"])
         .arg(target);
@@ -166,7 +168,8 @@ fn broken(workspace: &Workspace, patch: &Path, target: &Path) -> Result<PathBuf>
     Ok(program)
 }
 
-/// Begins the copy's build directory with what has been built of the sources themselves: the libraries are the same.
+/// Begins the copy's build directory with what has been built of the sources themselves: the
+/// libraries are the same.
 fn copy_libraries(workspace: &Workspace, target: &Path) -> Result<()> {
     let (built, copied) = (workspace.root.join("target/debug"), target.join("debug"));
     if copied.exists() || !built.exists() {
@@ -180,7 +183,8 @@ fn copy_libraries(workspace: &Workspace, target: &Path) -> Result<()> {
     sh::quiet(copy.arg(&copied)).map(drop)
 }
 
-/// Makes the copy what the sources are now. Files that have not changed stay, so that they are not built again.
+/// Makes the copy what the sources are now. Files that have not changed stay, so that they are not
+/// built again.
 fn copy_sources(workspace: &Workspace) -> Result<()> {
     let mut list = workspace.command("git");
     list.current_dir(&workspace.root).args([

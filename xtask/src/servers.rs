@@ -46,9 +46,9 @@ pub(crate) fn wanted(args: &[String]) -> Vec<Server> {
     ALL.into_iter().filter(is_wanted).collect()
 }
 
-/// Sees to it that an engine runs and has the images of `servers`, and does `work` meanwhile: neither
-/// needs the other, and on a fresh machine both take minutes. A failure of the servers names the way
-/// to do without.
+/// Sees to it that an engine runs and has the images of `servers`, and does `work` meanwhile:
+/// neither needs the other, and on a fresh machine both take minutes. A failure of the servers
+/// names the way to do without.
 pub(crate) fn ensure_while(
     workspace: &Workspace,
     servers: &[Server],

@@ -1,4 +1,5 @@
-//! Running other programs: quietly, with an error that shows what they said; or loudly, when a person wants to watch.
+//! Running other programs: quietly, with an error that shows what they said; or loudly, when a
+//! person wants to watch.
 
 use std::ffi::OsString;
 use std::io;
@@ -59,7 +60,8 @@ pub(crate) fn quiet(command: &mut Command) -> Result<String> {
     )))
 }
 
-/// Runs a program whose output the person sees, all of it on stderr: stdout belongs to the program that comes last.
+/// Runs a program whose output the person sees, all of it on stderr: stdout belongs to the program
+/// that comes last.
 pub(crate) fn loud(command: &mut Command) -> Result<()> {
     let status = command
         .stdout(io::stderr())
@@ -84,7 +86,8 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
-/// As [`succeeds`], fed with what another program writes, and with what it says on stderr left to see.
+/// As [`succeeds`], fed with what another program writes, and with what it says on stderr left to
+/// see.
 pub(crate) fn succeeds_with(command: &mut Command, input: Stdio) -> bool {
     command
         .stdin(input)

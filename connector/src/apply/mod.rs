@@ -1,4 +1,5 @@
-//! Apply: there is nothing to create before files are written, so it checks that they can be, and tells what will change.
+//! Apply: there is nothing to create before files are written, so it checks that they can be, and
+//! tells what will change.
 
 mod names;
 
@@ -13,8 +14,8 @@ use crate::store::ObjectStore;
 use crate::transactor::Environment;
 use crate::validate::Places;
 
-/// Checks the bucket wherever `last` has not shown already what it does, and the names that readers see; describes what is new or
-/// changes since `last`: empty where nothing does.
+/// Checks the bucket wherever `last` has not shown already what it does, and the names that readers
+/// see; describes what is new or changes since `last`: empty where nothing does.
 pub async fn apply<S: ObjectStore>(
     materialization: &MaterializationSpec,
     last: Option<&MaterializationSpec>,
@@ -65,7 +66,8 @@ pub async fn apply<S: ObjectStore>(
     Ok(lines.join("\n"))
 }
 
-/// The collection of a binding, and what is selected of it; none where the runtime has not said both.
+/// The collection of a binding, and what is selected of it; none where the runtime has not said
+/// both.
 fn selected<'a>(
     materialization: &'a MaterializationSpec,
     binding: &'a materialization_spec::Binding,

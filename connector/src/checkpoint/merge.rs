@@ -1,10 +1,13 @@
-//! JSON merge patches (RFC 7396): applying one, and finding the one that leads from a document to another.
+//! JSON merge patches (RFC 7396): applying one, and finding the one that leads from a document to
+//! another.
 //!
-//! The runtime keeps the driver state by merging our patches into it; this is the same arithmetic on our side.
+//! The runtime keeps the driver state by merging our patches into it; this is the same arithmetic
+//! on our side.
 
 use serde_json::{Map, Value};
 
-/// Applies `patch` to `target`, as RFC 7396 defines it. Applied to `Value::Null`, it leaves `patch` without its nulls.
+/// Applies `patch` to `target`, as RFC 7396 defines it. Applied to `Value::Null`, it leaves `patch`
+/// without its nulls.
 pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -24,8 +27,8 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// The patch that turns `from` into `to`, or `None` where they are equal. `to` must not hold a null in an object: a patch
-/// cannot say it.
+/// The patch that turns `from` into `to`, or `None` where they are equal. `to` must not hold a null
+/// in an object: a patch cannot say it.
 pub fn diff(from: &Value, to: &Value) -> Option<Value> {
     match (from, to) {
         _ if from == to => None,

@@ -1,4 +1,5 @@
-//! The driver state: what the next session must know. Pure; the runtime keeps it in the recovery log.
+//! The driver state: what the next session must know. Pure; the runtime keeps it in the recovery
+//! log.
 //!
 //! ```json
 //! {"version": 1,
@@ -10,8 +11,8 @@
 //! session returns merge patches that name nothing but its own changes: other shards' entries are
 //! never touched. Staged files are a map by token, so that each can be cleared by itself.
 //!
-//! Version 1 knows files that are staged as uploads. A state that names an object that is staged for
-//! a copy has version 2, which older connectors refuse, and goes back to version 1 afterwards.
+//! Version 1 knows files that are staged as uploads. A state that names an object that is staged
+//! for a copy has version 2, which older connectors refuse, and goes back to version 1 afterwards.
 
 mod merge;
 mod staged;
@@ -194,7 +195,8 @@ impl State {
         self.announcing = None;
     }
 
-    /// Whether an earlier session has found that files at `endpoint` must be made visible by copies.
+    /// Whether an earlier session has found that files at `endpoint` must be made visible by
+    /// copies.
     pub fn copies_at(&self, key_begin: u32, endpoint: &str) -> bool {
         let shard = self.current.shards.get(&HexNumber(key_begin));
         shard.and_then(|shard| shard.copies_at.as_deref()) == Some(endpoint)
@@ -223,8 +225,8 @@ impl State {
         self.current.bindings.contains_key(state_key)
     }
 
-    /// The number of a binding's next file. It is above those of all keyBegins, so that names order a
-    /// key's rows over splits and merges too; gaps do no harm.
+    /// The number of a binding's next file. It is above those of all keyBegins, so that names order
+    /// a key's rows over splits and merges too; gaps do no harm.
     pub fn counter(&self, state_key: &str) -> u64 {
         let shards = self.current.bindings.get(state_key);
         let counters = shards
@@ -241,7 +243,8 @@ impl State {
         counter
     }
 
-    /// What stood in the columns of a shard's last file of a binding; where it has none, of another shard's.
+    /// What stood in the columns of a shard's last file of a binding; where it has none, of another
+    /// shard's.
     pub fn forms(&self, state_key: &str, key_begin: u32) -> Option<&str> {
         let shards = self.current.bindings.get(state_key)?;
         let own = shards.get(&HexNumber(key_begin));

@@ -42,7 +42,8 @@ impl fmt::Display for Location {
 pub struct Part {
     /// The part's entity tag, exactly as S3 gave it.
     pub etag: String,
-    /// Its CRC-32 as S3 writes it (base64 of four bytes, big endian), where checksums are on. It must be given again at completion.
+    /// Its CRC-32 as S3 writes it (base64 of four bytes, big endian), where checksums are on. It
+    /// must be given again at completion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc32: Option<String>,
 }

@@ -256,8 +256,8 @@ fn another_shards_patch_is_seen_and_not_repeated() {
     assert_eq!(ours.take_patch(), None);
 }
 
-/// Two shards share one document, restart at random, and stage and clear at random: the document always equals what both have
-/// done, and neither ever touches the other's entries.
+/// Two shards share one document, restart at random, and stage and clear at random: the document
+/// always equals what both have done, and neither ever touches the other's entries.
 #[test]
 fn patches_of_two_shards_add_up_to_what_both_did() {
     for seed in 0..200 {

@@ -1,7 +1,8 @@
 //! Checks a configuration against its JSON schema, and says what is wrong for a person.
 //!
-//! It knows exactly as much of JSON schema as ours use. A problem reads `` `<JSON pointer>` <what is wrong> ``; it shows
-//! a value only where that is a number or should have been one of a list, so never a secret.
+//! It knows exactly as much of JSON schema as ours use. A problem reads `` `<JSON pointer>` <what
+//! is wrong> ``; it shows a value only where that is a number or should have been one of a list, so
+//! never a secret.
 
 use std::collections::BTreeMap;
 
@@ -22,12 +23,13 @@ pub(super) struct Checked {
     pub(super) value: Value,
     /// What is wrong with it, each with its JSON pointer.
     pub(super) problems: Vec<String>,
-    /// Properties of the root that the schema does not know, by name, with the problem. Whether they are wrong is for the caller
-    /// to say.
+    /// Properties of the root that the schema does not know, by name, with the problem. Whether
+    /// they are wrong is for the caller to say.
     pub(super) unknown_at_root: BTreeMap<String, String>,
 }
 
-/// Checks `json` against `schema`, and the texts that pass it against `rules`. Bytes that are no JSON object are an error.
+/// Checks `json` against `schema`, and the texts that pass it against `rules`. Bytes that are no
+/// JSON object are an error.
 pub(super) fn check(json: &[u8], schema: &Value, rules: &[Rule]) -> Result<Checked> {
     let mut value: Value = serde_json::from_slice(json).map_err(|error| {
         Error::config(format!(
@@ -121,7 +123,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What may have been meant by a name: one that is alike, wherever it belongs, or else those of the same object.
+    /// What may have been meant by a name: one that is alike, wherever it belongs, or else those of
+    /// the same object.
     fn hint(&self, pointer: &str, name: &str) -> String {
         let alike = |pointers: &[String]| {
             let pointers = pointers.iter().map(String::as_str);
@@ -224,7 +227,8 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
-/// The pointers of all properties that a schema knows, so that one in the wrong object is found too.
+/// The pointers of all properties that a schema knows, so that one in the wrong object is found
+/// too.
 fn property_pointers(pointer: &str, schema: &Value) -> Vec<String> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties

@@ -1,8 +1,9 @@
-//! The configuration of the endpoint and of a binding, as the user wrote it: parsed, checked and explained.
+//! The configuration of the endpoint and of a binding, as the user wrote it: parsed, checked and
+//! explained.
 //!
-//! The structs here are the one source of the JSON schemas that the Spec response carries ([`endpoint_schema`],
-//! [`resource_schema`]). A configuration is checked against its schema first, so that an error can name every wrong property
-//! at once, and then for what a schema cannot say.
+//! The structs here are the one source of the JSON schemas that the Spec response carries
+//! ([`endpoint_schema`], [`resource_schema`]). A configuration is checked against its schema first,
+//! so that an error can name every wrong property at once, and then for what a schema cannot say.
 
 mod check;
 mod schema;
@@ -47,7 +48,8 @@ pub const MAX_ZSTD_LEVEL: i32 = 22;
 #[schemars(title = "S3 Parquet Endpoint")]
 pub struct EndpointConfig {
     /// Access key ID of the user or role that writes the files. It needs s3:PutObject,
-    /// s3:GetObject, s3:AbortMultipartUpload and s3:ListBucket, and to commit by copy s3:DeleteObject.
+    /// s3:GetObject, s3:AbortMultipartUpload and s3:ListBucket, and to commit by copy
+    /// s3:DeleteObject.
     #[schemars(title = "Access Key ID", length(min = 1), extend("order" = 0))]
     pub aws_access_key_id: String,
     /// Secret access key that belongs to the access key ID.
@@ -59,7 +61,8 @@ pub struct EndpointConfig {
     /// Region of the bucket, such as us-east-1.
     #[schemars(title = "Region", length(min = 1), extend("order" = 3))]
     pub region: String,
-    /// Seconds between two uploads: longer means fewer and larger files. 0 uploads with every transaction.
+    /// Seconds between two uploads: longer means fewer and larger files. 0 uploads with every
+    /// transaction.
     #[serde(rename = "uploadIntervalInSeconds", deserialize_with = "seconds")]
     #[schemars(title = "Upload Interval in Seconds", with = "u64", range(min = 0), extend("order" = 4))]
     pub upload_interval: Duration,
@@ -73,63 +76,68 @@ pub struct EndpointConfig {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Advanced {
-    /// URL of an S3-compatible API that is not AWS: scheme, host and, if need be, port and path, without the bucket. Set it where
-    /// the bucket is not at AWS.
+    /// URL of an S3-compatible API that is not AWS: scheme, host and, if need be, port and path,
+    /// without the bucket. Set it where the bucket is not at AWS.
     #[serde(deserialize_with = "endpoint")]
     #[schemars(title = "Endpoint", length(min = 1), extend("order" = 0))]
     pub endpoint: Option<String>,
-    /// Whether the bucket stands in the path of a URL and not in its host name. Default: yes when an endpoint is set. Set false
-    /// where a store answers `SecondLevelDomainForbidden`.
+    /// Whether the bucket stands in the path of a URL and not in its host name. Default: yes when
+    /// an endpoint is set. Set false where a store answers `SecondLevelDomainForbidden`.
     #[schemars(title = "Path Style", extend("order" = 1))]
     pub path_style: Option<bool>,
     /// Checksums that the store verifies at upload. Set none where a store refuses their headers.
     #[schemars(title = "Checksums", extend("order" = 2))]
     pub checksums: Checksums,
-    /// Bytes after which a file ends and the next one begins. Set it where files are too large for what reads them, or a store
-    /// refuses a part for its number.
+    /// Bytes after which a file ends and the next one begins. Set it where files are too large for
+    /// what reads them, or a store refuses a part for its number.
     #[schemars(
         title = "File Size Limit",
         range(min = MIN_FILE_SIZE_LIMIT, max = MAX_FILE_SIZE_LIMIT),
         extend("order" = 3)
     )]
     pub file_size_limit: u64,
-    /// Rows after which a row group ends and the next one begins. Set it where readers are slow to skip rows.
+    /// Rows after which a row group ends and the next one begins. Set it where readers are slow to
+    /// skip rows.
     #[schemars(title = "Row Group Row Limit", range(min = 1), extend("order" = 4))]
     pub row_group_row_limit: usize,
-    /// Encoded bytes after which a row group ends and the next one begins. It ends earlier where open files hold 32 MiB of values.
-    /// Set it where readers run out of memory.
+    /// Encoded bytes after which a row group ends and the next one begins. It ends earlier where
+    /// open files hold 32 MiB of values. Set it where readers run out of memory.
     #[schemars(
         title = "Row Group Byte Limit",
         range(min = MIN_ROW_GROUP_BYTE_LIMIT, max = MAX_ROW_GROUP_BYTE_LIMIT),
         extend("order" = 5)
     )]
     pub row_group_byte_limit: u64,
-    /// Level of compression: 0 to 9 for gzip, 1 to 22 for zstd. The other compression types have none. Set it where files are too
-    /// large or the task is too slow.
+    /// Level of compression: 0 to 9 for gzip, 1 to 22 for zstd. The other compression types have
+    /// none. Set it where files are too large or the task is too slow.
     #[schemars(title = "Compression Level", range(min = 0, max = MAX_ZSTD_LEVEL), extend("order" = 6))]
     pub compression_level: Option<i32>,
-    /// Parquet type of columns that hold JSON text: string, which every reader knows, or json. Set json where a reader has
-    /// functions for that type.
+    /// Parquet type of columns that hold JSON text: string, which every reader knows, or json. Set
+    /// json where a reader has functions for that type.
     #[schemars(title = "JSON Columns", extend("order" = 7))]
     pub json_columns: JsonColumns,
-    /// What happens to a value that does not fit its column: rescue puts it into the column `flow_rescued`, fail stops the task.
-    /// Set fail where such a value must not pass unseen.
+    /// What happens to a value that does not fit its column: rescue puts it into the column
+    /// `flow_rescued`, fail stops the task. Set fail where such a value must not pass unseen.
     #[schemars(title = "Unconvertible Values", extend("order" = 8))]
     pub unconvertible: Unconvertible,
-    /// What happens when a field's column changes its type: continue writes the new type from the next file on, backfill
-    /// starts over in a new folder. Set backfill where a reader fails on files whose types differ.
+    /// What happens when a field's column changes its type: continue writes the new type from the
+    /// next file on, backfill starts over in a new folder. Set backfill where a reader fails
+    /// on files whose types differ.
     #[schemars(title = "Type Changes", extend("order" = 9))]
     pub type_changes: TypeChanges,
-    /// How files become visible: multipart completes an upload, copy copies a staged object, auto takes copy on MinIO and
-    /// multipart elsewhere. Set copy for a MinIO behind a proxy that hides its name.
+    /// How files become visible: multipart completes an upload, copy copies a staged object, auto
+    /// takes copy on MinIO and multipart elsewhere. Set copy for a MinIO behind a proxy that
+    /// hides its name.
     #[schemars(title = "Commit", extend("order" = 10))]
     pub commit: CommitMode,
-    /// Prefix below which files are staged, in a folder `_staged`. Default: the binding's path prefix. Set it where a reader or a
-    /// notification takes every object below the path prefix for a file.
+    /// Prefix below which files are staged, in a folder `_staged`. Default: the binding's path
+    /// prefix. Set it where a reader or a notification takes every object below the path
+    /// prefix for a file.
     #[schemars(title = "Staging Prefix", with = "Option<String>", length(min = 1), extend("order" = 11))]
     pub staging_prefix: Option<StagingPrefix>,
-    /// What happens when an upload that was staged is gone, or has lost its parts: fail stops the task, skip goes on without its
-    /// rows. Set skip once, where an error says that files are lost and nothing can bring them back.
+    /// What happens when an upload that was staged is gone, or has lost its parts: fail stops the
+    /// task, skip goes on without its rows. Set skip once, where an error says that files are
+    /// lost and nothing can bring them back.
     #[schemars(title = "Missing Uploads", extend("order" = 12))]
     pub missing_uploads: MissingUploads,
 }
@@ -155,8 +163,8 @@ impl Default for Advanced {
 }
 
 impl Advanced {
-    /// Whether the bucket stands in the path of a URL: as configured, else whenever an endpoint is set, because plain hosts and
-    /// addresses have no host name per bucket.
+    /// Whether the bucket stands in the path of a URL: as configured, else whenever an endpoint is
+    /// set, because plain hosts and addresses have no host name per bucket.
     pub fn path_style(&self) -> bool {
         self.path_style.unwrap_or(self.endpoint.is_some())
     }
@@ -199,7 +207,8 @@ pub enum TypeChanges {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CommitMode {
-    /// By copy on stores that lose a file when the client goes away while its upload is completed, by multipart elsewhere.
+    /// By copy on stores that lose a file when the client goes away while its upload is completed,
+    /// by multipart elsewhere.
     #[default]
     Auto,
     /// By completing a multipart upload under the file's own key.
@@ -235,8 +244,8 @@ pub enum Checksums {
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "S3 Parquet Binding")]
 pub struct ResourceConfig {
-    /// Prefix of the keys of this collection's files, such as warehouse/orders. It may hold the date patterns %Y %m %d %H %M %S,
-    /// which stand for the start of the transaction in UTC.
+    /// Prefix of the keys of this collection's files, such as warehouse/orders. It may hold the
+    /// date patterns %Y %m %d %H %M %S, which stand for the start of the transaction in UTC.
     #[schemars(
         title = "Path Prefix",
         with = "String",
@@ -268,8 +277,9 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The level to compress with: `level`, the endpoint's `/advanced/compressionLevel`, for the codecs that have levels, and
-    /// `None` for the library's own or where there are none. A level that the codec does not have is a Config error.
+    /// The level to compress with: `level`, the endpoint's `/advanced/compressionLevel`, for the
+    /// codecs that have levels, and `None` for the library's own or where there are none. A
+    /// level that the codec does not have is a Config error.
     pub fn level(self, level: Option<i32>) -> Result<Option<i32>> {
         let (name, levels) = match self {
             Compression::None | Compression::Snappy | Compression::Lz4 => return Ok(None),
@@ -298,8 +308,8 @@ pub struct ParsedEndpoint {
 }
 
 impl EndpointConfig {
-    /// Reads an endpoint configuration. A Config error names every property that is wrong, where it stands and what is
-    /// expected, and never holds a secret.
+    /// Reads an endpoint configuration. A Config error names every property that is wrong, where it
+    /// stands and what is expected, and never holds a secret.
     pub fn from_json(json: &[u8]) -> Result<ParsedEndpoint> {
         let rules: &[check::Rule] = &[
             ("/awsAccessKeyId", text::credential),
@@ -311,7 +321,8 @@ impl EndpointConfig {
         ];
         let mut checked = check::check(json, &endpoint_schema(), rules)
             .map_err(|error| error.context(ENDPOINT))?;
-        // The runtime may add properties to the root, so an unknown one cannot be an error; beside a real error it may be its cause.
+        // The runtime may add properties to the root, so an unknown one cannot be an error; beside
+        // a real error it may be its cause.
         checked.unknown_at_root.remove(SOPS);
         let mut warnings: Vec<String> = checked.unknown_at_root.into_values().collect();
         match bucket_in_endpoint(&checked.value) {
@@ -330,7 +341,8 @@ impl EndpointConfig {
 }
 
 impl ResourceConfig {
-    /// Reads a binding's resource configuration. A Config error names every property that is wrong and what is expected.
+    /// Reads a binding's resource configuration. A Config error names every property that is wrong
+    /// and what is expected.
     pub fn from_json(json: &[u8]) -> Result<ResourceConfig> {
         let rules: &[check::Rule] = &[("/pathPrefix", check_path_prefix)];
         let checked =
@@ -356,8 +368,8 @@ fn wrong(what: &str, problems: &[String]) -> Error {
     Error::config(format!("{what} is wrong: {}", problems.join("; ")))
 }
 
-/// A checked value as its type. It is right by its schema, so that failing here is a bug; the cause is left out, because it might
-/// hold a secret.
+/// A checked value as its type. It is right by its schema, so that failing here is a bug; the cause
+/// is left out, because it might hold a secret.
 fn decode<T: for<'de> Deserialize<'de>>(value: serde_json::Value, what: &str) -> Result<T> {
     serde_json::from_value(value).map_err(|_| {
         Error::internal(format!(
@@ -374,7 +386,8 @@ enum Found {
     Wanted(String),
 }
 
-/// Looks whether the endpoint is the URL of the bucket: its name would stand in all keys, or twice in the host name.
+/// Looks whether the endpoint is the URL of the bucket: its name would stand in all keys, or twice
+/// in the host name.
 fn bucket_in_endpoint(config: &serde_json::Value) -> Option<Found> {
     let text = |pointer| config.pointer(pointer).and_then(serde_json::Value::as_str);
     let (endpoint, bucket) = (text("/advanced/endpoint")?, text("/bucket")?);

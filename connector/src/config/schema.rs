@@ -1,4 +1,5 @@
-//! The JSON schemas of the two configurations, made from their types and kept plain for the forms of Flow's user interface.
+//! The JSON schemas of the two configurations, made from their types and kept plain for the forms
+//! of Flow's user interface.
 
 use schemars::JsonSchema;
 use schemars::Schema;
@@ -25,8 +26,9 @@ fn schema_of<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
-/// Takes out what forms have no use for: Rust's number formats, "or null" and a default of null where a property may simply be left
-/// out, and a schema per choice where a list of the choices says the same.
+/// Takes out what forms have no use for: Rust's number formats, "or null" and a default of null
+/// where a property may simply be left out, and a schema per choice where a list of the choices
+/// says the same.
 fn make_plain(schema: &mut Schema) {
     schema.remove("format");
     if schema.get("default") == Some(&Value::Null) {

@@ -1,10 +1,12 @@
-//! What no JSON schema says about the texts of an endpoint configuration. `Err` tells what is wrong and the right form; it follows
-//! the name of the property.
+//! What no JSON schema says about the texts of an endpoint configuration. `Err` tells what is wrong
+//! and the right form; it follows the name of the property.
 
-/// The least and the greatest length of a bucket's name in bytes; buckets from the time before the limit of 63 have up to 255.
+/// The least and the greatest length of a bucket's name in bytes; buckets from the time before the
+/// limit of 63 have up to 255.
 const BUCKET_BYTES: std::ops::RangeInclusive<usize> = 3..=255;
 
-/// An access key or a secret: copied whole, and without the white space around it. Nothing of it is shown.
+/// An access key or a secret: copied whole, and without the white space around it. Nothing of it is
+/// shown.
 pub(super) fn credential(text: &str) -> Result<(), String> {
     if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(
@@ -51,7 +53,8 @@ pub(super) fn region(text: &str) -> Result<(), String> {
     ))
 }
 
-/// The URL of an S3-compatible API: scheme, host, port if any, and a path if any. Credentials in it are not shown.
+/// The URL of an S3-compatible API: scheme, host, port if any, and a path if any. Credentials in it
+/// are not shown.
 pub(super) fn endpoint(text: &str) -> Result<(), String> {
     let Some(rest) = text
         .strip_prefix("https://")
@@ -79,8 +82,8 @@ pub(super) fn endpoint(text: &str) -> Result<(), String> {
     host_and_port(authority)
 }
 
-/// The endpoint in the form in which the SDK puts exactly one slash between its path, if any, and the bucket: without a slash at the end
-/// of a bare host, and with one at the end of a path.
+/// The endpoint in the form in which the SDK puts exactly one slash between its path, if any, and
+/// the bucket: without a slash at the end of a bare host, and with one at the end of a path.
 pub(super) fn normalised_endpoint(text: &str) -> String {
     let trimmed = text.trim_end_matches('/');
     let has_path = trimmed
@@ -93,8 +96,8 @@ pub(super) fn normalised_endpoint(text: &str) -> String {
     }
 }
 
-/// The same endpoint without `bucket`, where that is in it, as in the URLs of buckets that providers show: at the beginning of its host
-/// or at the end of its path.
+/// The same endpoint without `bucket`, where that is in it, as in the URLs of buckets that
+/// providers show: at the beginning of its host or at the end of its path.
 pub(super) fn endpoint_without_bucket(endpoint: &str, bucket: &str) -> Option<String> {
     let (scheme, rest) = endpoint.trim_end_matches('/').split_once("://")?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -40,7 +40,8 @@ enum Piece {
 }
 
 impl PathPrefix {
-    /// The prefix as the user wrote it, without a slash at either end: the one component of the binding's resource path.
+    /// The prefix as the user wrote it, without a slash at either end: the one component of the
+    /// binding's resource path.
     pub fn normalised(&self) -> &str {
         &self.normalised
     }
@@ -60,7 +61,8 @@ impl PathPrefix {
         rendered
     }
 
-    /// The folders before the first one with a date pattern, which are the same at any date. Empty where the first one has a pattern.
+    /// The folders before the first one with a date pattern, which are the same at any date. Empty
+    /// where the first one has a pattern.
     pub fn before_patterns(&self) -> &str {
         match self.pieces.as_slice() {
             [Piece::Literal(all)] => all,
@@ -69,16 +71,17 @@ impl PathPrefix {
         }
     }
 
-    /// The folders from the first one with a date pattern on, for a transaction that began at `at`, in UTC. Empty where none has a
-    /// pattern.
+    /// The folders from the first one with a date pattern on, for a transaction that began at `at`,
+    /// in UTC. Empty where none has a pattern.
     pub fn render_patterns(&self, at: Timestamp) -> String {
         let rendered = self.render(at);
         let rest = &rendered[self.before_patterns().len()..];
         rest.strip_prefix('/').unwrap_or(rest).to_owned()
     }
 
-    /// The folder below which the binding's [`STAGING_FOLDER`] lies, without a slash at its end: the endpoint's `/advanced/stagingPrefix`,
-    /// or else this prefix before its patterns. Where it is empty, keys begin with [`STAGING_FOLDER`].
+    /// The folder below which the binding's [`STAGING_FOLDER`] lies, without a slash at its end:
+    /// the endpoint's `/advanced/stagingPrefix`, or else this prefix before its patterns. Where
+    /// it is empty, keys begin with [`STAGING_FOLDER`].
     pub fn staging_place<'a>(&'a self, staging_prefix: Option<&'a StagingPrefix>) -> &'a str {
         staging_prefix.map_or(self.before_patterns(), StagingPrefix::as_str)
     }
@@ -112,7 +115,8 @@ impl PathPrefix {
             .any(|folder| folder == STAGING_FOLDER)
     }
 
-    /// The length of the longest key that is made of this prefix, be it a file's own or that of its staged object.
+    /// The length of the longest key that is made of this prefix, be it a file's own or that of its
+    /// staged object.
     fn longest_key_bytes(&self) -> usize {
         let rendered: usize = self.pieces.iter().map(Piece::rendered_bytes).sum();
         let file = rendered + KEY_BYTES;
@@ -121,7 +125,8 @@ impl PathPrefix {
     }
 }
 
-/// A bare key prefix without date patterns and without a slash at either end, below which all bindings stage.
+/// A bare key prefix without date patterns and without a slash at either end, below which all
+/// bindings stage.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct StagingPrefix(String);
@@ -143,7 +148,8 @@ impl StagingPrefix {
     }
 }
 
-/// Parses as the configuration does; a Config error names `/advanced/stagingPrefix` and the right form.
+/// Parses as the configuration does; a Config error names `/advanced/stagingPrefix` and the right
+/// form.
 impl FromStr for StagingPrefix {
     type Err = Error;
 
@@ -187,12 +193,14 @@ impl Piece {
     }
 }
 
-/// Checks a prefix. An error says what is wrong and the right form; it follows the name of the property.
+/// Checks a prefix. An error says what is wrong and the right form; it follows the name of the
+/// property.
 pub fn check_path_prefix(text: &str) -> Result<(), String> {
     PathPrefix::parse(text).map(drop)
 }
 
-/// Checks a staging prefix. An error says what is wrong and the right form; it follows the name of the property.
+/// Checks a staging prefix. An error says what is wrong and the right form; it follows the name of
+/// the property.
 pub fn check_staging_prefix(text: &str) -> Result<(), String> {
     StagingPrefix::parse(text).map(drop)
 }

@@ -17,7 +17,8 @@ use crate::protocol::{Elements, Store, Tuple, Value, packed};
 /// The bytes that a column takes for each row besides its text: a number, or the end of a text.
 const SLOT_BYTES: usize = 8;
 
-/// The bytes that a column takes from its first row on: its builder, and the smallest buffers that an allocator gives.
+/// The bytes that a column takes from its first row on: its builder, and the smallest buffers that
+/// an allocator gives.
 const COLUMN_BYTES: usize = size_of::<ColumnBuilder>() + 256;
 
 /// The bytes of a key that an error shows.
@@ -36,7 +37,8 @@ pub struct Batch {
 
 /// Builds the columns of one binding from its Stores, a batch at a time.
 ///
-/// A session has one for each of its bindings, most of them idle: between batches it holds no columns.
+/// A session has one for each of its bindings, most of them idle: between batches it holds no
+/// columns.
 #[derive(Debug)]
 pub struct BatchBuilder {
     schema: Arc<Schema>,
@@ -78,7 +80,8 @@ impl BatchBuilder {
         self.bytes
     }
 
-    /// About how many bytes of memory they take: what the runtime sent, and in every column its buffers and a slot for each row.
+    /// About how many bytes of memory they take: what the runtime sent, and in every column its
+    /// buffers and a slot for each row.
     pub fn memory_bytes(&self) -> usize {
         let columns = self.columns.len() * (self.rows * SLOT_BYTES + COLUMN_BYTES);
         if self.rows == 0 {
@@ -88,10 +91,11 @@ impl BatchBuilder {
         }
     }
 
-    /// Appends one row, and returns the bytes of its key, values and document as the runtime sent them.
+    /// Appends one row, and returns the bytes of its key, values and document as the runtime sent
+    /// them.
     ///
-    /// Errors where the Store does not have a value for each column (the session cannot go on then), and, if misfits are not
-    /// rescued, where a value does not fit its column.
+    /// Errors where the Store does not have a value for each column (the session cannot go on
+    /// then), and, if misfits are not rescued, where a value does not fit its column.
     pub fn append(&mut self, store: &Store<'_>) -> Result<usize> {
         if self.rows == 0 {
             self.begin();

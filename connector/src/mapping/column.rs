@@ -1,4 +1,5 @@
-//! Columns: from a projection's inferred JSON types to the type that its values have in a Parquet file.
+//! Columns: from a projection's inferred JSON types to the type that its values have in a Parquet
+//! file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,7 +17,8 @@ use crate::protocol::flow;
 /// The column that holds what did not fit a column of its own.
 pub const RESCUED_FIELD: &str = "flow_rescued";
 
-/// The column that holds, beside the nearest value that a column of its own has, what the document says exactly.
+/// The column that holds, beside the nearest value that a column of its own has, what the document
+/// says exactly.
 pub const EXACT_FIELD: &str = "flow_exact";
 
 /// What the values of a column are.
@@ -92,8 +94,8 @@ impl ColumnType {
         self.data_type() == other.data_type() && is_json(self) == is_json(other)
     }
 
-    /// Whether a column of a key, or else of other values, may hold a value that does not give the document's back, but is only the
-    /// nearest to it.
+    /// Whether a column of a key, or else of other values, may hold a value that does not give the
+    /// document's back, but is only the nearest to it.
     pub fn may_be_inexact(self, is_key: bool) -> bool {
         match self {
             Self::Number { .. } | Self::Integer { strings: true } => true,
@@ -217,9 +219,11 @@ pub struct Column {
     pub column_type: ColumnType,
 }
 
-/// The columns of a binding's files, in the order that a Store gives their values: keys, values, document.
+/// The columns of a binding's files, in the order that a Store gives their values: keys, values,
+/// document.
 ///
-/// A session has one for each of its bindings, idle or not, so it holds no more than names and types.
+/// A session has one for each of its bindings, idle or not, so it holds no more than names and
+/// types.
 #[derive(Clone, Debug)]
 pub struct Schema {
     columns: Box<[Column]>,
@@ -231,10 +235,12 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The columns of a binding as the runtime has selected them. `rescues` adds the column for what does not fit; that for exact
-    /// values is added where a field can be inexact, and no field has taken its name before it was reserved.
+    /// The columns of a binding as the runtime has selected them. `rescues` adds the column for
+    /// what does not fit; that for exact values is added where a field can be inexact, and no
+    /// field has taken its name before it was reserved.
     ///
-    /// Errors where the selection names a field that the collection does not project, or that has no column.
+    /// Errors where the selection names a field that the collection does not project, or that has
+    /// no column.
     pub fn new(
         collection: &flow::CollectionSpec,
         selection: &flow::FieldSelection,
@@ -279,7 +285,8 @@ impl Schema {
         self.has_document
     }
 
-    /// Makes the schema of a file, with the columns for what did not fit and for exact values where there are such.
+    /// Makes the schema of a file, with the columns for what did not fit and for exact values where
+    /// there are such.
     pub fn arrow(&self) -> SchemaRef {
         let kept = |field| ColumnType::Json.field(field, JsonColumns::String);
         let rescue_column = self.rescues.then(|| kept(RESCUED_FIELD));
@@ -341,8 +348,8 @@ fn column(
     })
 }
 
-/// The column type of a projection, by what the user says of its field under `fields.include`; none where its schema allows no value
-/// but null. Errors where what the user says is not known.
+/// The column type of a projection, by what the user says of its field under `fields.include`; none
+/// where its schema allows no value but null. Errors where what the user says is not known.
 pub fn column_type(
     projection: &flow::Projection,
     field_config: &BTreeMap<String, Bytes>,

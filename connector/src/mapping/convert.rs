@@ -16,11 +16,12 @@ use super::rescue::Misfit;
 use super::{format, json_text, scalar};
 use crate::protocol::{Elements, Value};
 
-/// The most bytes of text that a column makes room for at once, because its last batch had as many: where a large batch is followed
-/// by a few rows, they hold no more.
+/// The most bytes of text that a column makes room for at once, because its last batch had as many:
+/// where a large batch is followed by a few rows, they hold no more.
 const ROOM_BYTES: usize = 1 << 20;
 
-/// The values of one column of a batch. Text is held as bytes: that it is Unicode is checked once for a whole batch.
+/// The values of one column of a batch. Text is held as bytes: that it is Unicode is checked once
+/// for a whole batch.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
     Boolean(BooleanBuilder),
@@ -40,7 +41,8 @@ pub(super) enum ColumnBuilder {
     Date(Date32Builder),
     Timestamp {
         builder: TimestampMicrosecondBuilder,
-        /// Whether values that microseconds do not give back are told: two keys must not become one.
+        /// Whether values that microseconds do not give back are told: two keys must not become
+        /// one.
         is_key: bool,
     },
     CastToString {
@@ -54,8 +56,8 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// Makes an empty column, of a key or of other values, with room for a batch like the last one, so that it need not grow little by
-    /// little.
+    /// Makes an empty column, of a key or of other values, with room for a batch like the last one,
+    /// so that it need not grow little by little.
     pub(super) fn new(column_type: ColumnType, is_key: bool, room: Room) -> Self {
         let Room { values, bytes } = room;
         let texts = || BinaryBuilder::with_capacity(values, bytes.min(ROOM_BYTES));
@@ -90,8 +92,9 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the next element off a tuple where it is null, or just what the column is made for and gives back: the usual case, without
-    /// any detour. Otherwise takes nothing and returns false.
+    /// Takes the next element off a tuple where it is null, or just what the column is made for and
+    /// gives back: the usual case, without any detour. Otherwise takes nothing and returns
+    /// false.
     #[inline]
     pub(super) fn take<'a>(&mut self, elements: &mut impl Elements<'a>) -> bool {
         if elements.take_null() {
@@ -125,7 +128,8 @@ impl ColumnBuilder {
         .is_some()
     }
 
-    /// Appends `value`, and tells whether the column gives it back; where it does not fit, appends null and says why.
+    /// Appends `value`, and tells whether the column gives it back; where it does not fit, appends
+    /// null and says why.
     pub(super) fn append(&mut self, value: &Value<'_>) -> Result<Fit, Misfit> {
         if *value == Value::Null {
             self.append_null();
@@ -186,7 +190,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Makes an array of the values. Errors where a text is not Unicode, which only a packed tuple can bring here.
+    /// Makes an array of the values. Errors where a text is not Unicode, which only a packed tuple
+    /// can bring here.
     pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
         let array: ArrayRef = match self {
             Self::Boolean(mut builder) => Arc::new(builder.finish()),
@@ -218,7 +223,8 @@ impl Room {
         self.values
     }
 
-    /// For an array like `array`, and an eighth more: one that is a little too small is doubled, and copied.
+    /// For an array like `array`, and an eighth more: one that is a little too small is doubled,
+    /// and copied.
     pub(super) fn like(array: &dyn Array) -> Self {
         let text = array.to_data().buffers().get(1).map_or(0, Buffer::len);
         Self {

@@ -11,17 +11,20 @@ const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 /// The microseconds of the same years in UTC.
 const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-/// Counts the days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar, of the years 0001 to 9999.
+/// Counts the days since 1970-01-01 of a `YYYY-MM-DD` in the proleptic Gregorian calendar, of the
+/// years 0001 to 9999.
 pub(super) fn parse_date(text: &[u8]) -> Option<i32> {
     let mut rest = text;
     let days = take_date(&mut rest)?;
     (rest.is_empty() && DAYS.contains(&days)).then_some(days)
 }
 
-/// Counts the microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, and tells whether they are the very instant: what is
-/// finer is floored, and a leap second `:60` is read as `:59`, so that it stays within its minute.
+/// Counts the microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, and tells whether
+/// they are the very instant: what is finer is floored, and a leap second `:60` is read as `:59`,
+/// so that it stays within its minute.
 ///
-/// An instant outside of the years 0001 to 9999 in UTC, where its offset may have taken it, is none.
+/// An instant outside of the years 0001 to 9999 in UTC, where its offset may have taken it, is
+/// none.
 pub(super) fn parse_date_time(text: &[u8]) -> Option<(i64, Fit)> {
     let mut rest = text;
     let days = i64::from(take_date(&mut rest)?);
@@ -67,8 +70,8 @@ fn take_one_of(rest: &mut &[u8], allowed: &[u8]) -> Option<u8> {
     allowed.contains(&first).then_some(first)
 }
 
-/// Takes a fraction of a second in microseconds, of any number of digits from one on, and tells whether it is finer than that; zero
-/// where there is none.
+/// Takes a fraction of a second in microseconds, of any number of digits from one on, and tells
+/// whether it is finer than that; zero where there is none.
 fn take_fraction(rest: &mut &[u8]) -> Option<(i64, bool)> {
     let Some(after) = rest.strip_prefix(b".") else {
         return Some((0, false));

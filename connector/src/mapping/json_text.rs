@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::number::{self, Fit};
 use crate::protocol::Value;
 
-/// Appends the JSON text of `value`. That of objects and arrays is the runtime's own; that of scalars is the same whatever
-/// codec they came by, so a number that is no 64-bit integer is written as the double nearest to it, where that gives it back.
+/// Appends the JSON text of `value`. That of objects and arrays is the runtime's own; that of
+/// scalars is the same whatever codec they came by, so a number that is no 64-bit integer is
+/// written as the double nearest to it, where that gives it back.
 pub(super) fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),

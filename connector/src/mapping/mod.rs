@@ -1,13 +1,15 @@
-//! The schema mapper: which column a projection becomes, and how a JSON value becomes a value of that column.
+//! The schema mapper: which column a projection becomes, and how a JSON value becomes a value of
+//! that column.
 //!
-//! Everything here is pure. A value that does not fit its column is never lost and never stops the task: it is rescued into
-//! one column of its own, unless the user wants such a value to be an error. A value that its column has only nearly is kept
-//! exactly in another.
+//! Everything here is pure. A value that does not fit its column is never lost and never stops the
+//! task: it is rescued into one column of its own, unless the user wants such a value to be an
+//! error. A value that its column has only nearly is kept exactly in another.
 
 /// The version of the rules by which values become columns. A state notes the version that each
 /// backfill began with, so that rules can change without changing what stands in one folder.
 ///
-/// 2 adds `flow_exact`, reads numbers and base64 as Flow does, and rescues what lies before the year 0001.
+/// 2 adds `flow_exact`, reads numbers and base64 as Flow does, and rescues what lies before the
+/// year 0001.
 pub const MAPPING_VERSION: u32 = 2;
 
 mod batch;

@@ -6,7 +6,8 @@ use super::PAGE_BYTES;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 
-/// The codec of a binding's files. `level` is the endpoint's; codecs without levels do not look at it.
+/// The codec of a binding's files. `level` is the endpoint's; codecs without levels do not look at
+/// it.
 ///
 /// Errors where the codec does not have that level.
 pub fn codec(compression: Compression, level: Option<i32>) -> Result<Codec> {
@@ -27,7 +28,8 @@ pub fn codec(compression: Compression, level: Option<i32>) -> Result<Codec> {
     })
 }
 
-/// The most bytes that a page of small values has before it is compressed, in which a compressor looks for repetitions.
+/// The most bytes that a page of small values has before it is compressed, in which a compressor
+/// looks for repetitions.
 const WINDOW_BYTES: usize = 2 * PAGE_BYTES;
 
 /// What Zstandard's two fresh contexts touch of the memory that they allocate: measured.
@@ -45,8 +47,9 @@ pub struct CompressorMemory {
 impl CompressorMemory {
     /// What `codec` takes.
     ///
-    /// Zstandard's contexts depend on the level and the size of a page, so a page is compressed to see. Snappy has hash tables of 16,384
-    /// and 1,024 entries of two bytes, for each direction. The other codecs hold nothing between pages.
+    /// Zstandard's contexts depend on the level and the size of a page, so a page is compressed to
+    /// see. Snappy has hash tables of 16,384 and 1,024 entries of two bytes, for each
+    /// direction. The other codecs hold nothing between pages.
     pub fn of(codec: Codec) -> Self {
         match codec {
             Codec::ZSTD(level) => {
@@ -69,8 +72,8 @@ impl CompressorMemory {
     }
 }
 
-/// Remembers what compressors take: to measure one costs as much as to compress a megabyte, and a session may have thousands of
-/// bindings.
+/// Remembers what compressors take: to measure one costs as much as to compress a megabyte, and a
+/// session may have thousands of bindings.
 #[derive(Debug, Default)]
 pub struct CompressorMemories {
     measured: Vec<(Codec, CompressorMemory)>,

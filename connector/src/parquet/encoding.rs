@@ -1,8 +1,8 @@
-//! How each column of a row group is encoded, decided by the first rows that it gets: a dictionary where it will fit and pay,
-//! compression where it saves something.
+//! How each column of a row group is encoded, decided by the first rows that it gets: a dictionary
+//! where it will fit and pay, compression where it saves something.
 //!
-//! Both save the time of work that would come to nothing. What is decided wrongly, because later rows are unlike the first ones, costs
-//! one row group some bytes: the next one is decided anew.
+//! Both save the time of work that would come to nothing. What is decided wrongly, because later
+//! rows are unlike the first ones, costs one row group some bytes: the next one is decided anew.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -18,17 +18,20 @@ use parquet::schema::types::ColumnPath;
 const SAMPLE_VALUES: usize = 4096;
 /// The values from which on something can be said of all.
 const ENOUGH_VALUES: usize = 1024;
-/// The most distinct values of a row group that a dictionary is begun for: more are not much fewer than its rows.
+/// The most distinct values of a row group that a dictionary is begun for: more are not much fewer
+/// than its rows.
 const DICTIONARY_VALUES: usize = 32 << 10;
 /// The bytes of a column that are compressed to see what that saves.
 const SAMPLE_BYTES: usize = 64 << 10;
 /// The bytes from which on something can be said of all.
 const ENOUGH_BYTES: usize = 16 << 10;
-/// The average length in bytes from which on a minimum and a maximum help nobody; and writers hold several whole ones in memory.
+/// The average length in bytes from which on a minimum and a maximum help nobody; and writers hold
+/// several whole ones in memory.
 const LONG_BYTES: usize = 64 << 10;
 
-/// Adds to `properties` what differs from column to column, by the values in `sample`. Zstandard and gzip are asked for because of the
-/// size, and find something in nearly everything; so they are never left out.
+/// Adds to `properties` what differs from column to column, by the values in `sample`. Zstandard
+/// and gzip are asked for because of the size, and find something in nearly everything; so they are
+/// never left out.
 pub(super) fn choose(
     properties: WriterPropertiesBuilder,
     sample: &RecordBatch,
@@ -116,7 +119,8 @@ impl Sample {
         Some(sampler.finish())
     }
 
-    /// Whether a dictionary will have few values, and fit into its page. What cannot be told is tried.
+    /// Whether a dictionary will have few values, and fit into its page. What cannot be told is
+    /// tried.
     fn dictionary_pays(&self) -> bool {
         if self.values < ENOUGH_VALUES && self.bytes < DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT {
             return true;
@@ -128,8 +132,9 @@ impl Sample {
             && distinct * self.bytes / self.values <= DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT
     }
 
-    /// The distinct values that there are in all, if each is as frequent as the others: so many pairs of equal ones would be among those
-    /// looked at (the birthday problem). None where there is no such pair.
+    /// The distinct values that there are in all, if each is as frequent as the others: so many
+    /// pairs of equal ones would be among those looked at (the birthday problem). None where
+    /// there is no such pair.
     fn expected_distinct(&self) -> Option<usize> {
         if self.distinct * 2 <= self.values {
             return Some(self.distinct);

@@ -31,17 +31,19 @@ const MAGIC: &[u8] = b"PAR1";
 pub(super) const CREATED_BY: &str =
     concat!("materialize-s3-parquet version ", env!("CARGO_PKG_VERSION"));
 
-/// The bytes that a column's minimum and maximum keep of a string, in the page index and the statistics.
+/// The bytes that a column's minimum and maximum keep of a string, in the page index and the
+/// statistics.
 const STATISTICS_BYTES: usize = 64;
 
-/// The bytes that the compressors of all columns may take before pages no longer end after so many rows: that is when every column
-/// would get one, however little there is in it.
+/// The bytes that the compressors of all columns may take before pages no longer end after so many
+/// rows: that is when every column would get one, however little there is in it.
 const COMPRESSORS_BYTES: usize = 16 << 20;
 
 /// The rows of a page where it is to end by its bytes only.
 const ANY_ROWS: usize = 1 << 30;
 
-/// About how many bytes of memory the metadata of a finished column chunk take until the footer is written.
+/// About how many bytes of memory the metadata of a finished column chunk take until the footer is
+/// written.
 const CHUNK_METADATA_BYTES: usize = 2048;
 
 /// How a file is written.
@@ -90,7 +92,8 @@ impl<W: Sink> File<W> {
         page_memory: PageMemory,
     ) -> Result<Self> {
         let parquet_schema = ArrowSchemaConverter::new()
-            // The name that Parquet's own documents give to the root; Arrow's would be `arrow_schema`.
+            // The name that Parquet's own documents give to the root; Arrow's would be
+            // `arrow_schema`.
             .schema_root("schema")
             .convert(schema)
             .map_err(failed)?
@@ -131,7 +134,8 @@ impl<W: Sink> File<W> {
         Ok(())
     }
 
-    /// The open row group; where there is none, one whose columns are laid out for the rows of `batch` from `from` on.
+    /// The open row group; where there is none, one whose columns are laid out for the rows of
+    /// `batch` from `from` on.
     fn row_group(&mut self, batch: &RecordBatch, from: usize) -> Result<&mut RowGroup> {
         if self.open.is_none() {
             let sample = batch.slice(from, batch.num_rows() - from);
@@ -184,12 +188,14 @@ impl<W: Sink> File<W> {
         self.open.as_ref().map_or(0, RowGroup::values_bytes)
     }
 
-    /// About how many bytes of memory the footer's metadata take so far: they come back with the end of the file.
+    /// About how many bytes of memory the footer's metadata take so far: they come back with the
+    /// end of the file.
     pub fn metadata_memory_bytes(&self) -> usize {
         self.footer.row_groups() * self.schema.fields().len() * CHUNK_METADATA_BYTES
     }
 
-    /// The least and greatest value of an INT64 column in the row groups that have ended; none where it has no values there.
+    /// The least and greatest value of an INT64 column in the row groups that have ended; none
+    /// where it has no values there.
     pub fn bounds(&self, column: &str) -> Option<(i64, i64)> {
         self.footer.bounds(column)
     }

@@ -1,4 +1,5 @@
-//! Parquet files: record batches become row groups, row groups become bytes, and limits say where each ends.
+//! Parquet files: record batches become row groups, row groups become bytes, and limits say where
+//! each ends.
 
 mod compression;
 mod encoding;
@@ -13,5 +14,6 @@ pub use file::{File, FileOptions, FileSummary};
 pub use page_memory::PageMemory;
 pub use pages::Sink;
 
-/// The encoded bytes at which a page ends, before it is compressed. While a page is completed there are several copies of it.
+/// The encoded bytes at which a page ends, before it is compressed. While a page is completed there
+/// are several copies of it.
 const PAGE_BYTES: usize = 512 << 10;

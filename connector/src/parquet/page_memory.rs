@@ -1,20 +1,24 @@
-//! Memory for pages that is used again: what the pages of one row group give back takes those of the next one.
+//! Memory for pages that is used again: what the pages of one row group give back takes those of
+//! the next one.
 //!
-//! Pages are of all sizes and stay for as long as a row group, among buffers that come and go with each of them. Left where the
-//! encoder made them they keep the memory around them from being used again: a row group takes a third more.
+//! Pages are of all sizes and stay for as long as a row group, among buffers that come and go with
+//! each of them. Left where the encoder made them they keep the memory around them from being used
+//! again: a row group takes a third more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// The bytes below which a page, or its header, gets memory of just its size: the allocator is good at small pieces.
+/// The bytes below which a page, or its header, gets memory of just its size: the allocator is good
+/// at small pieces.
 const SMALL_BYTES: usize = 16 << 10;
 
-/// The bytes from which on a page stays where it is: there are few of them, and copying them costs most.
+/// The bytes from which on a page stays where it is: there are few of them, and copying them costs
+/// most.
 const LARGE_BYTES: usize = 4 << 20;
 
-/// Where pages get their memory, and where it goes when they have been sent. Clones share it. What is free stays: all of it is never
-/// more than pages needed at one moment, and a quarter.
+/// Where pages get their memory, and where it goes when they have been sent. Clones share it. What
+/// is free stays: all of it is never more than pages needed at one moment, and a quarter.
 #[derive(Clone, Debug, Default)]
 pub struct PageMemory(Arc<Mutex<Free>>);
 
@@ -73,8 +77,9 @@ impl Free {
         self.0.insert(at, buffer);
     }
 
-    /// An empty buffer for so many bytes, and at most a quarter more. Where there is none it is made, and as much is given up of the
-    /// others: so there is never more memory than the pages of one moment needed.
+    /// An empty buffer for so many bytes, and at most a quarter more. Where there is none it is
+    /// made, and as much is given up of the others: so there is never more memory than the
+    /// pages of one moment needed.
     fn take(&mut self, bytes: usize) -> Vec<u8> {
         let at = self.first_of(bytes);
         let next = self.0.get(at);

@@ -1,7 +1,9 @@
-//! The pages of an open row group, in memory, and how many columns have any: such a column has begun to hold a compressor.
+//! The pages of an open row group, in memory, and how many columns have any: such a column has
+//! begun to hold a compressor.
 //!
-//! When a row group ends its pages are moved on, not copied. The file's writer only passes on a reference to each, though: so a page
-//! that is taken out of its place is lent beforehand, and a [`PageSink`] knows it again by where it lies.
+//! When a row group ends its pages are moved on, not copied. The file's writer only passes on a
+//! reference to each, though: so a page that is taken out of its place is lent beforehand, and a
+//! [`PageSink`] knows it again by where it lies.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +42,8 @@ impl Lent {
         *self.page() = Some(page);
     }
 
-    /// The page that is lent, where it is just `bytes`. As long as it is lent nothing else can lie where it does.
+    /// The page that is lent, where it is just `bytes`. As long as it is lent nothing else can lie
+    /// where it does.
     fn claim(&self, bytes: &[u8]) -> Option<Bytes> {
         self.page()
             .take_if(|page| std::ptr::eq(&raw const page[..], bytes))
@@ -103,7 +106,8 @@ impl<W> PageSink<W> {
         }
     }
 
-    /// Gives the sink up, and collects all further bytes in `collected`. None where it was given up before.
+    /// Gives the sink up, and collects all further bytes in `collected`. None where it was given up
+    /// before.
     pub(super) fn collect(&mut self, collected: &Collected) -> Option<W> {
         match std::mem::replace(&mut self.inner, Inner::Footer(collected.clone())) {
             Inner::File(inner) => Some(inner),

@@ -1,4 +1,5 @@
-//! The row group that is being written: its columns are encoded and compressed side by side, on two threads.
+//! The row group that is being written: its columns are encoded and compressed side by side, on two
+//! threads.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +36,9 @@ pub(super) struct RowGroup {
 }
 
 impl RowGroup {
-    /// An empty row group of a file of that schema, written by properties of its own. Each column holds a
-    /// compressor that takes `compressor_memory`. Its completed pages are kept in `pages`.
+    /// An empty row group of a file of that schema, written by properties of its own. Each column
+    /// holds a compressor that takes `compressor_memory`. Its completed pages are kept in
+    /// `pages`.
     pub(super) fn new(
         schema: &SchemaRef,
         parquet_schema: &TypePtr,
@@ -44,7 +46,8 @@ impl RowGroup {
         compressor_memory: CompressorMemory,
         pages: Pages,
     ) -> Result<Self> {
-        // Column writers come from a file writer only. This one lends its properties; the file itself never sees them.
+        // Column writers come from a file writer only. This one lends its properties; the file
+        // itself never sees them.
         let lender = SerializedFileWriter::new(
             io::sink(),
             Arc::clone(parquet_schema),
@@ -110,7 +113,8 @@ impl RowGroup {
         Ok(())
     }
 
-    /// Encodes what is left, writes the columns one after the other, and notes in the footer where they are.
+    /// Encodes what is left, writes the columns one after the other, and notes in the footer where
+    /// they are.
     pub(super) fn finish<W: Write + Send>(
         self,
         bytes: &mut TrackedWrite<W>,
@@ -155,8 +159,8 @@ impl Job<'_> {
     }
 }
 
-/// Does `work` for each of `items`, taken in their order by this thread and, where that `pays`, by a second one. The results are in
-/// the order of the items; of several errors the first one counts.
+/// Does `work` for each of `items`, taken in their order by this thread and, where that `pays`, by
+/// a second one. The results are in the order of the items; of several errors the first one counts.
 fn side_by_side<T: Send, R: Send>(
     items: Vec<T>,
     pays: bool,

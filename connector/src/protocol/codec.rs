@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// The longest frame that is read, in bytes. Flow's documents end at 64 MiB, and a Store holds one at most twice: as
-/// columns and as the document.
+/// The longest frame that is read, in bytes. Flow's documents end at 64 MiB, and a Store holds one
+/// at most twice: as columns and as the document.
 pub const MAX_FRAME_BYTES: usize = 256 << 20;
 
 /// The bytes of a proto frame's length, before its message.
@@ -25,7 +25,8 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The codec that an environment variable `FLOW_RUNTIME_CODEC` names; proto where it is absent, as in Flow itself.
+    /// The codec that an environment variable `FLOW_RUNTIME_CODEC` names; proto where it is absent,
+    /// as in Flow itself.
     pub fn from_name(name: Option<&str>) -> Result<Self> {
         match name {
             None | Some("" | "proto") => Ok(Self::Proto),
@@ -44,8 +45,8 @@ impl Codec {
         }
     }
 
-    /// The first frame of `bytes`, with its length in the stream: the message without its header or newline, and how many
-    /// bytes to go on. None where the frame is not whole yet.
+    /// The first frame of `bytes`, with its length in the stream: the message without its header or
+    /// newline, and how many bytes to go on. None where the frame is not whole yet.
     pub fn split_frame(self, bytes: &[u8]) -> Result<Option<(&[u8], usize)>> {
         match self {
             Self::Proto => split_proto(bytes),
@@ -61,7 +62,8 @@ impl Codec {
         }
     }
 
-    /// How many bytes the frame at the start of `bytes` will have in all, as far as it can be told; for sizing a buffer.
+    /// How many bytes the frame at the start of `bytes` will have in all, as far as it can be told;
+    /// for sizing a buffer.
     pub fn frame_bytes(self, bytes: &[u8]) -> Option<usize> {
         match self {
             Self::Proto => Some(HEADER_BYTES + proto_length(bytes)?),
@@ -91,7 +93,8 @@ impl Codec {
         }
     }
 
-    /// Reads one message from a frame that goes on to other uses: what the message keeps of it is copied.
+    /// Reads one message from a frame that goes on to other uses: what the message keeps of it is
+    /// copied.
     pub(super) fn decode_slice<M: Message + Default + DeserializeOwned>(
         self,
         frame: &[u8],
@@ -126,13 +129,15 @@ impl Codec {
 }
 
 fn decode_json<M: DeserializeOwned>(frame: &[u8]) -> Result<M> {
-    // JSON is UTF-8 (RFC 8259, section 8.1) also where serde would pass over it: in fields that are not known.
+    // JSON is UTF-8 (RFC 8259, section 8.1) also where serde would pass over it: in fields that are
+    // not known.
     let line =
         simdutf8::basic::from_utf8(frame).map_err(|error| malformed("JSON").with_source(error))?;
     serde_json::from_str(line).map_err(|error| malformed("JSON").with_source(error))
 }
 
-/// JSON that a message embeds may have line breaks, which would end the frame; they can only be white space.
+/// JSON that a message embeds may have line breaks, which would end the frame; they can only be
+/// white space.
 fn one_line(json: &mut [u8]) {
     for byte in json.iter_mut().filter(|byte| **byte == b'\n') {
         *byte = b' ';

@@ -1,7 +1,8 @@
 //! Where the messages of a buffer are, and the parts of the Stores among them.
 //!
-//! Finding them is a good part of the work on a row, and needs nothing but the bytes: so it is done where they are read, on another
-//! thread than the session's. What is found are places in the buffer, which stay true when both are handed on.
+//! Finding them is a good part of the work on a row, and needs nothing but the bytes: so it is done
+//! where they are read, on another thread than the session's. What is found are places in the
+//! buffer, which stay true when both are handed on.
 
 use std::ops::Range;
 
@@ -71,11 +72,12 @@ pub enum Found<'a> {
 }
 
 impl FrameIndex {
-    /// Finds the messages of `bytes`, in place of those that it had, and returns how many bytes are whole frames. Errors as
-    /// [`Codec::split_frame`] does.
+    /// Finds the messages of `bytes`, in place of those that it had, and returns how many bytes are
+    /// whole frames. Errors as [`Codec::split_frame`] does.
     pub fn read(&mut self, codec: Codec, bytes: &[u8]) -> Result<usize> {
         self.clear();
-        // JSON is text. Once for all lines is faster; line by line matters only where one of them is none.
+        // JSON is text. Once for all lines is faster; line by line matters only where one of them
+        // is none.
         let is_text = codec == Codec::Proto || simdutf8::basic::from_utf8(bytes).is_ok();
         let mut at = 0;
         while let Some((frame, length)) = codec.split_frame(&bytes[at..])? {

@@ -1,5 +1,5 @@
-//! Finds where JSON values end (RFC 8259), in one pass and without a tree: what the hot path needs to know of a line before it
-//! reads the values themselves.
+//! Finds where JSON values end (RFC 8259), in one pass and without a tree: what the hot path needs
+//! to know of a line before it reads the values themselves.
 //!
 //! Takes exactly what `serde_json` takes as a raw value, which the fuzzers hold it to.
 
@@ -26,7 +26,8 @@ pub(super) enum Kind {
     Container,
 }
 
-/// Goes through JSON text, which is known to be UTF-8. Each step returns none where the text is not JSON, and is of no more use then.
+/// Goes through JSON text, which is known to be UTF-8. Each step returns none where the text is not
+/// JSON, and is of no more use then.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
@@ -270,7 +271,8 @@ impl Open {
     }
 }
 
-/// The bytes before the first one that does not stand for itself in a string: its end, an escape, a control character.
+/// The bytes before the first one that does not stand for itself in a string: its end, an escape, a
+/// control character.
 #[inline]
 fn plain_length(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
@@ -284,8 +286,8 @@ fn plain_length(text: &[u8]) -> usize {
     words.len() * 8 + rest.iter().take_while(is_plain).count()
 }
 
-/// Sets the highest bit of each byte that is a quote, a backslash or a control character; perhaps that of bytes above one, too, so
-/// only the lowest bit that is set says something.
+/// Sets the highest bit of each byte that is a quote, a backslash or a control character; perhaps
+/// that of bytes above one, too, so only the lowest bit that is set says something.
 #[inline]
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;

@@ -7,7 +7,8 @@ use super::span::Span;
 use crate::error::{Error, Result};
 use crate::protocol::{Elements, Value};
 
-/// Where the elements of an array are: kept from one to the next, so that nothing is allocated for it.
+/// Where the elements of an array are: kept from one to the next, so that nothing is allocated for
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct Positions(Vec<Element>);
 
@@ -48,7 +49,8 @@ impl<'a> JsonTuple<'a> {
         self.text.len()
     }
 
-    /// Takes the next element where it is of one of `kinds` and `read` makes something of its text; takes nothing otherwise.
+    /// Takes the next element where it is of one of `kinds` and `read` makes something of its text;
+    /// takes nothing otherwise.
     #[inline]
     fn take_if<T>(
         &mut self,
@@ -65,7 +67,8 @@ impl<'a> JsonTuple<'a> {
     }
 }
 
-/// Takes an array off `scanner`, and appends its elements: where its text is, and where they are; none where there is something else.
+/// Takes an array off `scanner`, and appends its elements: where its text is, and where they are;
+/// none where there is something else.
 pub(super) fn scan(scanner: &mut Scanner<'_>, elements: &mut Vec<Element>) -> Option<(Span, Span)> {
     let first = elements.len();
     scanner.take(b'[')?;
@@ -135,8 +138,9 @@ impl<'a> Elements<'a> for JsonTuple<'a> {
     }
 }
 
-/// Whether a double is surely given back by its own text, which is usual. Of more digits than any double tells from its neighbours,
-/// or of a text that is written in another way, a closer look has to decide.
+/// Whether a double is surely given back by its own text, which is usual. Of more digits than any
+/// double tells from its neighbours, or of a text that is written in another way, a closer look has
+/// to decide.
 #[inline]
 fn gives_back(double: f64, text: &[u8]) -> bool {
     /// As many digits every double gives back, but for the smallest.
@@ -166,7 +170,8 @@ fn between_quotes(quoted: &[u8]) -> &[u8] {
     &quoted[1..quoted.len() - 1]
 }
 
-/// A string with escapes; one with a lone surrogate is no Unicode text and stays the JSON text that it is.
+/// A string with escapes; one with a lone surrogate is no Unicode text and stays the JSON text that
+/// it is.
 fn escaped(quoted: &[u8]) -> Value<'_> {
     let text = serde_json::from_slice(quoted).map(|text: String| Value::String(Cow::Owned(text)));
     text.unwrap_or(Value::Json(Cow::Borrowed(quoted)))

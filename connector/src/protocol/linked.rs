@@ -1,9 +1,11 @@
-//! Collections of bindings: inline, or by index in a table that the bindings share (newest runtimes).
+//! Collections of bindings: inline, or by index in a table that the bindings share (newest
+//! runtimes).
 
 use crate::error::{Error, Result};
 use crate::protocol::flow;
 
-/// The collection of a binding. Errors where it is neither inline nor in the table of linked collections.
+/// The collection of a binding. Errors where it is neither inline nor in the table of linked
+/// collections.
 pub fn collection<'a>(
     inline: Option<&'a flow::CollectionSpec>,
     index: u32,

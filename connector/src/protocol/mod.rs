@@ -1,7 +1,8 @@
-//! Flow's materialize protocol: its messages, their two codecs, and the tuples that carry keys and values.
+//! Flow's materialize protocol: its messages, their two codecs, and the tuples that carry keys and
+//! values.
 //!
-//! Knows nothing of S3 or Parquet. The messages are generated from `connector/proto` by `build.rs`; one of them, `Store`, is
-//! on the hot path and is also read without them: see [`FrameIndex`].
+//! Knows nothing of S3 or Parquet. The messages are generated from `connector/proto` by `build.rs`;
+//! one of them, `Store`, is on the hot path and is also read without them: see [`FrameIndex`].
 
 mod codec;
 mod frame_index;

@@ -1,4 +1,5 @@
-//! Packed tuples: keys and values in FoundationDB's tuple encoding, their elements one after the other with no wrapper.
+//! Packed tuples: keys and values in FoundationDB's tuple encoding, their elements one after the
+//! other with no wrapper.
 //!
 //! Source: the tuple layer's specification, and `docs/protocol.md` §3.3 for what Flow makes of it:
 //! objects and arrays are byte strings that hold compact JSON, integers within `i64`/`u64` are
@@ -185,7 +186,8 @@ fn negative(stored: u64, length: u32) -> Value<'static> {
     i64::try_from(value).map_or_else(|_| Value::Number(value.to_string().into()), Value::Integer)
 }
 
-/// An integer of more than 8 bytes, up to 15; its length comes first, as one's complement where it is negative.
+/// An integer of more than 8 bytes, up to 15; its length comes first, as one's complement where it
+/// is negative.
 fn big<'a>(input: &mut &[u8], is_negative: bool) -> Result<Value<'a>> {
     let [length] = take::<1>(input)?;
     let length = usize::from(if is_negative { !length } else { length });

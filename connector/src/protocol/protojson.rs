@@ -1,7 +1,8 @@
-//! Protobuf's JSON mapping, as Flow speaks it: the serde functions that `build.rs` puts on each field of the messages.
+//! Protobuf's JSON mapping, as Flow speaks it: the serde functions that `build.rs` puts on each
+//! field of the messages.
 //!
-//! Fields at their default are omitted, `null` reads as the default, 64-bit integers are strings, bytes are base64, enums are
-//! names, and a `*_json` field embeds its JSON text as it is.
+//! Fields at their default are omitted, `null` reads as the default, 64-bit integers are strings,
+//! bytes are base64, enums are names, and a `*_json` field embeds its JSON text as it is.
 
 use serde::{Deserialize, Deserializer};
 

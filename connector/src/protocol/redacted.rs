@@ -1,4 +1,5 @@
-//! `Debug` of the messages that carry an endpoint's configuration, and with it secrets: what they are about, and no more.
+//! `Debug` of the messages that carry an endpoint's configuration, and with it secrets: what they
+//! are about, and no more.
 
 use std::fmt::{Debug, Formatter, Result};
 

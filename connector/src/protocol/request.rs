@@ -1,4 +1,5 @@
-//! Requests as the session meets them: one variant, its message, and the hot one borrowed from the frame.
+//! Requests as the session meets them: one variant, its message, and the hot one borrowed from the
+//! frame.
 
 use prost::Message;
 use serde::Deserialize;
@@ -48,7 +49,8 @@ impl Request<'_> {
     }
 }
 
-/// Makes requests of the messages that were found in a buffer; keeps what a request borrows from besides.
+/// Makes requests of the messages that were found in a buffer; keeps what a request borrows from
+/// besides.
 #[derive(Debug)]
 pub struct Decoder {
     codec: Codec,
@@ -72,7 +74,8 @@ impl Decoder {
         }
     }
 
-    /// Reads one request. Errors where the frame is malformed, or holds no request or more than one.
+    /// Reads one request. Errors where the frame is malformed, or holds no request or more than
+    /// one.
     #[inline]
     pub fn decode<'a>(&'a mut self, found: Found<'a>) -> Result<Request<'a>> {
         match found {

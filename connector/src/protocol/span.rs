@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// From where to where, in bytes: half of what a range of `usize` takes, because there is one for every element of every row.
+/// From where to where, in bytes: half of what a range of `usize` takes, because there is one for
+/// every element of every row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,

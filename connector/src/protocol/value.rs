@@ -53,8 +53,9 @@ impl<'a> Tuple<'a> {
     }
 }
 
-/// The elements of a tuple, in order. Each method takes the next one off it: where it is what the method is for, and else nothing,
-/// so that a column first asks for what it is made for, without a detour over [`Value`].
+/// The elements of a tuple, in order. Each method takes the next one off it: where it is what the
+/// method is for, and else nothing, so that a column first asks for what it is made for, without a
+/// detour over [`Value`].
 pub trait Elements<'a> {
     /// Whatever comes next; none at the end. Errors where the tuple is malformed.
     fn take(&mut self) -> Result<Option<Value<'a>>>;
@@ -68,10 +69,11 @@ pub trait Elements<'a> {
     /// An integer of up to 56 bits; others where they are as easily told.
     fn take_integer(&mut self) -> Option<i64>;
 
-    /// A number that is no integer, or written as if it were none; of text, only where it says no more than its double does.
+    /// A number that is no integer, or written as if it were none; of text, only where it says no
+    /// more than its double does.
     fn take_double(&mut self) -> Option<f64>;
 
-    /// A string that is encoded as what it is, with no escapes, and that `read` makes something of. Whether it is UTF-8 may be
-    /// left to be seen.
+    /// A string that is encoded as what it is, with no escapes, and that `read` makes something of.
+    /// Whether it is UTF-8 may be left to be seen.
     fn take_plain_string<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Option<T>) -> Option<T>;
 }

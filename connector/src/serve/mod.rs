@@ -31,8 +31,8 @@ use crate::validate;
 const DOCUMENTATION_URL: &str =
     "https://docs.estuary.dev/reference/Connectors/materialization-connectors/";
 
-/// Answers requests until the runtime closes its pipe. `connect` makes a store of an endpoint's configuration, which tries each
-/// operation a number of times; nothing is sent there by making it.
+/// Answers requests until the runtime closes its pipe. `connect` makes a store of an endpoint's
+/// configuration, which tries each operation a number of times; nothing is sent there by making it.
 ///
 /// Errors are final: the session is over, and the process should end with status 1.
 pub async fn serve<S: ObjectStore, W: Write>(
@@ -73,7 +73,8 @@ pub async fn serve<S: ObjectStore, W: Write>(
                     () = stop.requested() => return Ok(()),
                     session = open(&request, &connect, environment, stop.clone()) => session?,
                 };
-                // A specification of many fields takes much memory, and the session has what it needs of it.
+                // A specification of many fields takes much memory, and the session has what it
+                // needs of it.
                 drop(request);
                 return session.run(requests, responses).await;
             }
@@ -167,7 +168,8 @@ fn key_range(range: Option<&flow::RangeSpec>) -> RangeInclusive<u32> {
 enum Step<T> {
     /// It was done.
     Done(T),
-    /// The runtime, or whoever asked the process to stop, has ended the session where that is in order.
+    /// The runtime, or whoever asked the process to stop, has ended the session where that is in
+    /// order.
     End,
 }
 

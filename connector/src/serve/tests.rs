@@ -519,7 +519,8 @@ async fn paced(transactions: &[std::ops::Range<i64>]) -> Duration {
 async fn rounds_that_write_wait_for_the_interval_and_others_do_not() {
     assert_eq!(paced(&[]).await.as_secs(), 0);
     assert_eq!(paced(&[0..0, 0..0]).await.as_secs(), 0);
-    // The first round waits while the second one is already there; the last one ends with the input.
+    // The first round waits while the second one is already there; the last one ends with the
+    // input.
     assert!((300..=301).contains(&paced(&[0..1, 0..0]).await.as_secs()));
 }
 
@@ -643,8 +644,8 @@ fn merged(mut state: serde_json::Value, responses: &[Response]) -> serde_json::V
     state
 }
 
-/// Leaves an upload behind, as a process does that is killed in the middle of a transaction. Returns
-/// the state that the runtime has then.
+/// Leaves an upload behind, as a process does that is killed in the middle of a transaction.
+/// Returns the state that the runtime has then.
 async fn leave_behind(bucket: &Fake, state: &serde_json::Value, random: u64) -> serde_json::Value {
     let mut live = Live::start(bucket, random);
     let opened = [open_with(0, &["orders"], state), acknowledge()];

@@ -1,7 +1,8 @@
 //! The check before a task runs: does the bucket do all that the task will ask of it?
 //!
-//! Everything is tried on an object of its own in the staging folder, whose name ends in `.check`, and removed again. So
-//! a missing permission, a refused header or a forbidden style of URL is found before the first row.
+//! Everything is tried on an object of its own in the staging folder, whose name ends in `.check`,
+//! and removed again. So a missing permission, a refused header or a forbidden style of URL is
+//! found before the first row.
 
 use bytes::Bytes;
 use tracing::warn;
@@ -23,8 +24,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A trial for files that are staged at `staging_place` and belong below `place`. `token` is a random number, so that trials at the
-    /// same time do not meet.
+    /// A trial for files that are staged at `staging_place` and belong below `place`. `token` is a
+    /// random number, so that trials at the same time do not meet.
     pub fn new(way: Way, staging_place: &str, place: &str, token: u64) -> Self {
         Self {
             way,
@@ -34,8 +35,9 @@ impl Trial {
     }
 }
 
-/// Tries whether the bucket does what the task will ask of it, and removes what that made. An error says what is wrong: no such bucket,
-/// which action is denied, which setting is to be changed. Where only looking for what is not there is refused, a warning says so.
+/// Tries whether the bucket does what the task will ask of it, and removes what that made. An error
+/// says what is wrong: no such bucket, which action is denied, which setting is to be changed.
+/// Where only looking for what is not there is refused, a warning says so.
 pub async fn check<S: ObjectStore>(store: &S, trial: &Trial) -> Result<()> {
     match trial.way {
         Way::Multipart => check_upload(store, &trial.key).await,
@@ -110,8 +112,8 @@ fn does_not_copy<S: ObjectStore>(store: &S) -> Error {
     ))
 }
 
-/// Looks for an object that is not there. Being refused that is no reason not to begin, because all goes well without it until the connector
-/// is killed.
+/// Looks for an object that is not there. Being refused that is no reason not to begin, because all
+/// goes well without it until the connector is killed.
 async fn look_for_nothing<S: ObjectStore>(store: &S, key: &str) -> Result<()> {
     match store.head(key).await {
         Err(error) if error.kind() == ErrorKind::Auth => {

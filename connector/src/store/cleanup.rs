@@ -1,5 +1,5 @@
-//! Throwing away what no checkpoint can name, so that it does not cost money for ever. Best effort: a
-//! store that cannot list, or credentials that may not, are no error.
+//! Throwing away what no checkpoint can name, so that it does not cost money for ever. Best effort:
+//! a store that cannot list, or credentials that may not, are no error.
 
 use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
@@ -88,7 +88,8 @@ where
 pub struct LeftBehind {
     /// The earlier sessions.
     pub authors: BTreeSet<Author>,
-    /// The ids of the uploads, and the keys of the staged objects and receipts, that the state names.
+    /// The ids of the uploads, and the keys of the staged objects and receipts, that the state
+    /// names.
     pub named: HashSet<String>,
 }
 
@@ -193,8 +194,8 @@ async fn abort_below<S: ObjectStore>(
     }
 }
 
-/// Aborts an upload, unless there is an object under its key: on some stores the object of a completed
-/// upload goes with it. Returns whether it is gone.
+/// Aborts an upload, unless there is an object under its key: on some stores the object of a
+/// completed upload goes with it. Returns whether it is gone.
 async fn abort<S: ObjectStore>(store: &S, upload: &PendingUpload) -> bool {
     let is_aws = store.location().endpoint.is_none();
     match store.head(&upload.key).await {

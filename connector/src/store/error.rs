@@ -1,6 +1,7 @@
 //! What an error of S3 means for the user: which kind it is, and what to do about it.
 //!
-//! [`Failure`] is what is known of it, apart from the SDK's many types; [`explain`] is the pure table of what it means.
+//! [`Failure`] is what is known of it, apart from the SDK's many types; [`explain`] is the pure
+//! table of what it means.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -134,7 +135,8 @@ impl Failure {
         self.status == Some(404) && self.code.as_deref() != Some("NoSuchBucket")
     }
 
-    /// Whether the same request may well succeed later: the store is busy or in trouble, or bytes were damaged on their way.
+    /// Whether the same request may well succeed later: the store is busy or in trouble, or bytes
+    /// were damaged on their way.
     pub(super) fn is_transient(&self) -> bool {
         if let Some(transport) = self.transport {
             return matches!(
@@ -162,8 +164,8 @@ impl Failure {
         }
     }
 
-    /// Whether S3 says that there is no object under the key. An answer without a code may be that of
-    /// a proxy, and says nothing about S3.
+    /// Whether S3 says that there is no object under the key. An answer without a code may be that
+    /// of a proxy, and says nothing about S3.
     pub(super) fn is_no_such_key(&self) -> bool {
         matches!(self.code.as_deref(), Some("NoSuchKey" | "NoSuchVersion"))
     }
@@ -173,8 +175,8 @@ impl Failure {
         self.is_no_such_key() || self.status == Some(412)
     }
 
-    /// The same failure; where the answer should have S3's form and has not, something else answers in
-    /// its place.
+    /// The same failure; where the answer should have S3's form and has not, something else answers
+    /// in its place.
     pub(super) fn of_s3(mut self) -> Self {
         // For an answer without a code the SDK makes one up.
         let has_code = self.code.as_deref().is_some_and(|code| code != "NotFound");

@@ -1,6 +1,7 @@
-//! Waiting less in a simulation. The pauses between retries, the time that a completion may still be running and the time that an
-//! answer may take are there to let a store come round; a store that is simulated does so a hundred times faster. The upload
-//! interval goes by as much faster, so that it can be simulated too.
+//! Waiting less in a simulation. The pauses between retries, the time that a completion may still
+//! be running and the time that an answer may take are there to let a store come round; a store
+//! that is simulated does so a hundred times faster. The upload interval goes by as much faster, so
+//! that it can be simulated too.
 
 use std::time::Duration;
 

@@ -132,7 +132,8 @@ pub trait ObjectStore: Clone + Send + Sync + 'static {
     #[must_use]
     fn at(&self, location: &Location) -> Self;
 
-    /// Whether the server is MinIO, as its answer to a HEAD of `key` says, which should not be there.
+    /// Whether the server is MinIO, as its answer to a HEAD of `key` says, which should not be
+    /// there.
     fn is_minio(&self, key: &str) -> impl Future<Output = Result<bool>> + Send;
 
     /// Begins a multipart upload of a Parquet file and returns its id.

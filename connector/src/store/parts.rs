@@ -1,13 +1,15 @@
-//! Bytes of a file, cut into parts of equal size, with a ceiling on how many are on their way to S3.
+//! Bytes of a file, cut into parts of equal size, with a ceiling on how many are on their way to
+//! S3.
 //!
-//! An encoder is a plain thread that writes into a [`PartWriter`]. A full part takes one of the [`PartPool`]'s places and keeps
-//! it until S3 has the part; while there is none for it the writer waits, and the encoder waits before that while what it has open
-//! would not find room beside them ([`PartPool::wait_for_room`]): that is the back-pressure of the whole connector.
-//! What a writer has not yet handed over belongs to it alone and takes no place, so that any number of files can be open at
-//! once and none needs another to end: see [`PartWriter::buffered`].
+//! An encoder is a plain thread that writes into a [`PartWriter`]. A full part takes one of the
+//! [`PartPool`]'s places and keeps it until S3 has the part; while there is none for it the writer
+//! waits, and the encoder waits before that while what it has open would not find room beside them
+//! ([`PartPool::wait_for_room`]): that is the back-pressure of the whole connector. What a writer
+//! has not yet handed over belongs to it alone and takes no place, so that any number of files can
+//! be open at once and none needs another to end: see [`PartWriter::buffered`].
 //!
-//! A part is a list of chunks: pages as they lie in memory, which are never copied together, and between them what was written
-//! bit by bit.
+//! A part is a list of chunks: pages as they lie in memory, which are never copied together, and
+//! between them what was written bit by bit.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +19,8 @@ use tokio::sync::mpsc;
 
 use super::part_body::PartBody;
 
-/// The size of every part but the last, in bytes: one that all stores take, and 10,000 of them make more than the largest file.
+/// The size of every part but the last, in bytes: one that all stores take, and 10,000 of them make
+/// more than the largest file.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many parts of all files together may be on their way at once.
@@ -25,14 +28,16 @@ pub const PART_BYTES: usize = 8 * 1024 * 1024;
 pub struct PartLimits {
     /// The size of a part, in bytes.
     pub part_bytes: usize,
-    /// The most bytes that they have together; where it is less than a part, there is one at a time.
+    /// The most bytes that they have together; where it is less than a part, there is one at a
+    /// time.
     pub bytes: usize,
     /// The most parts (at least one): files that are small have small ones.
     pub parts: usize,
 }
 
 impl Default for PartLimits {
-    /// A row group (`staging.rs`), and half of the next one: so the encoder goes on while this one is on its way.
+    /// A row group (`staging.rs`), and half of the next one: so the encoder goes on while this one
+    /// is on its way.
     fn default() -> Self {
         Self {
             part_bytes: PART_BYTES,
@@ -42,10 +47,12 @@ impl Default for PartLimits {
     }
 }
 
-/// The bytes from which on a page is a chunk of its own. Fewer are copied: a chunk costs something, too.
+/// The bytes from which on a page is a chunk of its own. Fewer are copied: a chunk costs something,
+/// too.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// The bytes at which what was written bit by bit is a chunk: a buffer grows by doubling, and what it has too much is memory, too.
+/// The bytes at which what was written bit by bit is a chunk: a buffer grows by doubling, and what
+/// it has too much is memory, too.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// The places for parts on their way. Clones share them.
@@ -108,7 +115,8 @@ impl PartPool {
         )
     }
 
-    /// Wakes every writer that waits for a place, and lets none wait any more: their files are given up.
+    /// Wakes every writer that waits for a place, and lets none wait any more: their files are
+    /// given up.
     pub(crate) fn close(&self) {
         self.places().closed = true;
         self.shared.freed.notify_all();
@@ -119,7 +127,8 @@ impl PartPool {
         self.places().closed
     }
 
-    /// Waits until there would be room for so many bytes beside the parts on their way; not longer than there are any.
+    /// Waits until there would be room for so many bytes beside the parts on their way; not longer
+    /// than there are any.
     pub(crate) fn wait_for_room(&self, bytes: usize) {
         let none = |places: &mut Places| !self.shared.has_room(places, bytes) && !places.closed;
         drop(self.shared.freed.wait_while(self.places(), none));
@@ -184,10 +193,12 @@ pub(crate) enum Piece {
     End(Option<PartBody>),
 }
 
-/// Cuts the bytes of one file into parts and hands each to the file's [`Upload`](super::Upload). Writing blocks while the
-/// pool has no place for a part, so it has no business on an async worker thread.
+/// Cuts the bytes of one file into parts and hands each to the file's [`Upload`](super::Upload).
+/// Writing blocks while the pool has no place for a part, so it has no business on an async worker
+/// thread.
 ///
-/// An error ([`io::ErrorKind::BrokenPipe`]) only says that the upload has ended; `Upload::finish` says why.
+/// An error ([`io::ErrorKind::BrokenPipe`]) only says that the upload has ended; `Upload::finish`
+/// says why.
 #[derive(Debug)]
 pub struct PartWriter {
     pool: PartPool,
@@ -206,7 +217,8 @@ impl PartWriter {
         self.written
     }
 
-    /// The memory in bytes that this writer holds outside the pool: about one part at most. It belongs into the budget of open files.
+    /// The memory in bytes that this writer holds outside the pool: about one part at most. It
+    /// belongs into the budget of open files.
     pub fn buffered(&self) -> usize {
         self.chunk_bytes + self.buffer.capacity()
     }
@@ -215,7 +227,8 @@ impl PartWriter {
     pub fn write_page(&mut self, mut page: Bytes) -> io::Result<()> {
         let whole = page.len();
         while !page.is_empty() {
-            // The rest of a page that was cut would hold on to the memory of all of it until its part is full.
+            // The rest of a page that was cut would hold on to the memory of all of it until its
+            // part is full.
             let is_rest = page.len() < whole.min(self.room());
             if is_rest || page.len() < CHUNK_BYTES {
                 return self.write_all(&page);

@@ -363,8 +363,8 @@ struct Asked<S> {
 }
 
 impl Found {
-    /// What the failure of a place says of a file: one of today may pass, one of old has a cure of its
-    /// own.
+    /// What the failure of a place says of a file: one of today may pass, one of old has a cure of
+    /// its own.
     fn at_place(place: &Location, current: &Location, error: Error) -> Self {
         if place == current {
             Self::Failed(error)

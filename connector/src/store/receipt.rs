@@ -31,8 +31,8 @@ pub(super) struct Receipts {
 }
 
 impl Receipts {
-    /// Whether a receipt at `store` says that the file was visible once. Fails where the store is in
-    /// trouble: a receipt that it may have is not one that says no.
+    /// Whether a receipt at `store` says that the file was visible once. Fails where the store is
+    /// in trouble: a receipt that it may have is not one that says no.
     pub(super) async fn names<S: ObjectStore>(&self, store: &S, file: &StagedFile) -> Result<bool> {
         match &file.receipt {
             Some(key) => Ok(self.tokens(store, key).await?.contains(&file.token)),

@@ -2,20 +2,24 @@
 //!
 //! Decided on purpose:
 //!
-//! * **Checksums.** We give each part's CRC-32 in a header and again at completion, which AWS, MinIO, Ceph and R2 take. The SDK's own
-//!   (trailers in chunked bodies) are off, because some stores cannot read them.
-//! * **Payloads are not hashed** for the signature where something else guards the bytes: TLS, or the part's CRC-32, whose header is
-//!   signed. Only with `checksums: none` over plain HTTP they are.
-//! * **Timeouts** for connecting, each attempt and the whole operation, so that nothing ever hangs; the
-//!   SDK's standard retries with jittered backoff in between. The SDK would also end a transfer that
-//!   does not move for some seconds, and so every attempt over a line on which a page takes as long.
-//! * **Parts, objects and copies** are tried again by us, because their time depends on what else is
-//!   on its way ([`Line`]), and because a copy is looked for before it is repeated.
-//! * **Every request has its attempts.** The SDK would have all requests share a budget of retries, of
-//!   which the last of 16 completions would find nothing left after an outage. Their number at once is
-//!   what bounds us.
-//! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers 500 `InternalError`
-//!   ("already in progress") whenever it has no such upload (any more), so after that answer we ask for the upload itself.
+//! * **Checksums.** We give each part's CRC-32 in a header and again at completion, which AWS,
+//!   MinIO, Ceph and R2 take. The SDK's own (trailers in chunked bodies) are off, because some
+//!   stores cannot read them.
+//! * **Payloads are not hashed** for the signature where something else guards the bytes: TLS, or
+//!   the part's CRC-32, whose header is signed. Only with `checksums: none` over plain HTTP they
+//!   are.
+//! * **Timeouts** for connecting, each attempt and the whole operation, so that nothing ever hangs;
+//!   the SDK's standard retries with jittered backoff in between. The SDK would also end a transfer
+//!   that does not move for some seconds, and so every attempt over a line on which a page takes as
+//!   long.
+//! * **Parts, objects and copies** are tried again by us, because their time depends on what else
+//!   is on its way ([`Line`]), and because a copy is looked for before it is repeated.
+//! * **Every request has its attempts.** The SDK would have all requests share a budget of retries,
+//!   of which the last of 16 completions would find nothing left after an outage. Their number at
+//!   once is what bounds us.
+//! * **A completion that is refused for good** is `NoSuchUpload` nearly everywhere. Ceph answers
+//!   500 `InternalError` ("already in progress") whenever it has no such upload (any more), so
+//!   after that answer we ask for the upload itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -51,7 +55,8 @@ mod client;
 pub(super) use backoff::Backoff;
 pub use client::S3Options;
 
-/// How often a request is tried, all in all, while a task runs: retries take a minute at most, besides the requests themselves.
+/// How often a request is tried, all in all, while a task runs: retries take a minute at most,
+/// besides the requests themselves.
 pub const ATTEMPTS: u32 = 8;
 
 /// How often a request is tried by Validate and Apply, where a user waits for the answer.
@@ -162,7 +167,8 @@ impl S3Store {
         }
     }
 
-    /// Whether S3 says plainly that it has no such upload. What else it may answer, or refuse to, proves nothing.
+    /// Whether S3 says plainly that it has no such upload. What else it may answer, or refuse to,
+    /// proves nothing.
     async fn is_gone(&self, key: &str, upload: &StagedUpload) -> bool {
         let parts = self
             .client
@@ -175,8 +181,8 @@ impl S3Store {
         failure.is_some_and(|failure| failure.is_no_such_upload())
     }
 
-    /// Whether the answer that a failure tells of is MinIO's. An answer that passes, and none at all, is
-    /// an error.
+    /// Whether the answer that a failure tells of is MinIO's. An answer that passes, and none at
+    /// all, is an error.
     fn is_of_minio(&self, operation: Operation, key: &str, failure: &Failure) -> Result<bool> {
         if failure.transport.is_some() || failure.is_transient() {
             return Err(self.failed(operation, key)(failure));
@@ -229,8 +235,8 @@ fn completed_parts(parts: &[Part]) -> CompletedMultipartUpload {
         .build()
 }
 
-/// The source of a copy as its header wants it: bucket and key, percent-encoded but for slashes, and
-/// the version.
+/// The source of a copy as its header wants it: bucket and key, percent-encoded but for slashes,
+/// and the version.
 fn copy_source(bucket: &str, from: &StagedObject) -> String {
     let source = format!("{bucket}/{}", percent_encoded(&from.key));
     match &from.version {
@@ -277,7 +283,8 @@ impl ObjectStore for S3Store {
         if failure.has_request_id {
             return Ok(is_minio);
         }
-        // An answer to HEAD has no body, and not every store gives request ids; but errors have a form.
+        // An answer to HEAD has no body, and not every store gives request ids; but errors have a
+        // form.
         let request = self.client.get_object().bucket(self.bucket()).key(key);
         let Err(failure) = request.send().await.map_err(Failure::from) else {
             return Ok(false);

@@ -6,7 +6,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 
 use super::haste::Haste;
 
-/// What an attempt has in any haste: a simulated store does not get slower than that on a busy machine.
+/// What an attempt has in any haste: a simulated store does not get slower than that on a busy
+/// machine.
 const LEAST: Duration = Duration::from_secs(10);
 
 /// How long requests may take. The default fits every store; tests take less.
@@ -51,7 +52,8 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// These in a simulation, where who waits for an answer that will not come waits in vain sooner too.
+    /// These in a simulation, where who waits for an answer that will not come waits in vain sooner
+    /// too.
     #[must_use]
     pub fn in_haste(self, haste: Haste) -> Self {
         Self {

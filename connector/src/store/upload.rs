@@ -1,5 +1,5 @@
-//! One file on its way to S3: parts as they come, several at a time, to where nobody takes them for a
-//! file yet.
+//! One file on its way to S3: parts as they come, several at a time, to where nobody takes them for
+//! a file yet.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub struct FinishedUpload {
 
 /// A file on its way to S3, fed by its [`PartWriter`].
 ///
-/// Whatever goes wrong, its bytes are thrown away: no checkpoint can name them yet. Dropping this does
-/// so as well, in the background; [`Upload::abort`] waits for it.
+/// Whatever goes wrong, its bytes are thrown away: no checkpoint can name them yet. Dropping this
+/// does so as well, in the background; [`Upload::abort`] waits for it.
 #[derive(Debug)]
 pub struct Upload {
     location: Location,
@@ -69,9 +69,9 @@ impl Upload {
         (writer, upload)
     }
 
-    /// Waits until the last byte is in S3. `rows` is the file's, `staged_at` the time now. Fails with
-    /// what went wrong on the way, where the writer went away without [`PartWriter::finish`], and where
-    /// a stop is asked for; the bytes are thrown away then.
+    /// Waits until the last byte is in S3. `rows` is the file's, `staged_at` the time now. Fails
+    /// with what went wrong on the way, where the writer went away without
+    /// [`PartWriter::finish`], and where a stop is asked for; the bytes are thrown away then.
     pub async fn finish(
         mut self,
         rows: u64,
@@ -258,7 +258,8 @@ impl<S: ObjectStore> Stream<S> {
         Ok(())
     }
 
-    /// The multipart upload, created at first use. Never cancelled half-way: nobody would know its id.
+    /// The multipart upload, created at first use. Never cancelled half-way: nobody would know its
+    /// id.
     async fn upload(&mut self) -> Result<PendingUpload> {
         if let Some(upload) = &self.upload {
             return Ok(upload.clone());
@@ -348,7 +349,8 @@ impl<S: ObjectStore> Stream<S> {
     }
 }
 
-/// Makes a staged object of an upload. An answer that was lost is no failure where the object is there.
+/// Makes a staged object of an upload. An answer that was lost is no failure where the object is
+/// there.
 async fn complete<S: ObjectStore>(
     store: &S,
     key: &str,

@@ -25,7 +25,8 @@ pub struct Candidate<'a> {
     pub collection: &'a flow::CollectionSpec,
     /// What the user says of each field under `fields.include`.
     pub field_config: &'a BTreeMap<String, Bytes>,
-    /// The collection and selection that this binding was last materialized with, under the same path and backfill.
+    /// The collection and selection that this binding was last materialized with, under the same
+    /// path and backfill.
     pub last: Option<Selected<'a>>,
     /// Whether misfits are rescued, into a column whose name is then taken.
     pub rescues: bool,
@@ -47,7 +48,8 @@ impl Candidate<'_> {
     }
 }
 
-/// A candidate, with what is looked up for each of its projections: there may be a hundred thousand.
+/// A candidate, with what is looked up for each of its projections: there may be a hundred
+/// thousand.
 struct Lookup<'a> {
     candidate: &'a Candidate<'a>,
     /// The pointers of all projections.
@@ -123,7 +125,8 @@ impl<'a> Lookup<'a> {
         column_type(projection, self.candidate.field_config)
     }
 
-    /// An object is materialized by its fields; one of which no fields are known would be lost without its JSON text.
+    /// An object is materialized by its fields; one of which no fields are known would be lost
+    /// without its JSON text.
     fn object(&self, projection: &flow::Projection) -> (Type, String) {
         let prefix = format!("{}/", projection.ptr);
         let mut from = self.pointers.range(prefix.as_str()..);

@@ -1,4 +1,5 @@
-//! Validate: which fields may and must be materialized, and whether the bucket takes what the task will write.
+//! Validate: which fields may and must be materialized, and whether the bucket takes what the task
+//! will write.
 
 mod bucket;
 mod constraints;
@@ -19,7 +20,8 @@ use crate::transactor::Environment;
 
 /// Answers Validate.
 ///
-/// Errors where a configuration is wrong, two bindings share a prefix, or the bucket does not do what the task will ask of it.
+/// Errors where a configuration is wrong, two bindings share a prefix, or the bucket does not do
+/// what the task will ask of it.
 pub async fn validate<S: ObjectStore>(
     request: &request::Validate,
     endpoint: &EndpointConfig,

@@ -66,7 +66,8 @@ pub(super) fn schema(columns: &[Column], key: &str) -> Value {
     schema
 }
 
-/// DuckDB's query that reads documents from a file of one on each line, and flattens them into the columns.
+/// DuckDB's query that reads documents from a file of one on each line, and flattens them into the
+/// columns.
 pub(super) fn query(columns: &[Column], documents: &std::path::Path) -> String {
     let Node::Object(members) = tree(columns) else {
         unreachable!("the root is an object");

@@ -1,4 +1,5 @@
-//! DuckDB's side: the same documents into a Parquet file, by a process of its own that is measured like the connector.
+//! DuckDB's side: the same documents into a Parquet file, by a process of its own that is measured
+//! like the connector.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -25,8 +26,8 @@ pub const VERB: &str = "bench-duckdb";
 const READY: &str = "ready";
 const DONE: &str = "done";
 
-/// Runs one statement in a DuckDB of two threads: says `ready`, waits for a line, runs it, says `done`, waits for the end of
-/// the input. In between it can be measured.
+/// Runs one statement in a DuckDB of two threads: says `ready`, waits for a line, runs it, says
+/// `done`, waits for the end of the input. In between it can be measured.
 pub fn copy(statement: &str, mut input: impl BufRead, mut output: impl Write) -> Result<()> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch("SET threads = 2")?;

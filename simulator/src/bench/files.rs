@@ -44,7 +44,8 @@ pub(super) async fn take(built: &Built) -> Result<Sizes> {
     }
 }
 
-/// Errors where discarded files cannot be what those were that were read back: as many, and to a hundredth as large.
+/// Errors where discarded files cannot be what those were that were read back: as many, and to a
+/// hundredth as large.
 pub(super) fn require_alike(kept: Sizes, discarded: Sizes, contender: &str) -> Result<()> {
     let is_alike =
         kept.files == discarded.files && kept.bytes.abs_diff(discarded.bytes) <= kept.bytes / 100;
@@ -71,7 +72,8 @@ fn refused(operation: &'static str, name: &str, message: String) -> Error {
     })
 }
 
-/// Reads the files of a round back with DuckDB, and errors where they hold something else than the documents.
+/// Reads the files of a round back with DuckDB, and errors where they hold something else than the
+/// documents.
 pub(super) async fn check(
     folder: &Path,
     shape: Shape,
@@ -111,8 +113,8 @@ pub(super) fn parquet(paths: &[PathBuf]) -> String {
     )
 }
 
-/// What a table holds, whatever the order of its rows: the number of rows, and of each column the number of values and the
-/// sum of their hashes.
+/// What a table holds, whatever the order of its rows: the number of rows, and of each column the
+/// number of values and the sum of their hashes.
 pub(super) fn digest(shape: Shape, table: &str) -> Result<Vec<(u64, String)>> {
     let columns = shape.columns().iter().map(|column| {
         let name = column::name(column.field);

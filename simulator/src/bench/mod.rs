@@ -1,7 +1,9 @@
-//! The benchmark: recorded sessions through the connector into an S3 server, against DuckDB's COPY of the same documents.
+//! The benchmark: recorded sessions through the connector into an S3 server, against DuckDB's COPY
+//! of the same documents.
 //!
-//! `shape` says what the documents are, `recording` makes them beforehand; `session` and `duck` measure one round of each side,
-//! each in a process of its own; `files` looks whether they wrote what was sent; `play` has them take turns, and `report` judges.
+//! `shape` says what the documents are, `recording` makes them beforehand; `session` and `duck`
+//! measure one round of each side, each in a process of its own; `files` looks whether they wrote
+//! what was sent; `play` has them take turns, and `report` judges.
 
 mod column;
 mod duck;

@@ -98,7 +98,8 @@ pub async fn bench(options: &Options, hear: &mut (dyn FnMut(Event) + Send)) -> R
     })
 }
 
-/// Measures a shape at each of the scales, in turn: a machine that is slow for a while is so for all of them.
+/// Measures a shape at each of the scales, in turn: a machine that is slow for a while is so for
+/// all of them.
 async fn bench_shape(
     options: &Options,
     shape: Shape,
@@ -142,7 +143,8 @@ struct Ours {
 }
 
 impl<'a> Play<'a> {
-    /// Records, and plays one round into a server that keeps the files: what is measured later, on `measured`, writes the same.
+    /// Records, and plays one round into a server that keeps the files: what is measured later, on
+    /// `measured`, writes the same.
     async fn prepare(
         options: &'a Options,
         shape: Shape,

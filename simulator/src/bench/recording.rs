@@ -1,5 +1,5 @@
-//! The recording: documents as lines of JSON for DuckDB, and the Stores that carry them for the connector, each in a file, so
-//! that nothing is made while it is measured.
+//! The recording: documents as lines of JSON for DuckDB, and the Stores that carry them for the
+//! connector, each in a file, so that nothing is made while it is measured.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -36,7 +36,8 @@ pub(super) fn stores(folder: &Path, variant: Variant) -> PathBuf {
     folder.join(format!("stores.{}", variant.slug()))
 }
 
-/// Makes `count` documents of a shape and writes them, and the Stores of each variant as its specification selects them.
+/// Makes `count` documents of a shape and writes them, and the Stores of each variant as its
+/// specification selects them.
 pub(super) async fn record(
     folder: &Path,
     shape: Shape,

@@ -153,7 +153,8 @@ impl Report {
 }
 
 impl ContenderReport {
-    /// Of the samples of one contender; `variant` is none of DuckDB, whose median wall time is `duckdb`.
+    /// Of the samples of one contender; `variant` is none of DuckDB, whose median wall time is
+    /// `duckdb`.
     pub(super) fn new(
         shape: Shape,
         (documents, bytes): (u64, u64),

@@ -1,4 +1,5 @@
-//! Our side: one session of one transaction, whose Stores go from their file into the connector's pipe.
+//! Our side: one session of one transaction, whose Stores go from their file into the connector's
+//! pipe.
 
 use std::fs::File;
 use std::io;
@@ -27,8 +28,9 @@ const PROCESS: &str = "the connector's process";
 /// The most that is passed on at once. The pipe takes less.
 const PASSED_BYTES: usize = 1 << 20;
 
-/// Plays one session: everything up to the Flushed, then the Stores as fast as the pipe takes them, then the commit. What lies
-/// between the first byte of the Stores and Acknowledged is measured. `server` is the process id of the S3 server.
+/// Plays one session: everything up to the Flushed, then the Stores as fast as the pipe takes them,
+/// then the commit. What lies between the first byte of the Stores and Acknowledged is measured.
+/// `server` is the process id of the S3 server.
 pub(super) async fn measure(
     launch: &LocalCommand,
     built: &Built,
@@ -92,8 +94,8 @@ async fn open(
     Ok((session, start))
 }
 
-/// Copies a file into a process's standard input, on a thread that may wait: the pipe is opened anew, because our own end of
-/// it does not wait.
+/// Copies a file into a process's standard input, on a thread that may wait: the pipe is opened
+/// anew, because our own end of it does not wait.
 async fn feed(pid: u32, path: &Path) -> Result<()> {
     let pipe = File::options()
         .write(true)
@@ -108,8 +110,9 @@ async fn feed(pid: u32, path: &Path) -> Result<()> {
     }
 }
 
-/// Passes the pages of a file on to a pipe without a copy of ours: the runtime is on another machine, or at least not on the
-/// connector's cores. The standard library would copy, in case that the file changes meanwhile.
+/// Passes the pages of a file on to a pipe without a copy of ours: the runtime is on another
+/// machine, or at least not on the connector's cores. The standard library would copy, in case that
+/// the file changes meanwhile.
 fn pass_on(file: &File, pipe: &File) -> Result<(), Errno> {
     while splice(file, None, pipe, None, PASSED_BYTES, SpliceFFlags::empty())? > 0 {}
     Ok(())

@@ -81,7 +81,8 @@ impl Shape {
         }
     }
 
-    /// The field that is the key. It ascends from document to document, so that they are in the order in which Flow sends them.
+    /// The field that is the key. It ascends from document to document, so that they are in the
+    /// order in which Flow sends them.
     pub fn key(self) -> &'static str {
         match self {
             Self::Wiki => "meta/offset",
@@ -185,7 +186,8 @@ fn time(milliseconds: i64) -> String {
     format!("{:.3}", time.unwrap_or(start))
 }
 
-/// Text of 64 letters at random, as base64 is: 6 bits in each byte, which no codec that looks for repetitions finds.
+/// Text of 64 letters at random, as base64 is: 6 bits in each byte, which no codec that looks for
+/// repetitions finds.
 fn noise(rng: &mut Rng, length: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::with_capacity(length + 9);

@@ -1,4 +1,5 @@
-//! The task of a benchmark: one collection, one binding, all fields by default, into the bucket of a server.
+//! The task of a benchmark: one collection, one binding, all fields by default, into the bucket of
+//! a server.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,8 @@ fn name(shape: Shape) -> String {
     format!("bench/{}", shape.name())
 }
 
-/// A catalog, in the part of YAML that is JSON. The bucket, its place and the prefix are filled in later.
+/// A catalog, in the part of YAML that is JSON. The bucket, its place and the prefix are filled in
+/// later.
 fn yaml(shape: Shape, connector: &[String]) -> serde_json::Value {
     let name = name(shape);
     json!({

@@ -1,4 +1,5 @@
-//! What a process has used so far, as Linux tells it: processor time and the most memory it ever had.
+//! What a process has used so far, as Linux tells it: processor time and the most memory it ever
+//! had.
 
 use std::io;
 use std::time::Duration;
@@ -28,7 +29,8 @@ impl Usage {
     }
 }
 
-/// Fields 14 and 15 of `stat`, counted from 1. The second field is the program's name in parentheses, which may hold anything.
+/// Fields 14 and 15 of `stat`, counted from 1. The second field is the program's name in
+/// parentheses, which may hold anything.
 fn ticks(stat: &str) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);

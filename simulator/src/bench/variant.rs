@@ -1,4 +1,5 @@
-//! The ways in which a session is recorded and played: a codec, and the runtime whose messages it carries.
+//! The ways in which a session is recorded and played: a codec, and the runtime whose messages it
+//! carries.
 
 use materialize_s3_parquet::protocol::Codec;
 

@@ -9,7 +9,8 @@ use materialize_s3_parquet::protocol::materialize::response::validated::{
 
 use super::{Binding, BuildError};
 
-/// The constraints of an answer: the list, or where there is none what older connectors send instead.
+/// The constraints of an answer: the list, or where there is none what older connectors send
+/// instead.
 pub(super) fn constraints(answer: &validated::Binding) -> Vec<ProjectionConstraint> {
     if !answer.projection_constraints.is_empty() {
         return answer.projection_constraints.clone();
@@ -21,7 +22,8 @@ pub(super) fn constraints(answer: &validated::Binding) -> Vec<ProjectionConstrai
     answer.constraints.iter().map(entry).collect()
 }
 
-/// Checks that an answer is about the bindings that were asked about, each with a path and constraints of its own.
+/// Checks that an answer is about the bindings that were asked about, each with a path and
+/// constraints of its own.
 pub(super) fn check(active: &[(usize, &Binding)], validated: &Validated) -> Result<(), BuildError> {
     let (asked, answered) = (active.len(), validated.bindings.len());
     let wrong = |message: String| Err(BuildError::Connector(message));

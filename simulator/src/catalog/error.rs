@@ -1,4 +1,5 @@
-//! What is wrong with a catalog, and where: every error names file and line, and what to write instead.
+//! What is wrong with a catalog, and where: every error names file and line, and what to write
+//! instead.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The files of a catalog: YAML and JSON, each error with its line; and schemas with what they refer to in other files,
-//! bundled into one document.
+//! The files of a catalog: YAML and JSON, each error with its line; and schemas with what they
+//! refer to in other files, bundled into one document.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,8 +83,8 @@ fn message(error: &YamlError) -> String {
     }
 }
 
-/// A value written inline, or the content of the file that it names, relative to the file it is written in. Returns the
-/// place of the value itself.
+/// A value written inline, or the content of the file that it names, relative to the file it is
+/// written in. Returns the place of the value itself.
 pub(super) fn inline_or_file(value: Value, place: Place) -> Result<(Value, Place), CatalogError> {
     let Value::String(path) = value else {
         return Ok((value, place));
@@ -108,7 +108,8 @@ pub(super) fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().unwrap_or_else(|| Path::new("")).join(path)
 }
 
-/// Puts the schemas of other files that `schema` refers to into its `$defs`, and lets the references lead there.
+/// Puts the schemas of other files that `schema` refers to into its `$defs`, and lets the
+/// references lead there.
 pub(super) fn bundle(mut schema: Value, place: &Place) -> Result<Value, CatalogError> {
     let mut bundle = Bundle {
         root: Arc::clone(&place.file),
@@ -159,8 +160,8 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    /// Lets every reference within `value`, which stands in `file`, lead to where its target will be; `base` is where the
-    /// root of `file` will be.
+    /// Lets every reference within `value`, which stands in `file`, lead to where its target will
+    /// be; `base` is where the root of `file` will be.
     fn visit(&mut self, value: &mut Value, file: &Path, base: &str) -> Result<(), CatalogError> {
         match value {
             Value::Object(members) => {
@@ -191,7 +192,8 @@ impl Bundle<'_> {
         }
         let target = beside(file, path);
         if path.is_empty() || !target.is_file() {
-            // An anchor or the `$id` of something in this document, or an error that reading the schema will find.
+            // An anchor or the `$id` of something in this document, or an error that reading the
+            // schema will find.
             return Ok(reference.to_owned());
         }
         if *target == *self.root {

@@ -1,4 +1,5 @@
-//! What is written → the model: imports followed, schemas bundled, read and inferred, names checked.
+//! What is written → the model: imports followed, schemas bundled, read and inferred, names
+//! checked.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use super::error::{CatalogError, Place};
 use super::{Catalog, Collection, Endpoint, Materialization, Shards, bindings, files, raw, spec};
 use crate::schema::{ExplicitProjection, Schema, Shape, Types};
 
-/// How a read schema refers to the write schema, and to the schema that Flow infers of the documents.
+/// How a read schema refers to the write schema, and to the schema that Flow infers of the
+/// documents.
 const WRITE_SCHEMA: &str = "flow://write-schema";
 const INFERRED_SCHEMA: &str = "flow://inferred-schema";
 
@@ -151,8 +153,8 @@ fn schema_of(written: Spanned<Value>, file: &Arc<Path>) -> Result<(Value, Place)
     Ok((files::bundle(schema, &place)?, place))
 }
 
-/// Puts the schemas that Flow provides into a read schema that refers to them. Nothing is inferred of documents here, so
-/// the inferred schema allows everything.
+/// Puts the schemas that Flow provides into a read schema that refers to them. Nothing is inferred
+/// of documents here, so the inferred schema allows everything.
 fn with_flow_schemas(mut read: Value, write: &Value) -> Value {
     let text = read.to_string();
     if text.contains(WRITE_SCHEMA) {

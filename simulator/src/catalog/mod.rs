@@ -1,8 +1,8 @@
-//! The catalog: Flow's `flow.yaml` as people write it, read into collections and materializations, and built into the
-//! specifications that a connector is given.
+//! The catalog: Flow's `flow.yaml` as people write it, read into collections and materializations,
+//! and built into the specifications that a connector is given.
 //!
-//! `raw` is what is written, `load` makes the model of it and checks that it holds together, `build` asks the connector's
-//! questions and puts its answers in.
+//! `raw` is what is written, `load` makes the model of it and checks that it holds together,
+//! `build` asks the connector's questions and puts its answers in.
 
 mod answer;
 mod bindings;
@@ -59,7 +59,8 @@ pub struct Materialization {
     pub bindings: Vec<Binding>,
     /// How it runs.
     pub shards: Shards,
-    /// What happens when a field cannot be materialized as it is any more, unless the binding says otherwise.
+    /// What happens when a field cannot be materialized as it is any more, unless the binding says
+    /// otherwise.
     pub on_incompatible_schema_change: OnIncompatibleSchemaChange,
     /// `syncSchedule`.
     pub sync_schedule: Option<Value>,
@@ -129,14 +130,15 @@ pub struct Binding {
     pub disable: bool,
     /// Bindings of a higher priority are read first.
     pub priority: u32,
-    /// What happens when a field cannot be materialized as it is any more; `None` = what the task says.
+    /// What happens when a field cannot be materialized as it is any more; `None` = what the task
+    /// says.
     pub on_incompatible_schema_change: Option<OnIncompatibleSchemaChange>,
     /// Where it is defined.
     pub place: Place,
 }
 
-/// Which partitions of a collection are read: those with one of the values of every field that is included, and none of those
-/// that are excluded. By default all.
+/// Which partitions of a collection are read: those with one of the values of every field that is
+/// included, and none of those that are excluded. By default all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Partitions {
     /// The values that are read, by field.

@@ -1,5 +1,5 @@
-//! A catalog file as it is written: every key Flow has, those the simulator has no use for included. Whatever else stands
-//! there is an error.
+//! A catalog file as it is written: every key Flow has, those the simulator has no use for
+//! included. Whatever else stands there is an error.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -20,7 +20,8 @@ const FIELD_LABEL: &str = "estuary.dev/field/";
 /// Where a build's ids start in names of shards and journals; nothing else reads it.
 const GENERATION: &str = "0000000000000001";
 
-/// The key of a binding within the connector's state: its resource path, percent-encoded, and its backfill counter.
+/// The key of a binding within the connector's state: its resource path, percent-encoded, and its
+/// backfill counter.
 pub fn state_key(resource_path: &[String], backfill: u32) -> String {
     let mut key = String::new();
     for byte in resource_path.join("/").into_bytes() {
@@ -178,8 +179,8 @@ pub fn field_of_label(name: &str) -> Option<&str> {
     name.strip_prefix(FIELD_LABEL)
 }
 
-/// The value of a field as the label of its partition: text as it is, percent-encoded, and other values apart from it. A
-/// connector has no use for it; the simulator reads by it.
+/// The value of a field as the label of its partition: text as it is, percent-encoded, and other
+/// values apart from it. A connector has no use for it; the simulator reads by it.
 pub fn partition_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.bytes().map(encoded).collect(),

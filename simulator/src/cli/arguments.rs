@@ -138,7 +138,8 @@ pub(super) enum Verb {
     /// Crashes × S3 faults × shards from seeds; checkers prove that nothing is lost or doubled
     #[command(after_help = torture::EXAMPLES)]
     Torture(TortureArguments),
-    /// Recorded sessions through a connector as fast as it takes them, against DuckDB's COPY of the same documents
+    /// Recorded sessions through a connector as fast as it takes them, against DuckDB's COPY of the
+    /// same documents
     #[command(after_help = super::bench::EXAMPLES)]
     Bench(BenchArguments),
     /// DuckDB's side of `bench`, which starts this itself
@@ -150,7 +151,8 @@ pub(super) enum Verb {
     /// Stand between a runtime and a connector, and record what they say
     #[command(after_help = super::record::EXAMPLES)]
     Record(RecordArguments),
-    /// What is in Parquet files: schema, row groups, encodings, sizes, statistics, metadata, a few rows
+    /// What is in Parquet files: schema, row groups, encodings, sizes, statistics, metadata, a few
+    /// rows
     #[command(after_help = super::inspect::EXAMPLES)]
     Inspect(InspectArguments),
     /// Serve the embedded S3 server on a port until interrupted
@@ -173,7 +175,8 @@ pub(super) struct RunArguments {
     /// The materialization to play [default: the catalog's only one]
     #[arg(long, value_name = "TASK")]
     pub(super) name: Option<String>,
-    /// The documents: a file, a recipe, a FIFO, or `-` for standard input, whose documents are sent as they come [default: the catalog's fixture.jsonl or fixture.yaml]
+    /// The documents: a file, a recipe, a FIFO, or `-` for standard input, whose documents are
+    /// sent as they come [default: the catalog's fixture.jsonl or fixture.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) fixture: Option<PathBuf>,
     /// Close a transaction at so many documents, even without a commit
@@ -182,13 +185,14 @@ pub(super) struct RunArguments {
     /// Close a transaction at so many bytes of documents, even without a commit
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_bytes: Option<u64>,
-    /// Close a transaction so long after its first document, even without a commit; for documents that come as they are
-    /// made, through standard input or a FIFO
+    /// Close a transaction so long after its first document, even without a commit; for documents
+    /// that come as they are made, through standard input or a FIFO
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) max_time: Option<Duration>,
-    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or `seaweedfs` (a container), the URL
-    /// of any server, with credentials from the usual AWS variables, `catalog` (the catalog's own bucket, with its own
-    /// credentials), or `none`: the configuration stays as it is in the catalog, and no files are read back
+    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or
+    /// `seaweedfs` (a container), the URL of any server, with credentials from the usual AWS
+    /// variables, `catalog` (the catalog's own bucket, with its own credentials), or `none`:
+    /// the configuration stays as it is in the catalog, and no files are read back
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     pub(super) s3: String,
     /// Whose manners the server inside this process has: what it lists, forgets, refuses and loses
@@ -200,7 +204,8 @@ pub(super) struct RunArguments {
     /// Make the bucket if it is not there; one on a server of the run's own is always made
     #[arg(long)]
     pub(super) make_bucket: bool,
-    /// A folder of the bucket that the files of all bindings are put below, so that runs are kept apart
+    /// A folder of the bucket that the files of all bindings are put below, so that runs are kept
+    /// apart
     #[arg(long)]
     pub(super) prefix: Option<String>,
     /// How messages are written [default: what the catalog says]
@@ -209,8 +214,8 @@ pub(super) struct RunArguments {
     /// Which of Flow's runtimes to play
     #[arg(long, value_enum, default_value = "v1")]
     pub(super) runtime: RuntimeName,
-    /// How many transactions each session has, -1 for all that are left; between sessions the connector starts anew
-    /// [default: what the recipe says, or else -1]
+    /// How many transactions each session has, -1 for all that are left; between sessions the
+    /// connector starts anew [default: what the recipe says, or else -1]
     #[arg(
         long,
         value_delimiter = ',',
@@ -218,13 +223,16 @@ pub(super) struct RunArguments {
         value_name = "N,…"
     )]
     pub(super) sessions: Option<Vec<i64>>,
-    /// How many shards the task has: each has a connector process of its own, and a part of the keys by their hash
+    /// How many shards the task has: each has a connector process of its own, and a part of the
+    /// keys by their hash
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) shards: u32,
-    /// Everything random derives from it; the same seed gives the same run. It is added to a recipe's own
+    /// Everything random derives from it; the same seed gives the same run. It is added to a
+    /// recipe's own
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
-    /// The connector's command [default: what the catalog says, looked for beside this program first]
+    /// The connector's command [default: what the catalog says, looked for beside this program
+    /// first]
     #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     pub(super) connector: Option<String>,
     /// The upload interval in seconds [default: what the catalog says]
@@ -239,7 +247,8 @@ pub(super) struct RunArguments {
     /// Say for each field why it was taken or left
     #[arg(long)]
     pub(super) explain: bool,
-    /// Write a page of the run to this file: a timeline, the files, the fields, the requests, the logs
+    /// Write a page of the run to this file: a timeline, the files, the fields, the requests, the
+    /// logs
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
     /// Print what came of the run as one JSON document, and everything else to standard error
@@ -248,7 +257,8 @@ pub(super) struct RunArguments {
     /// It is fine that nothing is compared, as where there are no documents
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// Fail where a value is not in a column of its own: rescued, beside its column as exact text, or in none
+    /// Fail where a value is not in a column of its own: rescued, beside its column as exact text,
+    /// or in none
     #[arg(long)]
     pub(super) strict: bool,
 }
@@ -286,7 +296,8 @@ pub(super) struct S3Arguments {
     /// Print what a program needs to use it as one JSON document, on one line
     #[arg(long)]
     pub(super) json: bool,
-    /// Keep of bodies only their sizes, and believe every checksum: a server that costs a benchmark little
+    /// Keep of bodies only their sizes, and believe every checksum: a server that costs a
+    /// benchmark little
     #[arg(long)]
     pub(super) discard: bool,
     /// End when standard input does

@@ -92,14 +92,15 @@ pub(super) struct BenchArguments {
     /// The connector's command [default: the one beside this program]
     #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     connector: Option<String>,
-    /// The least important of the connector's logs to show; `info` tells of each file what decoding, encoding and uploading took
+    /// The least important of the connector's logs to show; `info` tells of each file what
+    /// decoding, encoding and uploading took
     #[arg(long, value_enum, default_value = "warn")]
     log_level: LevelName,
     /// Leave DuckDB out
     #[arg(long)]
     no_duckdb: bool,
-    /// Play each shape with ten times the documents too, in turn, and see that time grows no faster and memory not at all;
-    /// without DuckDB
+    /// Play each shape with ten times the documents too, in turn, and see that time grows no
+    /// faster and memory not at all; without DuckDB
     #[arg(long)]
     flat: bool,
     /// Exit with status 1 where something takes more time or memory than it may

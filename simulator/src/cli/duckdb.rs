@@ -7,7 +7,8 @@ use flow_sim::readback::local_glob;
 /// How many rows a command shows.
 const ROWS: usize = 10;
 
-/// A shell command that shows the first rows of the table whose files were fetched from below `prefix` into `folder`.
+/// A shell command that shows the first rows of the table whose files were fetched from below
+/// `prefix` into `folder`.
 pub(super) fn command(folder: &Path, prefix: &str) -> String {
     let folder = literal(&folder.display().to_string());
     let pattern = format!("{folder}/{}", local_glob(prefix)).replace('\'', "''");
@@ -31,7 +32,8 @@ fn literal(path: &str) -> String {
     literal
 }
 
-/// A statement as the argument of the `duckdb` command, for a POSIX shell: in double quotes where they change nothing.
+/// A statement as the argument of the `duckdb` command, for a POSIX shell: in double quotes where
+/// they change nothing.
 fn quoted(statement: &str) -> String {
     if statement.contains(['"', '$', '`', '\\', '!']) {
         return format!("duckdb -c '{}'", statement.replace('\'', r"'\''"));

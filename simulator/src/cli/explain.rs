@@ -5,7 +5,8 @@ use flow_sim::report::Field;
 /// The widest that the fields' names are made alike.
 const WIDEST_NAME: usize = 28;
 
-/// The lines for one binding: first the fields that are taken, in the order of their columns, then the others.
+/// The lines for one binding: first the fields that are taken, in the order of their columns, then
+/// the others.
 pub(super) fn lines(collection: &str, resource_path: &[String], fields: &[Field]) -> Vec<String> {
     let longest = fields
         .iter()

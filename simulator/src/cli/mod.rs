@@ -81,13 +81,15 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(until_interrupted(arguments, runtime.handle().clone()));
-    // With the runtime ends every process that it still has. A thread that waits for standard input is left behind.
+    // With the runtime ends every process that it still has. A thread that waits for standard input
+    // is left behind.
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome
 }
 
-/// Does what the arguments say, on a thread of its own: it may be busy, and yet an interruption is heard at once. An
-/// interruption drops everything on the way, and with it every child and server; a second one does not wait for that.
+/// Does what the arguments say, on a thread of its own: it may be busy, and yet an interruption is
+/// heard at once. An interruption drops everything on the way, and with it every child and server;
+/// a second one does not wait for that.
 async fn until_interrupted(arguments: Arguments, runtime: Handle) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let (cancel, cancelled) = oneshot::channel::<()>();

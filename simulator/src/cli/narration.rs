@@ -1,4 +1,5 @@
-//! What a run says while it goes on: lines, and on a terminal a bar below them with rate and time left.
+//! What a run says while it goes on: lines, and on a terminal a bar below them with rate and time
+//! left.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};

@@ -224,7 +224,8 @@ fn row_groups(file: &FileFacts) -> Vec<String> {
     lines
 }
 
-/// Rows below a heading, each column as wide as it must be and at most as wide as it may. None where there are no rows.
+/// Rows below a heading, each column as wide as it must be and at most as wide as it may. None
+/// where there are no rows.
 fn aligned(
     columns: &[(Side, usize)],
     heading: Option<&[&str]>,
@@ -259,7 +260,8 @@ fn aligned(
     rows.iter().map(line).collect()
 }
 
-/// A text of at most `width` letters; what was longer ends with an ellipsis. Control characters become spaces.
+/// A text of at most `width` letters; what was longer ends with an ellipsis. Control characters
+/// become spaces.
 fn cut(text: &str, width: usize) -> String {
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
     if text.chars().count() <= width {

@@ -18,8 +18,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Prints a line. Where it cannot be written to standard output, [`outcome`] tells so in the end; of standard error there is
-    /// nobody left to tell.
+    /// Prints a line. Where it cannot be written to standard output, [`outcome`] tells so in the
+    /// end; of standard error there is nobody left to tell.
     pub(super) fn line(self, text: &str) {
         match self {
             Self::Output => note(writeln!(io::stdout(), "{text}")),
@@ -40,7 +40,8 @@ pub(super) fn error(text: &str) {
     Stream::Error.line(&format!("flow-sim: {text}"));
 }
 
-/// Takes note of what came of writing to standard output. Where nobody reads any more, nothing is lost.
+/// Takes note of what came of writing to standard output. Where nobody reads any more, nothing is
+/// lost.
 pub(super) fn note(written: io::Result<()>) {
     if let Err(error) = written.and_then(|()| io::stdout().flush())
         && error.kind() != ErrorKind::BrokenPipe

@@ -1,8 +1,8 @@
 //! `flow-sim record`: stands between a runtime and a connector, and writes down what they say.
 //!
-//! Bytes go on as they come, before anything is made of them but the recording; both sides see what they would see without it:
-//! every byte, the end of the input, signals, stderr and the exit status. Only SIGKILL cannot be passed on: the connector then
-//! finds its input closed.
+//! Bytes go on as they come, before anything is made of them but the recording; both sides see what
+//! they would see without it: every byte, the end of the input, signals, stderr and the exit
+//! status. Only SIGKILL cannot be passed on: the connector then finds its input closed.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -70,14 +70,17 @@ pub(super) struct RecordArguments {
     /// The file to append to; with a slash at its end, a folder for a file per process
     #[arg(long, value_name = "FILE", default_value = "session.jsonl")]
     to: PathBuf,
-    /// How messages are written [default: what `FLOW_RUNTIME_CODEC` says, as for connectors, or else proto]
+    /// How messages are written [default: what `FLOW_RUNTIME_CODEC` says, as for connectors, or
+    /// else proto]
     #[arg(long, value_enum)]
     codec: Option<CodecName>,
-    /// A place in the configurations that is secret besides what the connector marks; may be given several times
+    /// A place in the configurations that is secret besides what the connector marks; may be given
+    /// several times
     #[arg(long, value_name = "POINTER")]
     redact: Vec<String>,
-    /// Print what was recorded as one JSON document, to standard error and after everything else: standard output is the
-    /// protocol's. It is a log line as well, and says what the connector's last one said where that has failed
+    /// Print what was recorded as one JSON document, to standard error and after everything else:
+    /// standard output is the protocol's. It is a log line as well, and says what the
+    /// connector's last one said where that has failed
     #[arg(long)]
     json: bool,
     /// The connector's program and its arguments
@@ -172,7 +175,8 @@ fn start(command: &[String]) -> Result<Child, Failure> {
         .map_err(|error| Failure::usage(format!("cannot start the connector `{program}`: {error}")))
 }
 
-/// Passes requests on, on a thread that ends with the process: nothing else ends a wait for standard input.
+/// Passes requests on, on a thread that ends with the process: nothing else ends a wait for
+/// standard input.
 fn pass_requests(child: &mut Child, recorder: &Shared) {
     let Some(mut stdin) = child.stdin.take() else {
         return;
@@ -297,7 +301,8 @@ fn finish(recorder: &Shared, end: &End) -> bool {
     outcome.is_ok()
 }
 
-/// What was recorded. A runtime takes the last line for the reason of a failure, so it must still be the connector's.
+/// What was recorded. A runtime takes the last line for the reason of a failure, so it must still
+/// be the connector's.
 fn document(path: &Path, end: &End, counts: Counts, is_complete: bool) -> Value {
     let Counts {
         requests,

@@ -68,14 +68,16 @@ pub(super) struct ReplayArguments {
     /// Recordings: files, or folders of files that go on from one another
     #[arg(required = true, value_name = "SESSION")]
     sessions: Vec<PathBuf>,
-    /// The connector's command [default: materialize-s3-parquet, looked for beside this program first]
+    /// The connector's command [default: materialize-s3-parquet, looked for beside this program
+    /// first]
     #[arg(long, value_name = "COMMAND", value_parser = words::command)]
     connector: Option<String>,
     /// How messages are written [default: as they were when recorded, or else proto]
     #[arg(long, value_enum)]
     codec: Option<CodecName>,
-    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or `seaweedfs` (a container), the URL
-    /// of any server, with credentials from the usual AWS variables, or `none`: configurations stay as they were recorded
+    /// Where the files go: `embedded` (a server inside this process), `minio`, `ceph` or
+    /// `seaweedfs` (a container), the URL of any server, with credentials from the usual AWS
+    /// variables, or `none`: configurations stay as they were recorded
     #[arg(long, value_name = "STORE", default_value = "embedded")]
     s3: String,
     /// The bucket
@@ -84,13 +86,15 @@ pub(super) struct ReplayArguments {
     /// Make the bucket if it is not there; one on a server of the replay's own is always made
     #[arg(long)]
     make_bucket: bool,
-    /// A JSON merge patch over every endpoint configuration, such as the secrets that a recording does not hold
+    /// A JSON merge patch over every endpoint configuration, such as the secrets that a recording
+    /// does not hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// More rules for what may differ: a JSON array
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// A place in the responses that is not compared: a JSON pointer, `*` for any name; may be given several times
+    /// A place in the responses that is not compared: a JSON pointer, `*` for any name; may be
+    /// given several times
     #[arg(long, value_name = "POINTER")]
     ignore: Vec<String>,
     /// Write this run's answers into the recordings where they differ

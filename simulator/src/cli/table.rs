@@ -1,4 +1,5 @@
-//! A few rows as a table that fits a terminal: some of the columns, and of long values the beginning.
+//! A few rows as a table that fits a terminal: some of the columns, and of long values the
+//! beginning.
 
 use flow_sim::readback::Preview;
 
@@ -9,8 +10,8 @@ const CELL: usize = 24;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-/// The lines of the table. Of its columns those are shown that fit: first the ones without nulls, and among them the ones
-/// whose values differ.
+/// The lines of the table. Of its columns those are shown that fit: first the ones without nulls,
+/// and among them the ones whose values differ.
 pub(super) fn table(preview: &Preview) -> Vec<String> {
     let mut candidates: Vec<usize> = (0..preview.columns.len())
         .filter(|column| has_values(preview, *column))

@@ -88,7 +88,8 @@ pub(super) struct TortureArguments {
     /// Begin no further seed after so many minutes
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     minutes: Option<u64>,
-    /// Write a page to this file: the timeline of the seeds that failed, or else of the slowest and the last, and a table of all
+    /// Write a page to this file: the timeline of the seeds that failed, or else of the slowest
+    /// and the last, and a table of all
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
     /// Print what came of it as one JSON document, and everything else to standard error

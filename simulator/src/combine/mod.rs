@@ -1,4 +1,5 @@
-//! Combining: the documents of one key within a transaction become one, as the collection's `reduce` annotations say.
+//! Combining: the documents of one key within a transaction become one, as the collection's
+//! `reduce` annotations say.
 //!
 //! Combining is associative, without the full history of the key: what delta updates see.
 
@@ -34,8 +35,8 @@ pub enum CombineError {
     Overflow(String),
 }
 
-/// Combines `left` with the `right` that came after it, as `schema` annotates the right one. Without annotations the right
-/// document takes the left one's place.
+/// Combines `left` with the `right` that came after it, as `schema` annotates the right one.
+/// Without annotations the right document takes the left one's place.
 pub fn combine(left: Value, right: Value, schema: &Schema) -> Result<Value, CombineError> {
     if !schema.has_reductions() {
         return Ok(right);

@@ -1,4 +1,5 @@
-//! The order of JSON values: null, booleans, numbers, strings, arrays, objects; within each by value.
+//! The order of JSON values: null, booleans, numbers, strings, arrays, objects; within each by
+//! value.
 
 use std::cmp::Ordering;
 

@@ -1,6 +1,8 @@
-//! `reduce: {strategy: set}`: a location that updates a set, as `{add, remove}` or `{add, intersect}`.
+//! `reduce: {strategy: set}`: a location that updates a set, as `{add, remove}` or `{add,
+//! intersect}`.
 //!
-//! Each part is an array of members, sorted by the annotation's key, or an object whose property names are the members.
+//! Each part is an array of members, sorted by the annotation's key, or an object whose property
+//! names are the members.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +10,8 @@ use super::order::{compare, compare_keys};
 
 type Members = Map<String, Value>;
 
-/// The update that does what `left` and then `right` do. The error hands both back: they are not updates of a set.
+/// The update that does what `left` and then `right` do. The error hands both back: they are not
+/// updates of a set.
 pub(super) fn combine(left: Value, right: Value, key: &[String]) -> Result<Value, (Value, Value)> {
     match (left, right) {
         (Value::Null, other) | (other, Value::Null) => Ok(other),

@@ -1,8 +1,10 @@
-//! A real S3 server in a container of its own, started by testcontainers: what [`minio`](crate::minio),
-//! [`ceph`](crate::ceph) and [`seaweedfs`](crate::seaweedfs) have in common.
+//! A real S3 server in a container of its own, started by testcontainers: what
+//! [`minio`](crate::minio), [`ceph`](crate::ceph) and [`seaweedfs`](crate::seaweedfs) have in
+//! common.
 //!
-//! Their images are made on this machine, once, by `cargo conformance` and by `cargo sim … --s3 minio` (or another of them),
-//! which also see to it that a Docker engine runs. Here they are only started, and for tests killed, paused and cut off.
+//! Their images are made on this machine, once, by `cargo conformance` and by `cargo sim … --s3
+//! minio` (or another of them), which also see to it that a Docker engine runs. Here they are only
+//! started, and for tests killed, paused and cut off.
 
 mod port;
 mod reaper;
@@ -26,14 +28,15 @@ use reaper::Reaper;
 /// The access key ID of every server started here.
 pub const ACCESS_KEY: &str = "flow-sim";
 
-/// The secret access key of every server started here. It guards a server that lives for minutes on this machine.
+/// The secret access key of every server started here. It guards a server that lives for minutes on
+/// this machine.
 pub const SECRET_KEY: &str = "flow-sim-secret";
 
 /// The port inside the container.
 const PORT: u16 = 9000;
 
-/// The engine's default network, by the name that every engine knows (older ones call it `default` in their answers,
-/// and then do not find it).
+/// The engine's default network, by the name that every engine knows (older ones call it `default`
+/// in their answers, and then do not find it).
 const NETWORK: &str = "bridge";
 
 /// How long a server may take until it is ready again.
@@ -96,8 +99,8 @@ pub enum ContainerError {
     },
 }
 
-/// A running server. Its container is removed by [`Container::stop`], when this is dropped (inside a tokio runtime, please),
-/// and also when this process ends in any other way.
+/// A running server. Its container is removed by [`Container::stop`], when this is dropped (inside
+/// a tokio runtime, please), and also when this process ends in any other way.
 pub struct Container {
     image: Image,
     handle: ContainerAsync<GenericImage>,
@@ -120,7 +123,8 @@ impl Container {
         start(image).await.map_err(failed)
     }
 
-    /// The endpoint URL for programs on this machine. It stays the same when the server is killed and started again.
+    /// The endpoint URL for programs on this machine. It stays the same when the server is killed
+    /// and started again.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -140,14 +144,16 @@ impl Container {
         self.engine(&["kill", "--signal", "KILL"]).await
     }
 
-    /// Starts the server after a [`kill`](Self::kill), on what it has stored, and returns when it is ready.
+    /// Starts the server after a [`kill`](Self::kill), on what it has stored, and returns when it
+    /// is ready.
     pub async fn start_again(&self) -> Result<(), ContainerError> {
         self.engine(&["start"]).await?;
         self.ready().await
     }
 
-    /// Takes the server's network away while it runs. What becomes of connections is the engine's affair: where it hands them on
-    /// by a process of its own they are closed and new ones refused, else nothing comes through.
+    /// Takes the server's network away while it runs. What becomes of connections is the engine's
+    /// affair: where it hands them on by a process of its own they are closed and new ones
+    /// refused, else nothing comes through.
     pub async fn disconnect(&self) -> Result<(), ContainerError> {
         self.engine(&["network", "disconnect", NETWORK]).await
     }
@@ -171,7 +177,8 @@ impl Container {
             })
     }
 
-    /// Stops the server's processes where they are: connections are still accepted, and nothing is answered.
+    /// Stops the server's processes where they are: connections are still accepted, and nothing is
+    /// answered.
     pub async fn pause(&self) -> Result<(), ContainerError> {
         self.engine(&["pause"]).await
     }
@@ -249,7 +256,8 @@ async fn start(image: Image) -> Result<Container, TestcontainersError> {
     })
 }
 
-/// The container to start. Its port on this machine is given: one that the engine chooses changes with every start.
+/// The container to start. Its port on this machine is given: one that the engine chooses changes
+/// with every start.
 fn request(image: Image, port: u16) -> ContainerRequest<GenericImage> {
     let ready = HttpWaitStrategy::new(image.ready)
         .with_port(PORT.tcp())

@@ -1,14 +1,17 @@
-//! A free port of this machine for a container, so that it keeps it when it is killed and started again.
+//! A free port of this machine for a container, so that it keeps it when it is killed and started
+//! again.
 
 use std::io;
 use std::net::TcpListener;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Below the ports that systems take for outgoing connections: one of those may be gone when a container comes back.
+/// Below the ports that systems take for outgoing connections: one of those may be gone when a
+/// container comes back.
 const PORTS: Range<u32> = 20_000..32_000;
 
-/// A port that nobody listens on now. Processes begin at different places, and no call gets the port of another.
+/// A port that nobody listens on now. Processes begin at different places, and no call gets the
+/// port of another.
 pub(super) fn choose() -> io::Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let count = PORTS.end - PORTS.start;

@@ -2,8 +2,9 @@
 
 use std::process::{Child, Command, Stdio};
 
-/// A process that outlives this one by a moment and then removes the container: no destructor runs after a signal,
-/// nor for what a test binary keeps in a `static`. It waits for the end of a pipe of which we hold the other end.
+/// A process that outlives this one by a moment and then removes the container: no destructor runs
+/// after a signal, nor for what a test binary keeps in a `static`. It waits for the end of a pipe
+/// of which we hold the other end.
 pub(super) struct Reaper(Child);
 
 impl Reaper {

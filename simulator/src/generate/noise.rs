@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 /// How long a document's text is, in characters and bytes.
 const LENGTH: usize = 10_000;
 
-/// Documents `{"id": 0, "noise": "…"}` of 10,000 random characters each, with ids that count up. The same seed gives the same ones.
+/// Documents `{"id": 0, "noise": "…"}` of 10,000 random characters each, with ids that count up.
+/// The same seed gives the same ones.
 pub fn noise(seed: u64, documents: usize) -> impl Iterator<Item = Value> {
     let mut rng = Rng::with_seed(seed);
     (0..documents).map(move |id| json!({"id": id, "noise": text(&mut rng)}))

@@ -1,4 +1,5 @@
-//! Words, titles, names and comments as they are found in a wiki: many scripts, emoji, quotes, markup, and nothing at all.
+//! Words, titles, names and comments as they are found in a wiki: many scripts, emoji, quotes,
+//! markup, and nothing at all.
 
 use fastrand::Rng;
 
@@ -185,7 +186,8 @@ pub(super) fn parsed(comment: &str, server: &str) -> String {
     escaped.replace("[[", &link).replace("]]", "</a>")
 }
 
-/// A title as it stands in an address: spaces are underscores, and everything but ASCII is percent-encoded.
+/// A title as it stands in an address: spaces are underscores, and everything but ASCII is
+/// percent-encoded.
 pub(super) fn url_path(title: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut path = String::with_capacity(title.len() * 2);

@@ -1,5 +1,6 @@
-//! Events shaped like Wikimedia's public `mediawiki/recentchange` stream, about 1.2 KB each, captured as a source of changes
-//! would: some events come again, revised or deleted, under the same key `/wiki`, `/id`.
+//! Events shaped like Wikimedia's public `mediawiki/recentchange` stream, about 1.2 KB each,
+//! captured as a source of changes would: some events come again, revised or deleted, under the
+//! same key `/wiki`, `/id`.
 
 use std::collections::VecDeque;
 
@@ -30,7 +31,8 @@ const fn wiki(name: &'static str, server: &'static str, first_id: u64) -> Wiki {
     }
 }
 
-/// In the order of the languages of [`text`]; ids as large as they are there, and one beyond what a double holds.
+/// In the order of the languages of [`text`]; ids as large as they are there, and one beyond what a
+/// double holds.
 const WIKIS: [Wiki; 9] = [
     wiki("enwiki", "en.wikipedia.org", 1_843_000_001),
     wiki("dewiki", "de.wikipedia.org", 402_000_001),

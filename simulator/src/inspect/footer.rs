@@ -120,7 +120,8 @@ fn column(
     }
 }
 
-/// The least or the greatest value over all row groups. Row groups without a value, because all of it is null, have no say.
+/// The least or the greatest value over all row groups. Row groups without a value, because all of
+/// it is null, have no say.
 fn extreme(end: End, kind: &str, index: usize, metadata: &ParquetMetaData) -> Option<String> {
     let mut extreme: Option<&Statistics> = None;
     for group in metadata.row_groups() {
@@ -162,7 +163,8 @@ fn is_beyond(one: &Statistics, other: &Statistics, end: End) -> Option<bool> {
     })
 }
 
-/// The encodings of a chunk. Those of the levels, which every chunk has, are left out where the values have another.
+/// The encodings of a chunk. Those of the levels, which every chunk has, are left out where the
+/// values have another.
 fn encodings(column: &ColumnChunkMetaData) -> Vec<String> {
     #[expect(deprecated, reason = "files that others wrote may have it")]
     let of_levels = [Encoding::RLE, Encoding::BIT_PACKED];

@@ -1,4 +1,5 @@
-//! What is in Parquet files: schema, row groups, encodings, compression, sizes, statistics, metadata, and a few rows.
+//! What is in Parquet files: schema, row groups, encodings, compression, sizes, statistics,
+//! metadata, and a few rows.
 //!
 //! Footers are read with the parquet crate, rows with DuckDB, as a reader of the files would.
 
@@ -68,7 +69,8 @@ impl Inspection {
         (self.files.len() + without_footer.count()) as u64
     }
 
-    /// Reads the first rows of the files as one table. Those whose rows cannot be read are broken, too.
+    /// Reads the first rows of the files as one table. Those whose rows cannot be read are broken,
+    /// too.
     fn preview(&mut self, files: &[&Found], rows: usize) -> Result<()> {
         let duck = Duck::start()?;
         let read = |files: &[&Found]| -> readback::Result<Preview> {

@@ -172,8 +172,8 @@ fn is_parquet(root: &Path, path: &Path) -> bool {
     name.is_some_and(|extension| extension == EXTENSION) && !is_staged(&below.to_string_lossy())
 }
 
-/// The objects below a prefix that are Parquet by their names and not staged, or the one that is named exactly, with their
-/// bytes.
+/// The objects below a prefix that are Parquet by their names and not staged, or the one that is
+/// named exactly, with their bytes.
 async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String, u64)>> {
     let mut objects = Vec::new();
     let mut token = None;

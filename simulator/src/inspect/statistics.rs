@@ -13,7 +13,8 @@ pub(super) enum End {
     Max,
 }
 
-/// The value at one end, as text. `kind` is the column's type as [`ColumnFacts`](super::ColumnFacts) has it.
+/// The value at one end, as text. `kind` is the column's type as
+/// [`ColumnFacts`](super::ColumnFacts) has it.
 pub(super) fn text(statistics: &Statistics, end: End, kind: &str) -> Option<String> {
     macro_rules! value {
         ($statistics:expr) => {

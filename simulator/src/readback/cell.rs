@@ -68,7 +68,8 @@ impl Cell {
         cell.ok_or(Misfit)
     }
 
-    /// Whether this cell of a column, of a key or of other values, says all of `value`; what does not is kept exactly beside it.
+    /// Whether this cell of a column, of a key or of other values, says all of `value`; what does
+    /// not is kept exactly beside it.
     pub(super) fn gives_back(&self, column_type: ColumnType, is_key: bool, value: &Value) -> bool {
         match (column_type, self, value) {
             (ColumnType::Double { .. }, Self::Double(double), Value::Number(number)) => {

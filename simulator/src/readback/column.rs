@@ -1,4 +1,5 @@
-//! Which column a field must have in a file: design decisions of the product, written down a second time.
+//! Which column a field must have in a file: design decisions of the product, written down a second
+//! time.
 
 use std::collections::BTreeSet;
 

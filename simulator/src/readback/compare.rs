@@ -1,4 +1,5 @@
-//! Compares files with what they must hold: columns, types, order, and every value of every row, each exactly once.
+//! Compares files with what they must hold: columns, types, order, and every value of every row,
+//! each exactly once.
 
 use std::fmt;
 use std::ops::ControlFlow;

@@ -43,8 +43,8 @@ impl Duck {
     pub fn describe(&self, path: &Path) -> Result<Vec<(String, String)>> {
         let file = quoted(path);
         let table = table(path);
-        // DuckDB renames columns whose names differ only in case; the file's schema has them as they are. Its first row
-        // is the schema itself.
+        // DuckDB renames columns whose names differ only in case; the file's schema has them as
+        // they are. Its first row is the schema itself.
         let names = self.texts(path, &format!("SELECT name FROM parquet_schema({file})"))?;
         let types = self.texts(
             path,
@@ -109,7 +109,8 @@ impl Duck {
         Ok(Preview { columns, rows })
     }
 
-    /// Counts the members of the JSON objects in a file's column by name; nothing where the file does not have it.
+    /// Counts the members of the JSON objects in a file's column by name; nothing where the file
+    /// does not have it.
     pub fn count_members(
         &self,
         path: &Path,
@@ -159,7 +160,8 @@ impl Duck {
     }
 }
 
-/// A file as a table: its own columns and nothing else, although its folders may be named like Hive's partitions.
+/// A file as a table: its own columns and nothing else, although its folders may be named like
+/// Hive's partitions.
 fn table(path: &Path) -> String {
     format!("read_parquet({}, hive_partitioning = false)", quoted(path))
 }

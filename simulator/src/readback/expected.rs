@@ -61,7 +61,8 @@ pub struct Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    /// What every binding's files must hold after `committed`, of which each shard has sent the rows in its range.
+    /// What every binding's files must hold after `committed`, of which each shard has sent the
+    /// rows in its range.
     pub fn of(
         spec: &MaterializationSpec,
         shards: &[KeyRange],
@@ -128,8 +129,8 @@ impl<'a> Expected<'a> {
         columns.chain(rescued).chain(exact).collect()
     }
 
-    /// Whether a field can have a value that its column does not give back. A field of that name, from before it was reserved, keeps
-    /// its column.
+    /// Whether a field can have a value that its column does not give back. A field of that name,
+    /// from before it was reserved, keeps its column.
     fn keeps_exact(&self) -> bool {
         let may_be_inexact = |(index, column): (usize, &Column)| match column.column_type {
             ColumnType::Double { .. } | ColumnType::Integer { from_text: true } => true,
@@ -182,8 +183,8 @@ fn kept(values: Map<String, Value>) -> Cell {
     }
 }
 
-/// Where a binding's files are: below this prefix, which ends with a slash. The folders with date patterns stand below that of
-/// the version, so that one version is one folder whatever the day.
+/// Where a binding's files are: below this prefix, which ends with a slash. The folders with date
+/// patterns stand below that of the version, so that one version is one folder whatever the day.
 pub fn prefix(binding: &materialization_spec::Binding) -> String {
     let path = binding.resource_path.join("/");
     let version = format!("v{:010}", binding.backfill);

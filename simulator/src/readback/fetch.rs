@@ -20,8 +20,8 @@ pub struct Fetched {
     pub path: PathBuf,
 }
 
-/// Fetches every object of the table below `prefix` into `folder`, whose folders are the keys'. In the order in which they
-/// were written: a file's name begins with its shard and a counter.
+/// Fetches every object of the table below `prefix` into `folder`, whose folders are the keys'. In
+/// the order in which they were written: a file's name begins with its shard and a counter.
 pub async fn fetch(
     client: &Client,
     bucket: &str,
@@ -128,7 +128,8 @@ pub(crate) async fn fetch_one(
     Ok(Fetched { key, bytes, path })
 }
 
-/// A key as a relative path: what DuckDB would take for a pattern, and what would lead out of the folder, is encoded.
+/// A key as a relative path: what DuckDB would take for a pattern, and what would lead out of the
+/// folder, is encoded.
 fn local_name(key: &str) -> String {
     encoded(key.trim_start_matches('/'))
 }
@@ -141,7 +142,8 @@ fn encoded(key: &str) -> String {
     name
 }
 
-/// The pattern, relative to the folder that they were fetched into, of the files below a prefix, which may hold date patterns.
+/// The pattern, relative to the folder that they were fetched into, of the files below a prefix,
+/// which may hold date patterns.
 pub fn local_glob(prefix: &str) -> String {
     let mut glob = String::new();
     let mut rest = prefix.trim_start_matches('/');

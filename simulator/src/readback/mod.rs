@@ -1,7 +1,9 @@
-//! Reads a bucket's Parquet files back with DuckDB and compares them, row by row and types included, with what was sent.
+//! Reads a bucket's Parquet files back with DuckDB and compares them, row by row and types
+//! included, with what was sent.
 //!
-//! What a file must hold is worked out here from the rows and their projections alone ([`Expected`]); nothing of the
-//! connector's own mapping is used, so that a mistake there cannot hide here.
+//! What a file must hold is worked out here from the rows and their projections alone
+//! ([`Expected`]); nothing of the connector's own mapping is used, so that a mistake there cannot
+//! hide here.
 
 mod cell;
 mod column;

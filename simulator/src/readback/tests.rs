@@ -1,4 +1,5 @@
-//! The comparison against files that DuckDB has written: what is right passes, and each thing that is wrong is found.
+//! The comparison against files that DuckDB has written: what is right passes, and each thing that
+//! is wrong is found.
 
 use std::collections::BTreeMap;
 use std::path::Path;

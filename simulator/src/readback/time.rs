@@ -9,7 +9,8 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const FIRST_SECOND: i64 = -62_135_596_800;
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// Days since 1970-01-01 of `YYYY-MM-DD`; none for anything else, and for the year 0000, which not every reader has.
+/// Days since 1970-01-01 of `YYYY-MM-DD`; none for anything else, and for the year 0000, which not
+/// every reader has.
 pub(super) fn days(text: &str) -> Option<i32> {
     local_days(text).filter(|_| !text.starts_with("0000"))
 }
@@ -22,8 +23,9 @@ fn local_days(text: &str) -> Option<i32> {
     Some(day.since((Unit::Day, date(1970, 1, 1))).ok()?.get_days())
 }
 
-/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything else, and for what lies outside of the
-/// years 0001 to 9999 in UTC. A leap second counts as the second before it.
+/// Microseconds since 1970-01-01T00:00:00Z of an RFC 3339 date-time, floored; none for anything
+/// else, and for what lies outside of the years 0001 to 9999 in UTC. A leap second counts as the
+/// second before it.
 pub(super) fn micros(text: &str) -> Option<i64> {
     let (local, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
     let (day, clock) = local.split_at("0000-00-00".len());

@@ -19,7 +19,8 @@ pub struct Difference {
     pub what: String,
     /// What was recorded, in lines.
     pub recorded: String,
-    /// What was answered, in lines and in the recording's terms: what may differ is as it was recorded.
+    /// What was answered, in lines and in the recording's terms: what may differ is as it was
+    /// recorded.
     pub answered: String,
 }
 

@@ -6,7 +6,8 @@ use crate::{run, runtime, transcript};
 /// The replay's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a replay came to no outcome. A difference from the recording is no error, but part of the outcome.
+/// Why a replay came to no outcome. A difference from the recording is no error, but part of the
+/// outcome.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

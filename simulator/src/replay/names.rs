@@ -1,4 +1,5 @@
-//! Which name of this run stands for which of the recording: tokens, upload ids, the endpoint's place.
+//! Which name of this run stands for which of the recording: tokens, upload ids, the endpoint's
+//! place.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Makes two names stand for the same thing. False where one of them stands for another thing already.
+    /// Makes two names stand for the same thing. False where one of them stands for another thing
+    /// already.
     pub(super) fn bind(&mut self, recorded: &str, ours: &str) -> bool {
         match (self.to_ours.get(recorded), self.to_recorded.get(ours)) {
             (None, None) => {
@@ -47,7 +49,8 @@ impl Names {
     }
 }
 
-/// Replaces every name that stands in `text` as a word of its own, in one pass: what was put in is not looked at again.
+/// Replaces every name that stands in `text` as a word of its own, in one pass: what was put in is
+/// not looked at again.
 fn replace(text: &str, names: &BTreeMap<String, String>) -> String {
     let mut replaced = String::new();
     let mut rest = text;

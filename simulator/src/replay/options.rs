@@ -16,14 +16,15 @@ pub struct Options {
     pub connector: Vec<String>,
     /// The codec; none = the one that was recorded, or else proto.
     pub codec: Option<Codec>,
-    /// Where files go; its place and credentials are filled into every endpoint's configuration. None = configurations stay
-    /// as they were recorded.
+    /// Where files go; its place and credentials are filled into every endpoint's configuration.
+    /// None = configurations stay as they were recorded.
     pub store: Option<Store>,
     /// The bucket; none = `flow-sim`.
     pub bucket: Option<String>,
     /// Whether the bucket is made where it is not there, on a server that is not the replay's own.
     pub make_bucket: bool,
-    /// A merge patch over every endpoint's configuration, such as the secrets that a recording does not hold.
+    /// A merge patch over every endpoint's configuration, such as the secrets that a recording
+    /// does not hold.
     pub config: Value,
     /// What may differ from the recording.
     pub rules: Rules,
@@ -36,7 +37,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The options for a connector with nothing else said: an S3 server inside this process, and the rules that are built in.
+    /// The options for a connector with nothing else said: an S3 server inside this process, and
+    /// the rules that are built in.
     pub fn new(connector: Vec<String>) -> Self {
         Self {
             connector,

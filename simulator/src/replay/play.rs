@@ -37,8 +37,8 @@ pub struct Outcome {
     pub updated: Vec<(PathBuf, Vec<Transcript>)>,
 }
 
-/// Replays a recording: a file, or a folder whose files go on from one another, in the order of their names. All of it has one
-/// bucket and one state.
+/// Replays a recording: a file, or a folder whose files go on from one another, in the order of
+/// their names. All of it has one bucket and one state.
 pub async fn replay(path: &Path, options: &Options) -> Result<Outcome> {
     let mut recordings = Vec::new();
     for file in transcript::files(path)? {
@@ -167,7 +167,8 @@ impl Scene<'_, '_> {
         Ok(())
     }
 
-    /// Receives what answers to a recorded response, and compares. False where nothing more can be expected of the connector.
+    /// Receives what answers to a recorded response, and compares. False where nothing more can be
+    /// expected of the connector.
     async fn response(&mut self, line: usize, recorded: &Response) -> bool {
         self.player.outcome.answers += 1;
         if recorded.loaded.is_some() {
@@ -238,7 +239,8 @@ impl Scene<'_, '_> {
     /// The recorded process ended here: ours must end in the same way.
     async fn ended(mut self, line: usize, recorded: &End) -> Result<Transcript> {
         self.player.outcome.answers += 1;
-        // A process that fails ends by itself; one that does not fail any more must not wait for ever.
+        // A process that fails ends by itself; one that does not fail any more must not wait for
+        // ever.
         self.running.close_input().await;
         self.silence(line).await;
         let ours = translated(&self.player.names, self.running.end().await?);

@@ -46,7 +46,8 @@ impl Rewriter<'_> {
         Ok(Rewritten { sent, recorded })
     }
 
-    /// This run's place and credentials in a configuration. From here on, what was replaced stands for what took its place.
+    /// This run's place and credentials in a configuration. From here on, what was replaced stands
+    /// for what took its place.
     fn configure(&mut self, config: &Bytes) -> Result<Bytes, String> {
         let recorded = parse(config, "a configuration")?;
         let mut ours = recorded.clone();
@@ -118,7 +119,8 @@ impl Rewriter<'_> {
         })
     }
 
-    /// A state from before the recording: all that can be done is to name its things as this run does.
+    /// A state from before the recording: all that can be done is to name its things as this run
+    /// does.
     fn renamed(&self, recorded: &Bytes) -> Rebuilt<Bytes> {
         Rebuilt {
             ours: self

@@ -53,8 +53,8 @@ fn is_token(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// One place and what stands there: `{"at": "/opened/…", "is": "time"}` for a value, `{"names": "/…", "are": "token"}` for the
-/// member names of an object.
+/// One place and what stands there: `{"at": "/opened/…", "is": "time"}` for a value, `{"names":
+/// "/…", "are": "token"}` for the member names of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Where, as a JSON pointer into a response, `*` for any name or index.
@@ -65,7 +65,8 @@ pub struct Rule {
     pub kind: Kind,
 }
 
-/// The form in which rules are written. It is no enum, so that an error names the member that is wrong.
+/// The form in which rules are written. It is no enum, so that an error names the member that is
+/// wrong.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {

@@ -1,8 +1,9 @@
-//! The state that a connector is handed: rebuilt from what this run's connectors returned, because the recording's names
-//! uploads that were never made here.
+//! The state that a connector is handed: rebuilt from what this run's connectors returned, because
+//! the recording's names uploads that were never made here.
 //!
-//! Which updates the runtime had kept when it handed a state over, the recording tells: they are those that lead to the very
-//! state it has. An update of a process that was killed before its commit is not among them, here as there.
+//! Which updates the runtime had kept when it handed a state over, the recording tells: they are
+//! those that lead to the very state it has. An update of a process that was killed before its
+//! commit is not among them, here as there.
 
 use materialize_s3_parquet::protocol::flow::{ConnectorState, RangeSpec};
 use serde_json::Value;
@@ -13,7 +14,8 @@ use crate::runtime::merge;
 struct Update {
     recorded: Vec<Value>,
     ours: Vec<Value>,
-    /// What is written into the recording when it is brought up to date: ours in the recording's terms.
+    /// What is written into the recording when it is brought up to date: ours in the recording's
+    /// terms.
     translated: Vec<Value>,
     /// The keys of the shard that returned it.
     range: Option<RangeSpec>,
@@ -54,7 +56,8 @@ impl States {
         }
     }
 
-    /// Our state where the recording has `recorded`, for a shard of `range`. None where no updates of the recording lead to it.
+    /// Our state where the recording has `recorded`, for a shard of `range`. None where no updates
+    /// of the recording lead to it.
     pub(super) fn document(
         &mut self,
         recorded: &Value,
@@ -75,8 +78,8 @@ impl States {
         Some(rebuilt)
     }
 
-    /// Our patches where the recording has `recorded`: each is the last update that holds the same one. None where there is
-    /// no such update.
+    /// Our patches where the recording has `recorded`: each is the last update that holds the same
+    /// one. None where there is no such update.
     pub(super) fn patches(&self, recorded: &[Value]) -> Option<Rebuilt<Vec<Value>>> {
         let mut rebuilt = Rebuilt {
             ours: Vec::new(),

@@ -1,4 +1,5 @@
-//! Puts an answer of this run into the recording's terms, so that whatever still differs is a difference.
+//! Puts an answer of this run into the recording's terms, so that whatever still differs is a
+//! difference.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +22,8 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// `ours` with everything that may differ as `recorded` has it. Names that are new are bound on the way.
+    /// `ours` with everything that may differ as `recorded` has it. Names that are new are bound on
+    /// the way.
     pub(super) fn translate(&mut self, recorded: &Value, ours: &Value) -> Value {
         if let Some(kind) = self.rules.value(&self.place) {
             return self.by_rule(kind, recorded, ours);

@@ -1,5 +1,6 @@
-//! The document: everything that is told of a run, as plain data. Its JSON form is what `flow-sim run --json` prints, and is
-//! stable: members may be added, and whatever else changes advances [`VERSION`].
+//! The document: everything that is told of a run, as plain data. Its JSON form is what `flow-sim
+//! run --json` prints, and is stable: members may be added, and whatever else changes advances
+//! [`VERSION`].
 //!
 //! Times are microseconds since the run began, as a monotonic clock has them.
 
@@ -27,7 +28,8 @@ pub struct Document {
     pub problems: Vec<String>,
     /// What was run, and how.
     pub run: Run,
-    /// What became of each binding, in the specification's order; none where the run failed before there was one.
+    /// What became of each binding, in the specification's order; none where the run failed before
+    /// there was one.
     pub bindings: Vec<Binding>,
     /// What happened when.
     pub timeline: Timeline,
@@ -49,7 +51,8 @@ pub enum Verdict {
     NotReadBack,
     /// Nothing was compared: no document became a row.
     NothingCompared,
-    /// What was read back is what was sent, but not every value is in a column of its own, which was asked for (`--strict`).
+    /// What was read back is what was sent, but not every value is in a column of its own, which
+    /// was asked for (`--strict`).
     NotInColumns,
     /// Something that was read back differs from what was sent.
     Different,
@@ -146,7 +149,8 @@ pub struct Binding {
     pub missing: BTreeMap<String, u64>,
     /// Its files, in the order in which they were written.
     pub files: Vec<File>,
-    /// What became of each field: those that are materialized first, in the order of the columns, then the others by name.
+    /// What became of each field: those that are materialized first, in the order of the columns,
+    /// then the others by name.
     pub fields: Vec<Field>,
     /// Columns that no field became: name and SQL type.
     pub other_columns: Vec<(String, String)>,
@@ -180,7 +184,8 @@ pub struct Field {
     pub types: Vec<String>,
     /// `key`, `value`, `document`, or none where it is not materialized.
     pub role: Option<&'static str>,
-    /// The connector's constraint, by its name in the protocol; none where the connector says nothing of it.
+    /// The connector's constraint, by its name in the protocol; none where the connector says
+    /// nothing of it.
     pub constraint: Option<String>,
     /// The connector's reason.
     pub reason: String,
@@ -347,7 +352,8 @@ pub struct Request {
     pub attempt: u32,
     /// The length of its body.
     pub bytes: u64,
-    /// The HTTP status; none where the connection was closed without an answer, or it was still running.
+    /// The HTTP status; none where the connection was closed without an answer, or it was still
+    /// running.
     pub status: Option<u16>,
     /// The code of the error in its answer.
     pub code: Option<String>,

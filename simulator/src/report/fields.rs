@@ -1,4 +1,5 @@
-//! What became of each field of a binding: from the schema over the constraint to the column, with the reasons.
+//! What became of each field of a binding: from the schema over the constraint to the column, with
+//! the reasons.
 
 use materialize_s3_parquet::protocol::flow::{FieldSelection, Projection, materialization_spec};
 use materialize_s3_parquet::protocol::materialize::response::validated;
@@ -6,8 +7,9 @@ use materialize_s3_parquet::protocol::materialize::response::validated;
 use super::document::Field;
 use crate::selection::{Outcome, Selection, Verdict};
 
-/// What became of each field: those that are materialized first, in the order of the columns, then the others by name.
-/// `columns` are those of a file, with their types; none are known before there is one.
+/// What became of each field: those that are materialized first, in the order of the columns, then
+/// the others by name. `columns` are those of a file, with their types; none are known before there
+/// is one.
 pub fn fields(
     binding: &materialization_spec::Binding,
     answer: Option<&validated::Binding>,

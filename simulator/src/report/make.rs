@@ -215,8 +215,8 @@ fn preview(report: &BindingReport) -> Preview {
     }
 }
 
-/// What the connector asked of the server. What the run itself asks to prepare the bucket comes while no connector runs: before
-/// the first one, and between the build and the first session.
+/// What the connector asked of the server. What the run itself asks to prepare the bucket comes
+/// while no connector runs: before the first one, and between the build and the first session.
 fn requests(recording: &Recording) -> Vec<Request> {
     let at = |event: fn(&Event) -> bool| {
         let found = recording.events().find(|(_, told)| event(told));

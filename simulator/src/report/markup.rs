@@ -1,5 +1,5 @@
-//! HTML that holds together: text can only get in escaped, so nothing that a document, a field's name or a log says can
-//! break out of its place.
+//! HTML that holds together: text can only get in escaped, so nothing that a document, a field's
+//! name or a log says can break out of its place.
 
 /// A piece of HTML, complete in itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,8 @@ pub(super) fn path(text: &str) -> Markup {
     plain("code", Markup::all(pieces))
 }
 
-/// A table with a heading for every column, in a frame that scrolls by itself, also with the keyboard.
+/// A table with a heading for every column, in a frame that scrolls by itself, also with the
+/// keyboard.
 pub(super) fn table(
     label: &str,
     class: &str,
@@ -119,8 +120,9 @@ pub(super) fn table(
     element("div", &frame, table)
 }
 
-/// What could end text, an attribute or the reader's trust is written otherwise. Control characters, which HTML cannot
-/// hold, and those that turn the direction of what follows, are shown by their numbers.
+/// What could end text, an attribute or the reader's trust is written otherwise. Control
+/// characters, which HTML cannot hold, and those that turn the direction of what follows, are shown
+/// by their numbers.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -5,8 +5,9 @@
 //! (while it goes on)         └───────▶ page (`flow-sim run --report out.html`)
 //! ```
 //!
-//! The recorder hears everything that a run says and notes when; the document is made of the recording and of what came of
-//! the run, and holds all that is shown. The page is one file without scripts and without anything to load.
+//! The recorder hears everything that a run says and notes when; the document is made of the
+//! recording and of what came of the run, and holds all that is shown. The page is one file without
+//! scripts and without anything to load.
 
 pub mod campaign;
 mod document;

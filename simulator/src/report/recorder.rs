@@ -34,7 +34,8 @@ pub(super) enum Heard {
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins a recording now, by tokio's clock. `next` hears everything as well, and gives the verdicts.
+    /// Begins a recording now, by tokio's clock. `next` hears everything as well, and gives the
+    /// verdicts.
     pub fn new(next: &'a mut dyn Progress) -> Self {
         let recording = Recording {
             origin: Instant::now(),

@@ -1,4 +1,5 @@
-//! A run that never was, told: its clock stands still unless it is moved, so the document is the same every time.
+//! A run that never was, told: its clock stands still unless it is moved, so the document is the
+//! same every time.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -15,7 +15,8 @@ const LEAST_PACE: u64 = 100_000;
 const PREPARE: &str = "Prepare";
 const READ_BACK: &str = "Read back";
 
-/// The timeline of a recording. `requests` tell completing from pacing; `failed` marks the end of the last lane.
+/// The timeline of a recording. `requests` tell completing from pacing; `failed` marks the end of
+/// the last lane.
 pub(super) fn timeline(
     recording: &Recording,
     requests: &[Request],
@@ -59,7 +60,8 @@ fn shards(recording: &Recording) -> u32 {
     last.max().unwrap_or_default() + 1
 }
 
-/// The lanes of all shards: those of a session side by side, and what comes before and after the sessions only once.
+/// The lanes of all shards: those of a session side by side, and what comes before and after the
+/// sessions only once.
 fn merged(builders: Vec<Builder>) -> Vec<Lane> {
     let is_alone = builders.len() == 1;
     let mut shards: Vec<_> = builders
@@ -285,7 +287,8 @@ fn describe(step: Step) -> String {
     }
 }
 
-/// An Acknowledge in two: until its last request was answered, and what came after, if that is long.
+/// An Acknowledge in two: until its last request was answered, and what came after, if that is
+/// long.
 fn paced(span: Span, requests: &[Request]) -> Vec<Span> {
     if span.phase != Phase::Complete || requests.is_empty() {
         return vec![span];

@@ -1,4 +1,5 @@
-//! The bucket of a run: an S3 server, started if need be, and what a connector must be told to reach it.
+//! The bucket of a run: an S3 server, started if need be, and what a connector must be told to
+//! reach it.
 
 use std::fmt;
 
@@ -119,8 +120,8 @@ impl Bucket {
         .await
     }
 
-    /// Starts the server if it is not there already. The bucket is made on a server of the run's own, and on others where that
-    /// was asked for.
+    /// Starts the server if it is not there already. The bucket is made on a server of the run's
+    /// own, and on others where that was asked for.
     pub async fn open_as(opening: &Opening<'_>) -> Result<Self> {
         let (location, guard) = match opening.store {
             Store::Embedded => embedded(opening.manners, opening.seed).await?,
@@ -190,7 +191,8 @@ impl Bucket {
         }
     }
 
-    /// Requests that the embedded server does not implement: none, or the run has not tested what it seems to.
+    /// Requests that the embedded server does not implement: none, or the run has not tested what
+    /// it seems to.
     pub fn unsupported_requests(&self) -> Vec<String> {
         match &self.guard {
             Guard::Embedded(server) => server

@@ -1,4 +1,5 @@
-//! Which locations of a document are in no column: no selected field takes them, nor anything above them.
+//! Which locations of a document are in no column: no selected field takes them, nor anything above
+//! them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,8 +49,8 @@ impl Coverage {
         node.is_taken = true;
     }
 
-    /// Counts the locations of `document` that no field takes. An object or array of which nothing is taken is one location. A
-    /// null is none: that is what a column shows in its place.
+    /// Counts the locations of `document` that no field takes. An object or array of which nothing
+    /// is taken is one location. A null is none: that is what a column shows in its place.
     pub(super) fn count_missing(&self, document: &Value, missing: &mut BTreeMap<String, u64>) {
         let mut pointer = String::new();
         self.root.visit(document, &mut pointer, &mut |pointer| {

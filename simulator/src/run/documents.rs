@@ -1,5 +1,5 @@
-//! The documents of a run: from a file, as they come through standard input or a FIFO, or made from a recipe; each gets its
-//! UUID here.
+//! The documents of a run: from a file, as they come through standard input or a FIFO, or made from
+//! a recipe; each gets its UUID here.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,7 +17,8 @@ use crate::suggest::did_you_mean;
 /// What names standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// What stands beside a catalog that has documents of its own, in the order in which they are looked for.
+/// What stands beside a catalog that has documents of its own, in the order in which they are
+/// looked for.
 const BESIDE_THE_CATALOG: [&str; 2] = ["fixture.jsonl", "fixture.yaml"];
 
 /// The documents of a run.
@@ -72,7 +73,8 @@ impl Documents {
         Ok(documents)
     }
 
-    /// The run's seed is added to the recipe's, so that a run without one has the documents that the recipe means.
+    /// The run's seed is added to the recipe's, so that a run without one has the documents that
+    /// the recipe means.
     fn make(source: &Path, options: &Options) -> Result<Self> {
         let mut recipe = Recipe::load(source)?;
         recipe.seed = recipe.seed.wrapping_add(options.seed);
@@ -159,8 +161,8 @@ fn wrong(source: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Documents(format!("{}: {error}", source.display()))
 }
 
-/// Refuses documents of collections that the catalog does not have: nothing would become of them. Those of a collection that the
-/// task does not materialize are none of its business.
+/// Refuses documents of collections that the catalog does not have: nothing would become of them.
+/// Those of a collection that the task does not materialize are none of its business.
 fn require_known<'a>(
     source: &Path,
     collections: &[String],

@@ -1,4 +1,5 @@
-//! The endpoint of a run: what of its configuration is not the catalog's, and where the catalog's own bucket is.
+//! The endpoint of a run: what of its configuration is not the catalog's, and where the catalog's
+//! own bucket is.
 
 use std::fmt;
 
@@ -48,8 +49,8 @@ impl fmt::Display for Replaced {
     }
 }
 
-/// Fills what the run has of its own into a task: the bucket with its credentials, and the upload interval. Returns what of the
-/// catalog has given way.
+/// Fills what the run has of its own into a task: the bucket with its credentials, and the upload
+/// interval. Returns what of the catalog has given way.
 pub(super) fn configure(
     options: &Options,
     bucket: Option<&Bucket>,

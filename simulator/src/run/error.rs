@@ -8,7 +8,8 @@ use crate::{readback, runtime, s3};
 /// A run's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a run came to no report. A difference between what was sent and what was found is no error, but part of the report.
+/// Why a run came to no report. A difference between what was sent and what was found is no error,
+/// but part of the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -16,7 +16,8 @@ pub(super) enum Folder {
 }
 
 impl Folder {
-    /// Makes the folder. One that holds something already is refused: files of two runs would mingle.
+    /// Makes the folder. One that holds something already is refused: files of two runs would
+    /// mingle.
     pub(super) fn new(output: Option<&Path>) -> Result<Self> {
         let Some(path) = output else {
             return TempDir::with_prefix("flow-sim-")

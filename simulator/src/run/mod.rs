@@ -1,7 +1,8 @@
-//! One run from end to end: a catalog and its documents through a connector into a bucket, and back out with DuckDB.
+//! One run from end to end: a catalog and its documents through a connector into a bucket, and back
+//! out with DuckDB.
 //!
-//! The command line and the conformance suite both call [`run`]. What it does while it does it goes to a [`Progress`]; what
-//! came of it is the [`Report`].
+//! The command line and the conformance suite both call [`run`]. What it does while it does it goes
+//! to a [`Progress`]; what came of it is the [`Report`].
 
 mod bucket;
 mod command;

@@ -22,7 +22,8 @@ pub enum Event {
         /// How many bindings it has.
         bindings: usize,
     },
-    /// The documents were read: before the first session, or as they came until the last one was over.
+    /// The documents were read: before the first session, or as they came until the last one was
+    /// over.
     Documents {
         /// How many.
         documents: u64,
@@ -69,7 +70,8 @@ pub enum Event {
     Completing,
     /// The connector was killed, and the session begins anew on what the recovery log holds.
     Restarted {
-        /// The shard whose session it is, from 0; none where all shards begin anew, or there is only one.
+        /// The shard whose session it is, from 0; none where all shards begin anew, or there is
+        /// only one.
         shard: Option<u32>,
         /// Where it was killed.
         step: Step,
@@ -83,7 +85,8 @@ pub enum Event {
     },
     /// A transaction was committed.
     Committed {
-        /// The shard that has, from 0; none where there is only one. Under the new runtime all shards commit at once.
+        /// The shard that has, from 0; none where there is only one. Under the new runtime all
+        /// shards commit at once.
         shard: Option<u32>,
         /// Its number in the run, from 0.
         transaction: u64,
@@ -92,8 +95,8 @@ pub enum Event {
     },
     /// The connector has logged something.
     Log(Log),
-    /// The sessions are over, or one has failed. What the connector asked of the S3 server, if that is the run's own; the
-    /// run's few requests to prepare the bucket are among them.
+    /// The sessions are over, or one has failed. What the connector asked of the S3 server, if that
+    /// is the run's own; the run's few requests to prepare the bucket are among them.
     Requests(Vec<(s3::Entry, s3::Timing)>),
     /// The files of a binding were fetched and are compared.
     Comparing {
@@ -126,8 +129,8 @@ pub trait Progress: Send {
     /// Something happened.
     fn event(&mut self, event: Event);
 
-    /// The runtime has taken a step with a shard, counted from 0; a verdict to kill ends that connector there, and its session
-    /// begins anew.
+    /// The runtime has taken a step with a shard, counted from 0; a verdict to kill ends that
+    /// connector there, and its session begins anew.
     fn step(&mut self, shard: u32, step: Step) -> Verdict {
         let _ = (shard, step);
         Verdict::Continue
@@ -146,7 +149,8 @@ impl Progress for Vec<Event> {
     }
 }
 
-/// Turns the runtime's steps into events, and keeps the connector's logs. Shards that run at the same time share it.
+/// Turns the runtime's steps into events, and keeps the connector's logs. Shards that run at the
+/// same time share it.
 pub(super) struct Narrator<'a> {
     /// How many shards there are.
     shards: u32,

@@ -21,8 +21,9 @@ pub struct Options {
     pub catalog: PathBuf,
     /// The materialization to play; none = the only one of the catalog.
     pub task: Option<String>,
-    /// The documents: a file in a format of `flowctl preview`, `-` for standard input, or a recipe (`.yaml`); none = the
-    /// `fixture.jsonl` or `fixture.yaml` beside the catalog. Those of standard input and of a FIFO are sent as they come.
+    /// The documents: a file in a format of `flowctl preview`, `-` for standard input, or a recipe
+    /// (`.yaml`); none = the `fixture.jsonl` or `fixture.yaml` beside the catalog. Those of
+    /// standard input and of a FIFO are sent as they come.
     pub fixture: Option<PathBuf>,
     /// What closes a transaction besides a commit.
     pub close: ClosePolicy,
@@ -34,20 +35,23 @@ pub struct Options {
     pub bucket: Option<String>,
     /// Whether the bucket is made where it is not there, on a server that is not the run's own.
     pub make_bucket: bool,
-    /// What stands before the `pathPrefix` of every binding, so that runs in one bucket are kept apart.
+    /// What stands before the `pathPrefix` of every binding, so that runs in one bucket are kept
+    /// apart.
     pub prefix: Option<String>,
     /// The codec; none = what the catalog says.
     pub codec: Option<Codec>,
     /// The runtime.
     pub runtime: Runtime,
-    /// The transactions of each session, negative for all that are left; none = what the recipe says, or else one session.
-    /// Between sessions the connector is started anew.
+    /// The transactions of each session, negative for all that are left; none = what the recipe
+    /// says, or else one session. Between sessions the connector is started anew.
     pub sessions: Option<Vec<i64>>,
-    /// How many shards the task has, each with a connector process of its own and a part of the keys.
+    /// How many shards the task has, each with a connector process of its own and a part of the
+    /// keys.
     pub shards: u32,
     /// Everything random derives from it. It is added to a recipe's own.
     pub seed: u64,
-    /// The connector's program and arguments; none = what the catalog says, and for an image the one beside this program.
+    /// The connector's program and arguments; none = what the catalog says, and for an image the
+    /// one beside this program.
     pub connector: Option<Vec<String>>,
     /// The upload interval in seconds; none = what the catalog says.
     pub interval: Option<u32>,
@@ -57,18 +61,18 @@ pub struct Options {
     pub log_level: Level,
     /// How long the connector may take to answer, on top of the upload interval.
     pub patience: Duration,
-    /// How often, in the whole run and for each recovery log, a session whose connector failed is played anew on what is
-    /// committed, as Flow does.
+    /// How often, in the whole run and for each recovery log, a session whose connector failed is
+    /// played anew on what is committed, as Flow does.
     pub restarts: u32,
     /// How many rows of each binding the report shows.
     pub preview_rows: usize,
-    /// Whether documents are held against their collections' schemas, as Flow does. Without it a connector can be given what
-    /// Flow would never send.
+    /// Whether documents are held against their collections' schemas, as Flow does. Without it a
+    /// connector can be given what Flow would never send.
     pub checks_documents: bool,
     /// Whether it is fine that nothing was compared.
     pub allow_empty: bool,
-    /// Whether every value must be in a column of its own: none rescued, none beside its column as exact text, none in no
-    /// column at all.
+    /// Whether every value must be in a column of its own: none rescued, none beside its column as
+    /// exact text, none in no column at all.
     pub strict: bool,
 }
 
@@ -120,6 +124,7 @@ pub enum Store {
     At(Location),
     /// Where the catalog says, with the credentials that it has.
     Catalog,
-    /// Wherever the connector writes: its configuration stays as the catalog has it, and no files are read back.
+    /// Wherever the connector writes: its configuration stays as the catalog has it, and no files
+    /// are read back.
     None,
 }

@@ -127,7 +127,8 @@ async fn open_bucket(options: &Options, config: &Value) -> Result<Option<Bucket>
     Ok(Some(bucket))
 }
 
-/// How long the connector may take to answer: it may hold an Acknowledged back for the upload interval.
+/// How long the connector may take to answer: it may hold an Acknowledged back for the upload
+/// interval.
 fn patience(options: &Options, config: &Value) -> Duration {
     let interval = config
         .get("uploadIntervalInSeconds")

@@ -1,5 +1,6 @@
-//! After the sessions: what is in the bucket is compared with what was sent. Nothing is known of files that a standard binding
-//! may have, nor of a store that the run has not been told of; what standard bindings load was compared while they ran.
+//! After the sessions: what is in the bucket is compared with what was sent. Nothing is known of
+//! files that a standard binding may have, nor of a store that the run has not been told of; what
+//! standard bindings load was compared while they ran.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -114,7 +115,8 @@ fn missing(committed: &[Arc<Transaction>], binding: u32) -> BTreeMap<String, u64
     all
 }
 
-/// How many values of each field a column of the connector's own keeps for it. A field of that name is no such column.
+/// How many values of each field a column of the connector's own keeps for it. A field of that name
+/// is no such column.
 fn kept_in(
     duck: &Duck,
     expected: &Expected<'_>,

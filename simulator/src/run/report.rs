@@ -35,7 +35,8 @@ pub struct Report {
     pub bindings: Vec<BindingReport>,
     /// How many sessions were played.
     pub sessions: u64,
-    /// The recovery logs as they stand at the end: one of each shard under the old runtime, one of all under the new.
+    /// The recovery logs as they stand at the end: one of each shard under the old runtime, one of
+    /// all under the new.
     pub recovery: Vec<RecoveryLog>,
     /// Every log of the connector, in order.
     pub logs: Vec<Log>,

@@ -1,7 +1,8 @@
-//! Documents → transactions: every document goes to each binding of its collection, is combined with those of the same key,
-//! and becomes a row.
+//! Documents → transactions: every document goes to each binding of its collection, is combined
+//! with those of the same key, and becomes a row.
 //!
-//! A binding reads by `notBefore`, `notAfter` and `partitions`; a document that does not say when it was published is new.
+//! A binding reads by `notBefore`, `notAfter` and `partitions`; a document that does not say when
+//! it was published is new.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +82,8 @@ impl<'a> RowMaker<'a> {
         Ok(transaction)
     }
 
-    /// Holds every document that a binding reads against the schema of its collection, as Flow does when it reads it.
+    /// Holds every document that a binding reads against the schema of its collection, as Flow does
+    /// when it reads it.
     fn check(&self, number: usize, documents: &[Document]) -> Result<()> {
         for document in documents {
             let reads = |binding: &&Binding<'_>| binding.reads(document);
@@ -154,7 +156,8 @@ impl<'a> Binding<'a> {
         document.collection == self.collection && self.selector.reads(document)
     }
 
-    /// One row for each key, ascending by its packed form. Counts the locations of their documents that are in no column.
+    /// One row for each key, ascending by its packed form. Counts the locations of their documents
+    /// that are in no column.
     fn rows(
         &self,
         documents: &[&Value],

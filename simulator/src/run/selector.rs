@@ -1,4 +1,5 @@
-//! Which documents of its collection a binding reads: those of some partitions, published within some time.
+//! Which documents of its collection a binding reads: those of some partitions, published within
+//! some time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,8 @@ impl Selector {
         }
     }
 
-    /// Whether a document is read. One that does not say when it was published is published by the run, and read.
+    /// Whether a document is read. One that does not say when it was published is published by the
+    /// run, and read.
     pub(super) fn reads(&self, document: &Document) -> bool {
         let Self {
             not_before,

@@ -1,5 +1,6 @@
-//! The sessions of a run. Under the new runtime all shards of a task share a recovery log and take part in every transaction;
-//! under the old one each shard has a log of its own, and goes on by itself.
+//! The sessions of a run. Under the new runtime all shards of a task share a recovery log and take
+//! part in every transaction; under the old one each shard has a log of its own, and goes on by
+//! itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,7 +62,8 @@ struct Cast<'a> {
 }
 
 impl<'a> Theatre<'a, '_, '_> {
-    /// Plays sessions of these lengths, and under the new runtime one more that completes what the last one has committed.
+    /// Plays sessions of these lengths, and under the new runtime one more that completes what the
+    /// last one has committed.
     pub(super) async fn play(
         &self,
         lengths: &[i64],
@@ -112,7 +114,8 @@ impl<'a> Theatre<'a, '_, '_> {
         groups.into_iter().map(cast).collect()
     }
 
-    /// Plays a session of every recovery log, at the same time. `number` is its number; none for the one that only completes.
+    /// Plays a session of every recovery log, at the same time. `number` is its number; none for
+    /// the one that only completes.
     async fn session(
         &self,
         casts: &mut [Cast<'_>],
@@ -142,8 +145,8 @@ impl<'a> Theatre<'a, '_, '_> {
 }
 
 impl Cast<'_> {
-    /// Plays a session, and again from what is committed whenever the connector was killed, and as often as there are restarts
-    /// left when it failed.
+    /// Plays a session, and again from what is committed whenever the connector was killed, and as
+    /// often as there are restarts left when it failed.
     async fn session(&mut self, mut reader: Reader<'_, '_>, narrator: &Narrator<'_>) -> Result<()> {
         let shard = self.shard;
         loop {

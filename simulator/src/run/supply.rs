@@ -1,5 +1,5 @@
-//! The transactions of a run, made of its documents: all of them before the first session, or each as it closes. Every recovery
-//! log reads them on its own, as far as it has committed.
+//! The transactions of a run, made of its documents: all of them before the first session, or each
+//! as it closes. Every recovery log reads them on its own, as far as it has committed.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::error::{Error, Result};
 use super::rows::RowMaker;
 use crate::runtime::{Feed, Transaction};
 
-/// The transactions of a run. Those that were made are kept: they are sent again after a crash, to every shard, and compared in
-/// the end.
+/// The transactions of a run. Those that were made are kept: they are sent again after a crash, to
+/// every shard, and compared in the end.
 pub(super) struct Supply<'a>(Mutex<Source<'a>>);
 
 struct Source<'a> {
@@ -40,8 +40,8 @@ impl<'a> Supply<'a> {
         })))
     }
 
-    /// A session of `length` transactions, negative for all that are left, after those that are committed. Beside it how many
-    /// that is, where it is known.
+    /// A session of `length` transactions, negative for all that are left, after those that are
+    /// committed. Beside it how many that is, where it is known.
     pub(super) async fn session(
         &self,
         committed: u64,

@@ -1,5 +1,5 @@
-//! Who hears of a task with several shards, which run at the same time: one audience for all of them, which is told whose step
-//! it is.
+//! Who hears of a task with several shards, which run at the same time: one audience for all of
+//! them, which is told whose step it is.
 
 use std::sync::{Mutex, PoisonError};
 

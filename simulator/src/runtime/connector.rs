@@ -41,7 +41,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Starts a connector and asks for its Spec with an empty configuration, as the runtime does in every process.
+    /// Starts a connector and asks for its Spec with an empty configuration, as the runtime does in
+    /// every process.
     pub async fn start(
         launch: &dyn Launch,
         incarnation: u64,

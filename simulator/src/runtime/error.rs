@@ -1,4 +1,5 @@
-//! What can go wrong between the runtime and a connector, told for the person who runs the simulator.
+//! What can go wrong between the runtime and a connector, told for the person who runs the
+//! simulator.
 
 use std::time::Duration;
 

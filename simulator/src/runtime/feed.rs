@@ -1,4 +1,5 @@
-//! Where the transactions of a session come from: all there from the start, or one by one as their documents come.
+//! Where the transactions of a session come from: all there from the start, or one by one as their
+//! documents come.
 
 use async_trait::async_trait;
 

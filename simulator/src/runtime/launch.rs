@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use super::error::{Error, Result};
 use super::log::Level;
 
-/// The environment variable that gives a connector its seed, a decimal `u64`: each incarnation of a run gets its own, so that
-/// the run repeats to the letter. A connector that does not know it draws its own randomness.
+/// The environment variable that gives a connector its seed, a decimal `u64`: each incarnation of a
+/// run gets its own, so that the run repeats to the letter. A connector that does not know it draws
+/// its own randomness.
 pub const SEED_VARIABLE: &str = "FLOW_SIM_SEED";
 
 /// The environment variable that names the codec.

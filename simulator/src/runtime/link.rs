@@ -1,5 +1,5 @@
-//! The two pipes to a connector. Requests are written and responses are read at the same time, each by a task of its own,
-//! so that neither side can wait for the other with both pipes full.
+//! The two pipes to a connector. Requests are written and responses are read at the same time, each
+//! by a task of its own, so that neither side can wait for the other with both pipes full.
 
 use bytes::{Bytes, BytesMut};
 use materialize_s3_parquet::protocol::Codec;
@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::error::{Error, Result};
 
-/// Requests are gathered up to this many bytes before they are handed to the pipe, as the real runtime does.
+/// Requests are gathered up to this many bytes before they are handed to the pipe, as the real
+/// runtime does.
 const CHUNK_BYTES: usize = 32 << 10;
 
 /// Chunks on their way to the pipe. More would only be memory.
@@ -49,8 +50,8 @@ impl Link {
         self.codec
     }
 
-    /// Adds a request to those that go out together. A connector that no longer reads is no error here: what it has said
-    /// and how it ended tell more.
+    /// Adds a request to those that go out together. A connector that no longer reads is no error
+    /// here: what it has said and how it ended tell more.
     pub async fn feed(&mut self, request: &Request) -> Result<()> {
         self.codec.encode(request, &mut self.pending)?;
         if self.pending.len() >= CHUNK_BYTES {

@@ -106,7 +106,8 @@ impl Members<'_> {
         together(all).await.into_iter().collect()
     }
 
-    /// Kills what still runs, and waits until it is gone: where one shard fails, the session is over for all.
+    /// Kills what still runs, and waits until it is gone: where one shard fails, the session is
+    /// over for all.
     pub(super) async fn kill(self) {
         for member in self.0 {
             // Whatever goes wrong here, what led here is to be told.

@@ -1,7 +1,9 @@
-//! Plays the Flow runtime for a materialization connector: processes, sessions, transactions, the recovery log.
+//! Plays the Flow runtime for a materialization connector: processes, sessions, transactions, the
+//! recovery log.
 //!
-//! Downwards: [`Task`] plays whole sessions on a [`RecoveryLog`]; [`Session`] knows what may be said when; [`Connector`]
-//! is one process, its pipes, logs and end. An [`Observer`] hears of every [`Step`] and may have the connector killed there.
+//! Downwards: [`Task`] plays whole sessions on a [`RecoveryLog`]; [`Session`] knows what may be
+//! said when; [`Connector`] is one process, its pipes, logs and end. An [`Observer`] hears of every
+//! [`Step`] and may have the connector killed there.
 
 mod audience;
 mod connector;

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::launch::incarnation_seed;
 use crate::extract::pack;
 
-/// The share of a task's keys that one shard takes, by the 32-bit hash of their packed form; both ends belong to it.
+/// The share of a task's keys that one shard takes, by the 32-bit hash of their packed form; both
+/// ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyRange {
     /// The lowest hash.
@@ -57,8 +58,9 @@ impl KeyRange {
     }
 }
 
-/// The hash of a packed key. Flow's is `HighwayHash` with a key of its own; any stable hash that spreads well will do here,
-/// because a connector is only told the range, and must not care which keys are in it.
+/// The hash of a packed key. Flow's is `HighwayHash` with a key of its own; any stable hash that
+/// spreads well will do here, because a connector is only told the range, and must not care which
+/// keys are in it.
 pub fn key_hash(packed: &[u8]) -> u32 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;

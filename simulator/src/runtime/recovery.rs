@@ -1,4 +1,5 @@
-//! The recovery log: what survives every crash. In memory; a clone is a snapshot, and to restore is to put it back.
+//! The recovery log: what survives every crash. In memory; a clone is a snapshot, and to restore is
+//! to put it back.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ pub struct RecoveryLog {
     pub checkpoint: Checkpoint,
     /// How many transactions are committed.
     pub committed: u64,
-    /// The highest packed key that a standard binding may have stored, by its state key: what is higher need not be loaded.
+    /// The highest packed key that a standard binding may have stored, by its state key: what is
+    /// higher need not be loaded.
     pub max_keys: BTreeMap<String, Vec<u8>>,
     /// The specification that was applied last, with its version.
     pub applied: Option<(MaterializationSpec, String)>,
@@ -41,8 +43,8 @@ impl RecoveryLog {
         }
     }
 
-    /// Takes a connector's update in. Returns the merge patches that the new runtime passes on: none where there is no
-    /// update, and two for a replacement.
+    /// Takes a connector's update in. Returns the merge patches that the new runtime passes on:
+    /// none where there is no update, and two for a replacement.
     pub fn update(&mut self, update: Option<&ConnectorState>) -> Result<Vec<Value>> {
         let Some(update) = update else {
             return Ok(Vec::new());
@@ -85,8 +87,8 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Merge patches as the new runtime sends them: a JSON array with a tab after each element, because a newline would end
-/// the message. Empty for none.
+/// Merge patches as the new runtime sends them: a JSON array with a tab after each element, because
+/// a newline would end the message. Empty for none.
 pub fn patches_json(patches: &[Value]) -> bytes::Bytes {
     if patches.is_empty() {
         return bytes::Bytes::new();

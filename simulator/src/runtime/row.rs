@@ -13,10 +13,12 @@ use crate::extract::pack;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
-    /// The long-standing one: packed tuples in both codecs, no state patches, every transaction acknowledged.
+    /// The long-standing one: packed tuples in both codecs, no state patches, every transaction
+    /// acknowledged.
     #[default]
     V1,
-    /// The new one: JSON arrays in the JSON codec, state patches, and a stop that follows `StartedCommit`.
+    /// The new one: JSON arrays in the JSON codec, state patches, and a stop that follows
+    /// `StartedCommit`.
     V2,
 }
 
@@ -62,7 +64,8 @@ pub struct Row {
     pub delete: bool,
     /// The bytes of the document this row was made of, as JSON.
     pub document_bytes: u64,
-    /// The document of a standard binding, for what is loaded to be reduced with it; none for delta updates.
+    /// The document of a standard binding, for what is loaded to be reduced with it; none for
+    /// delta updates.
     pub combined: Option<Value>,
     /// Whether the key was loaded: never for delta updates.
     pub exists: bool,
@@ -118,7 +121,8 @@ pub struct Transaction {
     pub rows: Vec<Row>,
     /// How many documents each source has given, by its name in the checkpoint.
     pub read: BTreeMap<String, i64>,
-    /// How many rows have a value at each location that is in no column, by the index of the binding.
+    /// How many rows have a value at each location that is in no column, by the index of the
+    /// binding.
     pub missing: BTreeMap<u32, BTreeMap<String, u64>>,
 }
 

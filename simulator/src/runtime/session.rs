@@ -1,4 +1,5 @@
-//! One session of one shard: Open, and then transactions until the input ends. What the protocol does not allow is an error.
+//! One session of one shard: Open, and then transactions until the input ends. What the protocol
+//! does not allow is an error.
 //!
 //! ```text
 //! in : Open   ( Acknowledge   Load*   Flush   Store*   StartCommit   )*  Acknowledge?  EOF
@@ -42,7 +43,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a session on a connector that has answered its first Spec. Returns what Opened said besides.
+    /// Opens a session on a connector that has answered its first Spec. Returns what Opened said
+    /// besides.
     pub async fn open(
         connector: Connector,
         open: request::Open,
@@ -185,7 +187,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sends `StartCommit` and waits for `StartedCommit`. Returns its state, which commits with the checkpoint.
+    /// Sends `StartCommit` and waits for `StartedCommit`. Returns its state, which commits with the
+    /// checkpoint.
     pub async fn start_commit(
         &mut self,
         checkpoint: Checkpoint,
@@ -214,8 +217,9 @@ impl Session {
         Ok(started.state)
     }
 
-    /// Ends the session in good order: closes the input and requires the end of the output and exit status 0. Where
-    /// Acknowledged is still due, the connector may send it first, and its state is returned.
+    /// Ends the session in good order: closes the input and requires the end of the output and exit
+    /// status 0. Where Acknowledged is still due, the connector may send it first, and its
+    /// state is returned.
     pub async fn end(mut self, observer: &mut dyn Observer) -> Result<Option<ConnectorState>> {
         if !self.loaded.is_empty() {
             return Err(Error::violation(

@@ -1,7 +1,9 @@
-//! Standard bindings: what is stored of a key is loaded, reduced with the new documents, and stored again as a whole.
+//! Standard bindings: what is stored of a key is loaded, reduced with the new documents, and stored
+//! again as a whole.
 //!
-//! The runtime asks for keys that may have been stored before, and the connector answers with those that were. What it answers
-//! is compared with what it was given to store: that is how a standard binding is read back.
+//! The runtime asks for keys that may have been stored before, and the connector answers with those
+//! that were. What it answers is compared with what it was given to store: that is how a standard
+//! binding is read back.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +21,8 @@ pub trait Reducer: Send + Sync {
     /// The key of a document of a binding.
     fn key(&self, binding: u32, document: &Value) -> Vec<Value>;
 
-    /// The row of `row`'s document reduced on top of what was loaded of its key. Errors where the two do not go together.
+    /// The row of `row`'s document reduced on top of what was loaded of its key. Errors where the
+    /// two do not go together.
     fn reduce(&self, row: &Row, loaded: Value) -> Result<Row, String>;
 }
 
@@ -36,7 +39,8 @@ pub(super) struct Share<'t> {
 }
 
 impl<'t> Share<'t> {
-    /// The share of a shard. `may_exist` tells whether a key of a binding may have been stored before.
+    /// The share of a shard. `may_exist` tells whether a key of a binding may have been stored
+    /// before.
     pub(super) fn of(
         transaction: &'t Transaction,
         range: KeyRange,
@@ -162,7 +166,8 @@ impl Memory {
         self.stored.extend(rows.0);
     }
 
-    /// What was loaded must be what was stored last. A row that was deleted may still be there, marked as such.
+    /// What was loaded must be what was stored last. A row that was deleted may still be there,
+    /// marked as such.
     fn check(&mut self, row: &Row, place: &Place, loaded: Option<&Value>) -> Result<()> {
         let Some(Stored {
             document,

@@ -1,6 +1,8 @@
-//! The steps of a session, in the order in which the runtime takes them, and the observer that hears of each.
+//! The steps of a session, in the order in which the runtime takes them, and the observer that
+//! hears of each.
 //!
-//! A crash can only fall between two of them, so a test that kills at every step has met every crash there is.
+//! A crash can only fall between two of them, so a test that kills at every step has met every
+//! crash there is.
 
 use super::log::Log;
 
@@ -64,7 +66,8 @@ pub enum Verdict {
     Continue,
     /// Kill the connector now, with nothing to say about it: SIGKILL.
     Kill,
-    /// Turn away from the connector, which goes on running: what becomes of it is for the caller to decide.
+    /// Turn away from the connector, which goes on running: what becomes of it is for the caller to
+    /// decide.
     Leave,
 }
 

@@ -1,4 +1,5 @@
-//! A task: sessions one after the other on top of one recovery log, each from Apply to the end of its input.
+//! A task: sessions one after the other on top of one recovery log, each from Apply to the end of
+//! its input.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +49,8 @@ impl Shard {
     }
 }
 
-/// Shards that share a recovery log, which is all that they need to go on after a crash: all shards of a task under the new
-/// runtime, each one alone under the old.
+/// Shards that share a recovery log, which is all that they need to go on after a crash: all shards
+/// of a task under the new runtime, each one alone under the old.
 pub struct Task<'a> {
     /// Starts its connectors.
     pub incarnations: Incarnations<'a>,
@@ -66,8 +67,8 @@ pub struct Task<'a> {
     /// Keeps its standard bindings.
     reducer: &'a dyn Reducer,
     memory: Memory,
-    /// The transaction that is being committed, for connectors that keep the checkpoint themselves: they may have committed it
-    /// when the runtime does not know.
+    /// The transaction that is being committed, for connectors that keep the checkpoint
+    /// themselves: they may have committed it when the runtime does not know.
     pending: Option<(Checkpoint, Committing)>,
     /// Whether the connector wants to be asked for every key.
     loads_all: bool,
@@ -101,8 +102,8 @@ impl<'a> Task<'a> {
         &self.memory.loaded
     }
 
-    /// Plays a session from Apply to the end of the input: first it recovers, then it runs `transactions`, which are those
-    /// that follow the last committed one.
+    /// Plays a session from Apply to the end of the input: first it recovers, then it runs
+    /// `transactions`, which are those that follow the last committed one.
     pub async fn session(
         &mut self,
         transactions: &[Transaction],
@@ -161,7 +162,8 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Applies the specification, whether or not it has changed. The new runtime goes on until no state comes back.
+    /// Applies the specification, whether or not it has changed. The new runtime goes on until no
+    /// state comes back.
     async fn apply(&mut self, observer: &mut dyn Observer) -> Result<()> {
         for _ in 0..MOST_APPLIES {
             let applied = self
@@ -194,8 +196,9 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Reads the state; then starts a process for each shard, one after the other, so that each has the same number in every run,
-    /// and opens a session on all of them at once. Whether the connector had committed a transaction that the runtime did not know of.
+    /// Reads the state; then starts a process for each shard, one after the other, so that each has
+    /// the same number in every run, and opens a session on all of them at once. Whether the
+    /// connector had committed a transaction that the runtime did not know of.
     async fn open<'s>(
         &mut self,
         members: &mut Members<'s>,
@@ -228,7 +231,8 @@ impl<'a> Task<'a> {
         self.adopt(opened)
     }
 
-    /// Takes in where a connector stands that keeps the checkpoint itself. Whether it had committed the pending transaction.
+    /// Takes in where a connector stands that keeps the checkpoint itself. Whether it had committed
+    /// the pending transaction.
     fn adopt(&mut self, opened: Vec<response::Opened>) -> Result<bool> {
         let mut checkpoints = opened.into_iter().map(|opened| opened.runtime_checkpoint);
         let first = checkpoints.next().flatten();

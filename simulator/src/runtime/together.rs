@@ -48,8 +48,8 @@ impl<F: Future<Output = Result<T, E>>, T, E> Slot<F> {
     }
 }
 
-/// Runs futures at the same time until all have ended, or one with an error: the others are dropped then. Returns what they
-/// came to, in their order, or the error.
+/// Runs futures at the same time until all have ended, or one with an error: the others are dropped
+/// then. Returns what they came to, in their order, or the error.
 pub async fn together_while_ok<F, T, E>(futures: impl IntoIterator<Item = F>) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>>,

@@ -1,4 +1,5 @@
-//! The requests that have a process of their own: Spec, Validate and Apply. One request, one response, the end.
+//! The requests that have a process of their own: Spec, Validate and Apply. One request, one
+//! response, the end.
 
 use std::time::Duration;
 

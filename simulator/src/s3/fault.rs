@@ -1,7 +1,8 @@
 //! Faults as data: what goes wrong, for which requests, at which attempt.
 //!
-//! A fault is found by what a request is (operation, key, part) and by how often that same request has come before,
-//! never by the clock or by what else is going on, so that one plan gives the same faults whatever the concurrency.
+//! A fault is found by what a request is (operation, key, part) and by how often that same request
+//! has come before, never by the clock or by what else is going on, so that one plan gives the same
+//! faults whatever the concurrency.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,14 +24,16 @@ pub struct Fault {
     pub part: Option<u32>,
     /// The attempts it strikes.
     pub attempts: Attempts,
-    /// How many of a thousand requests that fit are struck; which ones, the plan's seed and the request decide.
+    /// How many of a thousand requests that fit are struck; which ones, the plan's seed and the
+    /// request decide.
     pub per_mille: u16,
     /// What happens.
     pub effect: Effect,
 }
 
 impl Fault {
-    /// A fault that strikes every request of an operation; narrow it down with struct update syntax.
+    /// A fault that strikes every request of an operation; narrow it down with struct update
+    /// syntax.
     pub fn on(operation: Operation, effect: Effect) -> Self {
         Self {
             operation: Some(operation),
@@ -116,7 +119,8 @@ impl Attempts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
-    /// It waits before anything else happens. Delays of several faults add up, and other effects still follow.
+    /// It waits before anything else happens. Delays of several faults add up, and other effects
+    /// still follow.
     Latency {
         /// How long.
         milliseconds: u64,
@@ -127,21 +131,22 @@ pub enum Effect {
     SlowDown,
     /// 403 `AccessDenied`, and nothing is done.
     AccessDenied,
-    /// 200 with an error in the body, and nothing is done: what AWS may answer to `CompleteMultipartUpload` and
-    /// `CopyObject`.
+    /// 200 with an error in the body, and nothing is done: what AWS may answer to
+    /// `CompleteMultipartUpload` and `CopyObject`.
     ErrorInBody,
     /// The connection is closed without an answer, and nothing is done.
     ResetBefore,
     /// It is done, and the connection is closed without an answer: a lost response.
     ResetAfter,
-    /// The connection is closed without an answer, and it is done later: a completion that is still running on the
-    /// server when the client asks again.
+    /// The connection is closed without an answer, and it is done later: a completion that is still
+    /// running on the server when the client asks again.
     ResetThenDone {
         /// How long after the connection was closed.
         milliseconds: u64,
     },
-    /// It is done, and the connection is closed without an answer; the object it made can be seen only later. Meanwhile there is
-    /// neither upload nor object: a completion that a server carries out in the background.
+    /// It is done, and the connection is closed without an answer; the object it made can be seen
+    /// only later. Meanwhile there is neither upload nor object: a completion that a server
+    /// carries out in the background.
     ResetThenVisible {
         /// How long after the connection was closed.
         milliseconds: u64,
@@ -202,7 +207,8 @@ pub(super) struct Verdict {
     pub(super) effect: Option<Effect>,
 }
 
-/// Counts how often the same request came. Requests are the same if operation, bucket, key and part are.
+/// Counts how often the same request came. Requests are the same if operation, bucket, key and part
+/// are.
 #[derive(Debug, Default)]
 pub(super) struct AttemptCounter(HashMap<Identity, u32>);
 

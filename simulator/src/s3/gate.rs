@@ -1,7 +1,8 @@
-//! The gate that every request passes, in and out: it keeps the journal, lets the faults happen, and notices clients that
-//! go away.
+//! The gate that every request passes, in and out: it keeps the journal, lets the faults happen,
+//! and notices clients that go away.
 //!
-//! It stands outside `s3s`, so it can close connections, and it sees requests that are refused for their signature.
+//! It stands outside `s3s`, so it can close connections, and it sees requests that are refused for
+//! their signature.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,9 +98,9 @@ impl Gate {
         self.revoked.store(revoked, Ordering::SeqCst);
     }
 
-    /// Answers a request, or closes its connection. What was begun is brought to its end even if the client goes away
-    /// meanwhile, as on a real server; but an operation can ask whether it has, since the future is dropped with the
-    /// connection.
+    /// Answers a request, or closes its connection. What was begun is brought to its end even if
+    /// the client goes away meanwhile, as on a real server; but an operation can ask whether it
+    /// has, since the future is dropped with the connection.
     pub(super) fn handle(
         self: Arc<Self>,
         mut request: Request<Incoming>,
@@ -233,7 +234,8 @@ impl Gate {
         response.map_err(|error| NoAnswer::Failed(error.into()))
     }
 
-    /// Takes the whole request now and does what it asks for later, whatever becomes of its connection.
+    /// Takes the whole request now and does what it asks for later, whatever becomes of its
+    /// connection.
     async fn call_later(
         self: &Arc<Self>,
         request: Request<Body>,
@@ -355,7 +357,8 @@ fn body_length(headers: &HeaderMap) -> u64 {
     decoded.or_else(|| number("content-length")).unwrap_or(0)
 }
 
-/// The text of the first XML element of that name. Good enough for the answers of `s3s`, which nest no names.
+/// The text of the first XML element of that name. Good enough for the answers of `s3s`, which nest
+/// no names.
 fn element(xml: &[u8], name: &str) -> Option<String> {
     let text = str::from_utf8(xml).ok()?;
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
@@ -363,7 +366,8 @@ fn element(xml: &[u8], name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// A request's body that two can hold: the service that reads it, and the gate that takes what was left unread.
+/// A request's body that two can hold: the service that reads it, and the gate that takes what was
+/// left unread.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Incoming>>);
 

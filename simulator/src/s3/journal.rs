@@ -25,7 +25,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it asked for something the server does not implement, even if it was refused for another reason.
+    /// Whether it asked for something the server does not implement, even if it was refused for
+    /// another reason.
     pub fn is_unsupported(&self) -> bool {
         let refused = matches!(self.outcome, Outcome::Answered { status: 501, .. });
         refused || self.target.operation == Operation::Unsupported
@@ -46,12 +47,13 @@ pub enum Outcome {
     },
     /// The connection was closed without an answer.
     Reset,
-    /// Its client went away while it completed an upload, and the upload is [lost](super::Store::lose_upload).
+    /// Its client went away while it completed an upload, and the upload is
+    /// [lost](super::Store::lose_upload).
     Lost,
 }
 
-/// When a request came and when it ended. It stands beside the journal, and not in it: the journal is the same for the
-/// same seed, and times never are.
+/// When a request came and when it ended. It stands beside the journal, and not in it: the journal
+/// is the same for the same seed, and times never are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// When its first lines were read.

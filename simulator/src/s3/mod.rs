@@ -1,5 +1,5 @@
-//! An S3 server inside the process: strict where AWS and MinIO are strict, loud about what it does not implement, with
-//! a journal of every request and faults as data.
+//! An S3 server inside the process: strict where AWS and MinIO are strict, loud about what it does
+//! not implement, with a journal of every request and faults as data.
 //!
 //! A request passes downwards through these rooms, and its answer back up:
 //!

@@ -1,4 +1,5 @@
-//! What a request is about, read from its first lines alone: the identity that the journal and the faults go by.
+//! What a request is about, read from its first lines alone: the identity that the journal and the
+//! faults go by.
 
 use std::fmt;
 
@@ -182,7 +183,8 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// Whether it names no sub-resource (`?acl`, `?tagging` …), which would make it another operation.
+    /// Whether it names no sub-resource (`?acl`, `?tagging` …), which would make it another
+    /// operation.
     fn is_plain(&self) -> bool {
         self.0.iter().all(|(name, _)| is_harmless(name))
     }

@@ -1,4 +1,5 @@
-//! The server as a whole: its options, its socket, its start and stop, and what tests may see and change of it.
+//! The server as a whole: its options, its socket, its start and stop, and what tests may see and
+//! change of it.
 
 use std::fmt;
 use std::io;
@@ -37,20 +38,23 @@ pub struct Options {
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
-    /// The region. Requests signed for another one are refused, as AWS does; `None` accepts any, as MinIO does.
+    /// The region. Requests signed for another one are refused, as AWS does; `None` accepts any,
+    /// as MinIO does.
     pub region: Option<String>,
     /// Buckets that are there from the start.
     pub buckets: Vec<String>,
     /// How strict the server is, and what it answers where real ones differ.
     pub rules: Rules,
-    /// Keep only the sizes of bodies, and verify neither MD5 nor checksum: for benchmarks of the client. Reading such
-    /// an object is refused. (A body that is signed as a whole is hashed all the same; a benchmark signs none.)
+    /// Keep only the sizes of bodies, and verify neither MD5 nor checksum: for benchmarks of the
+    /// client. Reading such an object is refused. (A body that is signed as a whole is hashed
+    /// all the same; a benchmark signs none.)
     pub discard: bool,
     /// What goes wrong.
     pub faults: FaultPlan,
     /// Decides the ids of uploads and versions, and which completions are lost.
     pub seed: u64,
-    /// The time that objects and uploads are stamped with. (Signatures are checked against the real time.)
+    /// The time that objects and uploads are stamped with. (Signatures are checked against the
+    /// real time.)
     pub clock: Clock,
 }
 
@@ -114,7 +118,8 @@ pub enum ServerError {
 #[derive(Clone, Debug)]
 pub struct Stored(Arc<Mutex<Store>>);
 
-/// A running server. Dropping it stops it at once; [`Server::stop`] lets requests in flight end first.
+/// A running server. Dropping it stops it at once; [`Server::stop`] lets requests in flight end
+/// first.
 pub struct Server {
     address: SocketAddr,
     gate: Arc<Gate>,
@@ -133,7 +138,8 @@ impl Server {
         Self::start_on(Stored(Arc::new(Mutex::new(store))), options).await
     }
 
-    /// Starts a server on what another one has stored, as after a crash. The options' rules, seed and buckets were for that one.
+    /// Starts a server on what another one has stored, as after a crash. The options' rules, seed
+    /// and buckets were for that one.
     pub async fn start_on(Stored(store): Stored, options: Options) -> Result<Self, ServerError> {
         let (listener, address) = listen(options.address).await?;
         let service = Service::new(Arc::clone(&store), &options).into_http();
@@ -169,14 +175,16 @@ impl Server {
         self.gate.timed_journal()
     }
 
-    /// The requests so far that the server does not implement. A test that ends with one has not tested what it thinks.
+    /// The requests so far that the server does not implement. A test that ends with one has not
+    /// tested what it thinks.
     pub fn unsupported(&self) -> Vec<Entry> {
         let mut entries = self.journal();
         entries.retain(Entry::is_unsupported);
         entries
     }
 
-    /// Looks at the store, or changes it behind the clients' backs. Requests wait meanwhile: be quick.
+    /// Looks at the store, or changes it behind the clients' backs. Requests wait meanwhile: be
+    /// quick.
     pub fn with_store<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
         work(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -201,7 +209,8 @@ impl Server {
         Stored(Arc::clone(&self.store))
     }
 
-    /// Stops at once: closes every connection, whatever is on its way. What is stored stays, for [`Server::start_on`].
+    /// Stops at once: closes every connection, whatever is on its way. What is stored stays, for
+    /// [`Server::start_on`].
     pub async fn kill(mut self) -> Stored {
         self.task.abort();
         // It ends by being aborted; then nothing listens any more.

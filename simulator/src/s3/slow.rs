@@ -1,4 +1,5 @@
-//! An answer whose body comes late: the status and the headers are there at once, what they announce is not.
+//! An answer whose body comes late: the status and the headers are there at once, what they
+//! announce is not.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -27,8 +27,8 @@ pub struct Evaluation<'s> {
 }
 
 impl<'s> Evaluation<'s> {
-    /// The annotation of the location at `pointer`: the outermost schema's, unless a part of it that depends on the
-    /// document says more (`delete`).
+    /// The annotation of the location at `pointer`: the outermost schema's, unless a part of it
+    /// that depends on the document says more (`delete`).
     pub fn reduction(&self, pointer: &str) -> Option<&'s Reduce> {
         let mut here = self
             .reductions

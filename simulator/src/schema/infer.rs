@@ -7,7 +7,8 @@ use super::shape::{
 use super::types::Types;
 
 impl Schema {
-    /// The shape of the documents this schema allows. A schema that contains itself is anything from there on.
+    /// The shape of the documents this schema allows. A schema that contains itself is anything
+    /// from there on.
     pub fn shape(&self) -> Shape {
         Inference {
             nodes: &self.nodes,

@@ -1,4 +1,5 @@
-//! Reads the keywords of one schema object by kind; each error says where it is and what belongs there.
+//! Reads the keywords of one schema object by kind; each error says where it is and what belongs
+//! there.
 
 use std::collections::BTreeMap;
 

@@ -29,8 +29,9 @@ pub struct Location {
 }
 
 impl Shape {
-    /// All locations known by name (or by index, in tuples), parents before children, without the root, the properties
-    /// known by a pattern only, and all below a property whose name is empty.
+    /// All locations known by name (or by index, in tuples), parents before children, without the
+    /// root, the properties known by a pattern only, and all below a property whose name is
+    /// empty.
     pub fn locations(&self) -> Vec<Location> {
         let mut locations = Vec::new();
         collect(self, "", Exists::Must, &mut locations);

@@ -1,7 +1,9 @@
-//! JSON Schema, as Flow uses it: read once ([`Schema`]), inferred to what is known of each location ([`Shape`]), turned into
-//! a collection's projections ([`project`]), and evaluated against documents ([`Schema::evaluate`]).
+//! JSON Schema, as Flow uses it: read once ([`Schema`]), inferred to what is known of each location
+//! ([`Shape`]), turned into a collection's projections ([`project`]), and evaluated against
+//! documents ([`Schema::evaluate`]).
 //!
-//! Inference is an upper bound: a document the schema allows never contradicts it. What cannot be known is "anything".
+//! Inference is an upper bound: a document the schema allows never contradicts it. What cannot be
+//! known is "anything".
 
 mod evaluate;
 mod infer;

@@ -1,7 +1,8 @@
-//! Reads a JSON schema document into an arena of nodes, once, so that inference and evaluation need not look at JSON.
+//! Reads a JSON schema document into an arena of nodes, once, so that inference and evaluation need
+//! not look at JSON.
 //!
-//! References stay inside the document (`#`, `#/pointer`, `#anchor`, or the `$id` of something in it): what lies in
-//! other files was bundled by the catalog.
+//! References stay inside the document (`#`, `#/pointer`, `#anchor`, or the `$id` of something in
+//! it): what lies in other files was bundled by the catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -85,8 +86,8 @@ pub(super) struct Node {
 impl Schema {
     /// Reads a schema document.
     ///
-    /// Unknown keywords are annotations, as JSON Schema has it; known ones with a value of the wrong kind, unknown type
-    /// names and references that lead nowhere are errors.
+    /// Unknown keywords are annotations, as JSON Schema has it; known ones with a value of the
+    /// wrong kind, unknown type names and references that lead nowhere are errors.
     pub fn parse(document: &Value) -> Result<Self, SchemaError> {
         let mut parser = Parser::new(document);
         parser.node("#", document)?;
@@ -356,7 +357,8 @@ fn collect_names(pointer: &str, value: &Value, named: &mut HashMap<String, Strin
     }
 }
 
-/// Undoes the percent-encoding of a URI fragment; text that is not valid percent-encoding stays as it is.
+/// Undoes the percent-encoding of a URI fragment; text that is not valid percent-encoding stays as
+/// it is.
 fn percent_decoded(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();

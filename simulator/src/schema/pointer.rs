@@ -17,8 +17,8 @@ pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
     pointer.split('/').skip(1).map(unescape)
 }
 
-/// Puts `value` at `pointer`, making the objects on the way. Returns `false`, with the document left as it was, where
-/// something that is not an object stands in the way.
+/// Puts `value` at `pointer`, making the objects on the way. Returns `false`, with the document
+/// left as it was, where something that is not an object stands in the way.
 pub fn insert(document: &mut Value, pointer: &str, value: Value) -> bool {
     let mut place = document;
     for token in tokens(pointer) {

@@ -26,8 +26,8 @@ pub struct ExplicitProjection {
 
 /// The projections of a collection with this shape and key (JSON pointers), sorted by field.
 ///
-/// Where several claim one field name the first wins, in this order: the user's, the root document and the two fields
-/// Flow adds, the key, and every location the schema names.
+/// Where several claim one field name the first wins, in this order: the user's, the root document
+/// and the two fields Flow adds, the key, and every location the schema names.
 pub fn project(
     shape: &Shape,
     key: &[String],
@@ -130,7 +130,8 @@ fn truncated() -> flow::Projection {
     }
 }
 
-/// What is known of a location, as the protocol says it: details of a type stand only where the type is possible.
+/// What is known of a location, as the protocol says it: details of a type stand only where the
+/// type is possible.
 pub fn inference(shape: &Shape, exists: Exists) -> flow::Inference {
     let can_be = |types: Types| shape.types.overlaps(types);
     let exists = match exists {

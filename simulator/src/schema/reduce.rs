@@ -41,8 +41,8 @@ const STRATEGIES: [(&str, Strategy); 8] = [
 pub struct Reduce {
     /// How.
     pub strategy: Strategy,
-    /// JSON pointers, relative to the location's items (`merge`, `set`) or to the location (`minimize`, `maximize`), by
-    /// which values are ordered; empty = by the whole value.
+    /// JSON pointers, relative to the location's items (`merge`, `set`) or to the location
+    /// (`minimize`, `maximize`), by which values are ordered; empty = by the whole value.
     pub key: Vec<String>,
     /// `delete: true`: a document that carries this is a deletion.
     pub delete: bool,

@@ -1,6 +1,8 @@
-//! What is known of a location's values: types and bounds, as an upper bound of all documents the schema allows.
+//! What is known of a location's values: types and bounds, as an upper bound of all documents the
+//! schema allows.
 //!
-//! `intersect` is for schemas that all hold (`allOf`), `union` for those of which some holds (`anyOf`, `oneOf`, `if`).
+//! `intersect` is for schemas that all hold (`allOf`), `union` for those of which some holds
+//! (`anyOf`, `oneOf`, `if`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -388,7 +390,8 @@ impl ArrayShape {
 }
 
 impl ObjectShape {
-    /// What is known of the property `name`, be it known by name, by pattern, or as one of the rest.
+    /// What is known of the property `name`, be it known by name, by pattern, or as one of the
+    /// rest.
     pub fn property(&self, name: &str) -> Shape {
         if let Some(property) = self.properties.get(name) {
             return property.shape.clone();

@@ -1,10 +1,12 @@
-//! The JSON types a location may have, as a set: what JSON Schema's `type` says and what Flow's inference reports.
+//! The JSON types a location may have, as a set: what JSON Schema's `type` says and what Flow's
+//! inference reports.
 
 use std::ops::{BitAnd, BitOr};
 
 use serde_json::Value;
 
-/// A set of JSON types. Numbers are two members, integers and the rest, so that `integer` is a part of `number`.
+/// A set of JSON types. Numbers are two members, integers and the rest, so that `integer` is a part
+/// of `number`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Types(u8);
 

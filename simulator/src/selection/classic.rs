@@ -1,4 +1,5 @@
-//! The classic algorithm: what the connector requires, and with `recommended` what it recommends; one field per location.
+//! The classic algorithm: what the connector requires, and with `recommended` what it recommends;
+//! one field per location.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,8 @@ pub(super) fn outcomes(input: &Input<'_>) -> Vec<Outcome> {
     outcomes.into_values().collect()
 }
 
-/// The strongest reason first; of equals the user's own projections, so that they stand for their location.
+/// The strongest reason first; of equals the user's own projections, so that they stand for their
+/// location.
 fn in_order(input: &Input<'_>) -> Vec<String> {
     let model = input
         .model

@@ -172,7 +172,8 @@ fn complete(input: &Input<'_>, reasons: &mut BTreeMap<String, Reasons>) {
     }
 }
 
-/// Step 3: of several fields with one name in the destination, or one location, or one within another, the strongest.
+/// Step 3: of several fields with one name in the destination, or one location, or one within
+/// another, the strongest.
 fn settle(input: &Input<'_>, reasons: &mut BTreeMap<String, Reasons>) {
     let mut walk: Vec<(String, Reasons)> = reasons
         .iter()

@@ -1,8 +1,8 @@
 //! Field selection: which of a collection's fields a binding materializes, and why
 //! (docs/protocol.md §7.2–7.6).
 //!
-//! Two algorithms: the current one, where every leaf that is not forbidden is taken by default, and the classic one, where
-//! only what the connector requires or recommends is.
+//! Two algorithms: the current one, where every leaf that is not forbidden is taken by default, and
+//! the classic one, where only what the connector requires or recommends is.
 
 mod classic;
 mod current;

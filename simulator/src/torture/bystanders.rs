@@ -1,4 +1,5 @@
-//! What is none of our sessions' and lies beside what is: uploads and objects of other writers, and some that only look like ours.
+//! What is none of our sessions' and lies beside what is: uploads and objects of other writers, and
+//! some that only look like ours.
 
 use crate::s3::{Attributes, Content, Store};
 
@@ -24,7 +25,8 @@ pub(super) struct Bystanders {
     /// As key and upload id.
     uploads: Vec<(String, String)>,
     objects: Vec<String>,
-    /// Where those that look like ours go, as long as they are not there: the first binding's place, and that of what it stages.
+    /// Where those that look like ours go, as long as they are not there: the first binding's
+    /// place, and that of what it stages.
     lookalikes: Option<(String, String)>,
 }
 
@@ -53,7 +55,8 @@ impl Bystanders {
         bystanders
     }
 
-    /// Once a state knows writers, puts those beside the first binding that look like theirs and are not.
+    /// Once a state knows writers, puts those beside the first binding that look like theirs and
+    /// are not.
     pub(super) fn imitate(&mut self, state: &serde_json::Value, store: &mut Store) {
         let writers = staged::writers(state);
         let newest = writers

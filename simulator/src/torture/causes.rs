@@ -12,8 +12,8 @@ use crate::s3::{ObjectRef, Recompletion, Store, UploadRef};
 use crate::staging::file_of;
 
 impl World {
-    /// Whether nobody can tell what has become of a staged file: it is neither staged any more nor visible, no receipt names it, and
-    /// the server will not say that it was completed.
+    /// Whether nobody can tell what has become of a staged file: it is neither staged any more nor
+    /// visible, no receipt names it, and the server will not say that it was completed.
     pub(super) fn is_unknown(&self, entry: &StagedEntry) -> bool {
         let completes_again =
             self.plan.server.manners.rules().recompletion == Recompletion::Accepted;
@@ -57,8 +57,9 @@ impl World {
         excused.union(&record.deleted).cloned().collect()
     }
 
-    /// What a rule of the bucket does: removes every incomplete upload and every staged object but receipts, of sessions and not of
-    /// bystanders. It spares what a visible file was copied from: a loader would take that for the end of its twin, as README tells.
+    /// What a rule of the bucket does: removes every incomplete upload and every staged object but
+    /// receipts, of sessions and not of bystanders. It spares what a visible file was copied
+    /// from: a loader would take that for the end of its twin, as README tells.
     pub(super) fn expire(&self) {
         let bystanders = self.bystanders();
         self.servers.with_store(|store| {

@@ -12,7 +12,8 @@ use super::world::Named;
 use crate::runtime;
 use crate::s3::Manners;
 
-/// The rows that a transaction has committed, by shard and binding. Their number is for the caller to fill in.
+/// The rows that a transaction has committed, by shard and binding. Their number is for the caller
+/// to fill in.
 pub(super) fn commits(playing: &Playing<'_>, patches: &[Value]) -> Vec<Commit> {
     let staged: Vec<StagedEntry> = patches.iter().flat_map(staged).collect();
     let shards = playing.shards.iter();
@@ -21,8 +22,8 @@ pub(super) fn commits(playing: &Playing<'_>, patches: &[Value]) -> Vec<Commit> {
         .collect()
 }
 
-/// The files that a commit names. A server that loses completions may lose those for which a user wants completions, or for which
-/// nothing tells the connector whose server it is.
+/// The files that a commit names. A server that loses completions may lose those for which a user
+/// wants completions, or for which nothing tells the connector whose server it is.
 pub(super) fn named(playing: &Playing<'_>, patches: &[Value]) -> Vec<Named> {
     let Settings {
         commit, is_proxied, ..
@@ -43,7 +44,8 @@ pub(super) fn named(playing: &Playing<'_>, patches: &[Value]) -> Vec<Named> {
 }
 
 impl Playing<'_> {
-    /// A state that names a file must know its writer: else a successor could never tell what that session has left behind.
+    /// A state that names a file must know its writer: else a successor could never tell what that
+    /// session has left behind.
     pub(super) fn must_know_writers(&self, named: &[Named]) {
         let writers = writers(&self.group.log.state);
         let is_known = |named: &&Named| {

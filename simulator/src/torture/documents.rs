@@ -1,4 +1,5 @@
-//! The documents of a run: an endless stream, each one found by its number, and each row identifiable.
+//! The documents of a run: an endless stream, each one found by its number, and each row
+//! identifiable.
 
 use serde_json::json;
 
@@ -8,7 +9,8 @@ use crate::runtime::{KeyRange, Row, incarnation_seed};
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Document {
-    /// Its number in the stream. It stands in the row, so each row can be told from every other one.
+    /// Its number in the stream. It stands in the row, so each row can be told from every other
+    /// one.
     pub(super) number: u64,
     /// The binding it goes to.
     pub(super) binding: usize,
@@ -30,14 +32,15 @@ impl Document {
         }
     }
 
-    /// Whether its key belongs to a shard. Flow hashes packed keys with `HighwayHash`; any stable hash will do here, because
-    /// the connector does not care how keys are spread.
+    /// Whether its key belongs to a shard. Flow hashes packed keys with `HighwayHash`; any stable
+    /// hash will do here, because the connector does not care how keys are spread.
     pub(super) fn is_in(&self, range: KeyRange) -> bool {
         let hash = (incarnation_seed(u64::from(self.key), 0) >> 32) as u32;
         range.contains(hash)
     }
 
-    /// The row of a task's generation that carries it. Values stand in the order of [`super::spec::VALUES`].
+    /// The row of a task's generation that carries it. Values stand in the order of
+    /// [`super::spec::VALUES`].
     pub(super) fn row(&self, index: usize, binding: &Binding, generation: u32) -> Row {
         let document = json!({"id": self.key, "generation": generation, "payload": self.payload, "row": self.number});
         let text = document.to_string();
@@ -61,8 +64,8 @@ fn incompressible(random: &mut fastrand::Rng, length: usize) -> String {
     letters.map(char::from).collect()
 }
 
-/// The documents of a transaction that begins at a position of the stream, sorted as the runtime sends them: by key, and those of one
-/// key in their order. They are to be grouped by binding.
+/// The documents of a transaction that begins at a position of the stream, sorted as the runtime
+/// sends them: by key, and those of one key in their order. They are to be grouped by binding.
 pub(super) fn of_transaction(
     plan: &Plan,
     position: u64,

@@ -1,4 +1,5 @@
-//! The files of a run, read back with the parquet crate: quicker than a database, and the rows are known.
+//! The files of a run, read back with the parquet crate: quicker than a database, and the rows are
+//! known.
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};

@@ -1,4 +1,5 @@
-//! The shards that share a recovery log: all shards of a task under the new runtime, each one alone under the old.
+//! The shards that share a recovery log: all shards of a task under the new runtime, each one alone
+//! under the old.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,7 +60,8 @@ pub(super) struct Group {
     /// The specification that was applied last.
     pub(super) applied: u64,
     pub(super) sleepers: Sleepers,
-    /// The transaction that the new runtime has begun, from Flushed until the commit: after a crash it does exactly that again.
+    /// The transaction that the new runtime has begun, from Flushed until the commit: after a
+    /// crash it does exactly that again.
     pub(super) hinted: Option<Transaction>,
 }
 

@@ -1,4 +1,5 @@
-//! A process that starts late: its runtime has read the state, and another session runs before it is there.
+//! A process that starts late: its runtime has read the state, and another session runs before it
+//! is there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use super::session::Playing;
 use super::world::{PATIENCE, World};
 use crate::runtime::{Connector, Launch, Result};
 
-/// How long it goes on after it has acknowledged: long enough to throw away what it takes for left behind.
+/// How long it goes on after it has acknowledged: long enough to throw away what it takes for left
+/// behind.
 const LINGERS: Duration = Duration::from_millis(100);
 
 impl Playing<'_> {

@@ -15,7 +15,8 @@ use crate::runtime::{Connector, Error, Signal, Tuples};
 /// How long a connector that was woken may go on.
 pub(super) const ZOMBIE_LIFE: Duration = Duration::from_secs(10);
 
-/// How long to wait for receipts that tell of everything. Where something keeps them from being written, the session goes on.
+/// How long to wait for receipts that tell of everything. Where something keeps them from being
+/// written, the session goes on.
 const RECEIPTS: Duration = Duration::from_secs(2);
 
 impl Playing<'_> {
@@ -44,8 +45,9 @@ impl Playing<'_> {
         }
     }
 
-    /// Whether a message complains of a file that it may complain of: one of `unknown`, or one that has become so since. A loader may
-    /// have taken it before the answer to a completion came, or after a zombie made it visible.
+    /// Whether a message complains of a file that it may complain of: one of `unknown`, or one that
+    /// has become so since. A loader may have taken it before the answer to a completion came,
+    /// or after a zombie made it visible.
     fn complains(&self, message: &str, unknown: &[StagedEntry]) -> bool {
         let world = &self.cast.world;
         let is_haunted = world.record().is_haunted;
@@ -80,8 +82,8 @@ impl Playing<'_> {
         names_lost
     }
 
-    /// Once a connector has acknowledged, its receipts must tell of what it has made visible. A zombie may have overwritten
-    /// them, and what is skipped is not told of.
+    /// Once a connector has acknowledged, its receipts must tell of what it has made visible. A
+    /// zombie may have overwritten them, and what is skipped is not told of.
     pub(super) fn must_have_told(&self) {
         let world = &self.cast.world;
         let skips = self.cast.settings.skips_missing;
@@ -98,7 +100,8 @@ impl Playing<'_> {
         }
     }
 
-    /// A session that fails for some files must have made the others visible, unless a fault kept it from that.
+    /// A session that fails for some files must have made the others visible, unless a fault kept
+    /// it from that.
     fn must_have_tried_all(&self) {
         let world = &self.cast.world;
         if self.group.shards.len() > 1 || world.has_cause_to_fail() {
@@ -155,7 +158,8 @@ impl Playing<'_> {
         self.cast.session.end == End::Waiting && incident.at == At::AcknowledgeSent
     }
 
-    /// Waits until receipts tell of everything that was to be made visible, so that a connector is at rest.
+    /// Waits until receipts tell of everything that was to be made visible, so that a connector is
+    /// at rest.
     async fn receipts(&self) {
         let waiting = self.group.staged();
         let is_told = async {
@@ -166,7 +170,8 @@ impl Playing<'_> {
         let _ = timeout(RECEIPTS, is_told).await;
     }
 
-    /// Stops a connector. Later it goes on, and hears what a runtime would still say that does not know of its successor.
+    /// Stops a connector. Later it goes on, and hears what a runtime would still say that does not
+    /// know of its successor.
     async fn freeze(&mut self, shard: Shard, at: At, pause: Duration, until: At) {
         let tuples = self
             .cast
@@ -244,7 +249,8 @@ async fn haunt(mut connector: Connector, rest: Vec<Request>, woken: oneshot::Rec
     let _ = connector.kill().await;
 }
 
-/// What a runtime still says after a step, until it would have to commit: it is fenced off, and cannot.
+/// What a runtime still says after a step, until it would have to commit: it is fenced off, and
+/// cannot.
 fn rest(shard: &Shard, at: At, tuples: Tuples) -> Vec<Request> {
     let flush = || Request {
         flush: Some(request::Flush::default()),

@@ -11,8 +11,9 @@ use super::staged::{self, Way};
 use super::world::World;
 
 impl World {
-    /// What a group's session must have thrown away: uploads, staged objects and receipts of the writers that its state knew when it
-    /// was read, which neither that state nor today's names. An upload under whose key an object stands is rightly left alone: there
+    /// What a group's session must have thrown away: uploads, staged objects and receipts of the
+    /// writers that its state knew when it was read, which neither that state nor today's
+    /// names. An upload under whose key an object stands is rightly left alone: there
     /// are stores on which the object would go with it.
     pub(super) fn leftovers(&self, group: &Group, bucket: &str) -> Vec<String> {
         let writers = staged::writers(&group.opened_with);

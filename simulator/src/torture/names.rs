@@ -1,4 +1,5 @@
-//! What names of files, staged objects and receipts say: whose they are. Read strictly, as the connector must.
+//! What names of files, staged objects and receipts say: whose they are. Read strictly, as the
+//! connector must.
 
 /// Who wrote something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

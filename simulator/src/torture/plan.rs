@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::runtime::{Runtime, Step};
 use crate::s3::{Effect, Fault, Manners};
 
-/// Everything that will happen in a run. What it leaves open (tokens, upload ids, documents) follows from its seed.
+/// Everything that will happen in a run. What it leaves open (tokens, upload ids, documents)
+/// follows from its seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
@@ -30,9 +31,11 @@ pub struct Plan {
     pub staging_prefix: Option<String>,
     /// How the S3 server behaves.
     pub server: Server,
-    /// The sessions, one after the other. After them come clean ones without a fault, which must bring everything to a good end.
+    /// The sessions, one after the other. After them come clean ones without a fault, which must
+    /// bring everything to a good end.
     ///
-    /// Under the new runtime, one that follows a crash between Flushed and the commit does exactly that transaction again and no other.
+    /// Under the new runtime, one that follows a crash between Flushed and the commit does exactly
+    /// that transaction again and no other.
     pub sessions: Vec<Session>,
 }
 
@@ -70,8 +73,9 @@ pub enum Codec {
 }
 
 impl Plan {
-    /// Whether the outcome depends on how far a connector had come when something happened to it: files that a loader takes, that a
-    /// rule removes or that the server loses are told apart from others only by that. The verdict never depends on it.
+    /// Whether the outcome depends on how far a connector had come when something happened to it:
+    /// files that a loader takes, that a rule removes or that the server loses are told apart
+    /// from others only by that. The verdict never depends on it.
     pub fn leaves_to_chance(&self) -> bool {
         let changes = || self.sessions.iter().flat_map(|session| &session.changes);
         let takes = changes().any(|change| {
@@ -151,8 +155,9 @@ pub struct Session {
     /// What happens to the task before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// The transaction that a second stack runs meanwhile: a task of the same name and specification with a state of its own, which
-    /// is empty the first time. A preview is one, and so is a copy of the catalog that somebody tries.
+    /// The transaction that a second stack runs meanwhile: a task of the same name and
+    /// specification with a state of its own, which is empty the first time. A preview is one,
+    /// and so is a copy of the catalog that somebody tries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_stack: Option<Transaction>,
     /// The transactions that it runs, if nothing ends it earlier.
@@ -161,13 +166,15 @@ pub struct Session {
     /// What happens in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
-    /// `uploadIntervalInSeconds`, which the connector lets go by in haste. [`End::Waiting`] takes one of its own.
+    /// `uploadIntervalInSeconds`, which the connector lets go by in haste. [`End::Waiting`] takes
+    /// one of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub upload_interval: u32,
     /// How it ends, if nothing ends it earlier.
     #[serde(default)]
     pub end: End,
-    /// Whether the runtime drops what was acknowledged after the last commit, as the old one does when it stops.
+    /// Whether the runtime drops what was acknowledged after the last commit, as the old one does
+    /// when it stops.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgets: bool,
 }
@@ -195,30 +202,32 @@ pub struct Transaction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum End {
-    /// The input ends after `StartedCommit` and the commit, without an Acknowledge: how the new runtime stops.
+    /// The input ends after `StartedCommit` and the commit, without an Acknowledge: how the new
+    /// runtime stops.
     Committed,
     /// The input ends right after Acknowledge.
     AcknowledgeSent,
-    /// The upload interval is long, and the input ends while the connector waits for its end: after the first Acknowledge of a
-    /// transaction that it waits for.
+    /// The upload interval is long, and the input ends while the connector waits for its end: after
+    /// the first Acknowledge of a transaction that it waits for.
     Waiting,
     /// The input ends when everything is acknowledged.
     #[default]
     Acknowledged,
 }
 
-/// What happens to a task between two sessions. What does not apply (there is no such shard) does not happen.
+/// What happens to a task between two sessions. What does not apply (there is no such shard) does
+/// not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
-    /// A shard's key range is split in the middle. Under the old runtime the new shard begins with a copy of its parent's
-    /// recovery log; under the new one both share one.
+    /// A shard's key range is split in the middle. Under the old runtime the new shard begins with
+    /// a copy of its parent's recovery log; under the new one both share one.
     Split {
         /// The shard's place in the order of key ranges.
         shard: usize,
     },
-    /// A shard takes its right neighbour's key range over. Under the old runtime the neighbour's recovery log is lost with it, so it
-    /// must have nothing left to do.
+    /// A shard takes its right neighbour's key range over. Under the old runtime the neighbour's
+    /// recovery log is lost with it, so it must have nothing left to do.
     Merge {
         /// The shard's place.
         shard: usize,
@@ -243,7 +252,8 @@ pub enum Change {
         /// Whether it gets its old name.
         same_name: bool,
     },
-    /// A rule of the bucket removes every incomplete upload and every staged object of the task, however young.
+    /// A rule of the bucket removes every incomplete upload and every staged object of the task,
+    /// however young.
     Expire,
     /// Every receipt is gone.
     LoseReceipts,
@@ -252,8 +262,8 @@ pub enum Change {
         /// To this.
         commit: Commit,
     },
-    /// The store is reached by another address, where other keys are valid, and which does not tell whose server it is; or by its
-    /// own again.
+    /// The store is reached by another address, where other keys are valid, and which does not tell
+    /// whose server it is; or by its own again.
     Proxy {
         /// Whether it is the other one.
         runs: bool,
@@ -263,7 +273,8 @@ pub enum Change {
         /// Whether it is the second one.
         second: bool,
     },
-    /// A loader takes files away as soon as they are visible and nothing staged is left of them; or no longer.
+    /// A loader takes files away as soon as they are visible and nothing staged is left of them; or
+    /// no longer.
     Loader {
         /// Whether it does.
         runs: bool,
@@ -343,8 +354,8 @@ impl At {
         })
     }
 
-    /// Whether a transaction is open after this step: the end of input is an error there. (After `StartCommitSent` it is none,
-    /// because the connector has everything it needs.)
+    /// Whether a transaction is open after this step: the end of input is an error there. (After
+    /// `StartCommitSent` it is none, because the connector has everything it needs.)
     pub(super) fn is_within_transaction(self) -> bool {
         matches!(
             self,
@@ -362,8 +373,9 @@ pub enum What {
         /// After so long, in which it goes on and nobody listens.
         after_milliseconds: u64,
     },
-    /// The connector is stopped (SIGSTOP), another session begins, and then it goes on (SIGCONT) with a runtime that knows no better.
-    /// After [`At::StateRead`] there is no connector yet, and it is started only then.
+    /// The connector is stopped (SIGSTOP), another session begins, and then it goes on (SIGCONT)
+    /// with a runtime that knows no better. After [`At::StateRead`] there is no connector yet,
+    /// and it is started only then.
     Freeze {
         /// After so long, in which it goes on and nobody listens.
         after_milliseconds: u64,

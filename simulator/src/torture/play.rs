@@ -18,14 +18,16 @@ use crate::runtime::Runtime;
 use crate::s3::{Effect, Operation, ServerError, Store};
 use crate::staging::is_staged;
 
-/// How many clean sessions may be needed: a transaction may have to be done again, files may be found lost, and then a user has the
-/// task go on without them, and no longer; and what one leaves behind the next one throws away.
+/// How many clean sessions may be needed: a transaction may have to be done again, files may be
+/// found lost, and then a user has the task go on without them, and no longer; and what one leaves
+/// behind the next one throws away.
 const CLEAN_SESSIONS: u64 = 10;
 
 /// The generation of the second stack's rows.
 const SECOND_GENERATION: u32 = 1_000_000;
 
-/// The upload interval, in seconds, of sessions that end while the connector waits: in haste it is longer than an answer may take.
+/// The upload interval, in seconds, of sessions that end while the connector waits: in haste it is
+/// longer than an answer may take.
 const LONG_INTERVAL: u32 = 1_000_000;
 
 /// The documents that come after everything.
@@ -36,7 +38,8 @@ pub async fn play(plan: &Plan, connector: &[String]) -> Result<Report, ServerErr
     play_with(plan, connector, |_, _| ()).await
 }
 
-/// The same where somebody meddles with the store after each session of the plan: a test of torture itself, which must find out.
+/// The same where somebody meddles with the store after each session of the plan: a test of torture
+/// itself, which must find out.
 pub async fn play_with(
     plan: &Plan,
     connector: &[String],
@@ -74,7 +77,8 @@ struct Run {
 type Part = (Group, Cast, usize);
 
 impl Run {
-    /// Plays a session of every group, and what happens to the task before it: at the same time, unless what happens to one would happen to the others at any time.
+    /// Plays a session of every group, and what happens to the task before it: at the same time,
+    /// unless what happens to one would happen to the others at any time.
     async fn session(&mut self, session: Session) {
         self.world.servers.settle_copies().await;
         for change in &session.changes {
@@ -111,8 +115,8 @@ impl Run {
         self.number += 1;
     }
 
-    /// What the new runtime plays instead of a session where a transaction was begun and not committed: exactly that one, after which
-    /// it ends the session without Acknowledge.
+    /// What the new runtime plays instead of a session where a transaction was begun and not
+    /// committed: exactly that one, after which it ends the session without Acknowledge.
     fn hinted_again(&mut self, session: Session) -> Session {
         let Some(hinted) = self.hinted() else {
             return session;
@@ -127,7 +131,8 @@ impl Run {
         }
     }
 
-    /// The transaction that was begun and not committed. Only the new runtime notes one, and there all shards are one group.
+    /// The transaction that was begun and not committed. Only the new runtime notes one, and there
+    /// all shards are one group.
     fn hinted(&self) -> Option<Transaction> {
         self.task.groups.iter().find_map(|group| group.hinted)
     }
@@ -158,8 +163,8 @@ impl Run {
         parts.chain(second).collect()
     }
 
-    /// What the second stack plays, if it does: a session in which nothing happens to it. The new runtime has it do again what it had
-    /// begun.
+    /// What the second stack plays, if it does: a session in which nothing happens to it. The new
+    /// runtime has it do again what it had begun.
     fn second_stack(&mut self, cast: &Cast) -> Option<Part> {
         let transaction = cast.session.second_stack?;
         let group = self.task.second_stack.take();
@@ -260,8 +265,8 @@ impl Run {
         positions.max().unwrap_or(0) + LAST_DOCUMENTS
     }
 
-    /// Whether every group has committed and acknowledged everything, but for files of inactive bindings of which nobody can tell:
-    /// those are told of for days.
+    /// Whether every group has committed and acknowledged everything, but for files of inactive
+    /// bindings of which nobody can tell: those are told of for days.
     fn is_even(&self) -> bool {
         let active = self.task.active_state_keys(&self.world.plan);
         self.groups().all(|group| {
@@ -314,8 +319,9 @@ impl Run {
         }
     }
 
-    /// The files that may have been copied twice, with the same bytes: because a process that nobody waited for copied them as well,
-    /// or because the server did it later than it could be seen.
+    /// The files that may have been copied twice, with the same bytes: because a process that
+    /// nobody waited for copied them as well, or because the server did it later than it could
+    /// be seen.
     fn may_be_repeated(&self) -> BTreeSet<String> {
         if self.world.record().is_haunted {
             let writes = self.world.servers.with_store(writes);

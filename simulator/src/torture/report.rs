@@ -38,7 +38,8 @@ pub struct Tally {
     pub processes: u64,
     /// Transactions that were committed.
     pub transactions: u64,
-    /// Sessions that did exactly the transaction again that a crash had interrupted, as the new runtime does.
+    /// Sessions that did exactly the transaction again that a crash had interrupted, as the new
+    /// runtime does.
     pub replays: u64,
     /// Sessions that ended while the connector waited for the end of the upload interval.
     pub waits: u64,

@@ -1,5 +1,5 @@
-//! The S3 servers of a run: one store that is reached by two addresses, each with keys of its own. The second one does not tell whose
-//! server it is, as a proxy may not.
+//! The S3 servers of a run: one store that is reached by two addresses, each with keys of its own.
+//! The second one does not tell whose server it is, as a proxy may not.
 
 use std::time::Duration;
 
@@ -141,7 +141,8 @@ impl Servers {
         }
     }
 
-    /// Waits until no copy is under way whose client is gone. Whoever looks for its outcome before would copy once more.
+    /// Waits until no copy is under way whose client is gone. Whoever looks for its outcome before
+    /// would copy once more.
     pub(super) async fn settle_copies(&self) {
         self.settle(|entry| entry.target.operation == Operation::CopyObject)
             .await;

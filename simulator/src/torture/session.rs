@@ -1,4 +1,5 @@
-//! One session of a group of shards, played by the plan: from Apply to the end of the input, or to whatever ends it earlier.
+//! One session of a group of shards, played by the plan: from Apply to the end of the input, or to
+//! whatever ends it earlier.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,8 @@ use crate::runtime::{
     Connector, Error, KeyRange, Launch, Result, Row, Runtime, Session, Step, Verdict, patches_json,
 };
 
-/// How long it takes until a connector waits for the end of the upload interval; nothing depends on whether it does by then.
+/// How long it takes until a connector waits for the end of the upload interval; nothing depends on
+/// whether it does by then.
 pub(super) const WAIT_BEGINS: Duration = Duration::from_millis(40);
 
 /// How long the last sessions wait for the clean-up that goes on beside them.
@@ -228,7 +230,8 @@ impl<'a> Playing<'a> {
         }
     }
 
-    /// Reads the state, then starts the processes: whatever happens in between, they will not know of.
+    /// Reads the state, then starts the processes: whatever happens in between, they will not know
+    /// of.
     async fn open(&mut self) -> Result<()> {
         self.group.opened_with = self.group.log.state.clone();
         for (index, range) in self.group.shards.clone().into_iter().enumerate() {
@@ -351,7 +354,8 @@ impl<'a> Playing<'a> {
         Ok(number.1)
     }
 
-    /// Here state and checkpoint become durable together. Returns the transaction's number and the patches.
+    /// Here state and checkpoint become durable together. Returns the transaction's number and the
+    /// patches.
     fn commit(
         &mut self,
         position: u64,
@@ -384,7 +388,8 @@ impl<'a> Playing<'a> {
         Ok((number, patches))
     }
 
-    /// Whether the transaction has any rows: then a connector waits for the end of its upload interval.
+    /// Whether the transaction has any rows: then a connector waits for the end of its upload
+    /// interval.
     fn has_rows(&self) -> bool {
         self.shards.iter().any(|shard| !shard.rows.is_empty())
     }
@@ -462,7 +467,8 @@ impl<'a> Playing<'a> {
         }
     }
 
-    /// Keeps what the state is like after an Acknowledge, unless something kept the connector from making files visible.
+    /// Keeps what the state is like after an Acknowledge, unless something kept the connector from
+    /// making files visible.
     fn sample(&mut self) {
         let waiting = self.group.staged();
         let is_active = |key: &String| self.cast.state_keys.contains(key);

@@ -1,4 +1,5 @@
-//! The task's specification, made by hand: what Validate and field selection come to is tested elsewhere.
+//! The task's specification, made by hand: what Validate and field selection come to is tested
+//! elsewhere.
 
 use materialize_s3_parquet::protocol::flow::materialization_spec::{self, ConnectorType};
 use materialize_s3_parquet::protocol::flow::{
@@ -36,7 +37,8 @@ pub(super) struct Settings {
     pub(super) is_proxied: bool,
     /// Whether files go to the second bucket.
     pub(super) is_second_bucket: bool,
-    /// Whether files that are lost are skipped, as a user wants it after the connector has said so.
+    /// Whether files that are lost are skipped, as a user wants it after the connector has said
+    /// so.
     pub(super) skips_missing: bool,
     /// `uploadIntervalInSeconds`.
     pub(super) upload_interval: u32,

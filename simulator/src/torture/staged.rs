@@ -1,5 +1,5 @@
-//! What a driver state says of staged files and of writers. The simulator reads it only to know which files a session must make
-//! visible, and what nobody has a use for any more.
+//! What a driver state says of staged files and of writers. The simulator reads it only to know
+//! which files a session must make visible, and what nobody has a use for any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! What happened when in a run, for people who look at it: nothing is judged by it, because times are never the same twice.
+//! What happened when in a run, for people who look at it: nothing is judged by it, because times
+//! are never the same twice.
 
 use tokio::time::Instant;
 

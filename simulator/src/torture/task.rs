@@ -1,4 +1,5 @@
-//! The task as it stands: its name, its bindings, and its shards with the recovery logs that they have.
+//! The task as it stands: its name, its bindings, and its shards with the recovery logs that they
+//! have.
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 
@@ -125,7 +126,8 @@ impl Task {
         self.set(|settings| settings.upload_interval = upload_interval);
     }
 
-    /// After files were lost and the connector has said so, a user has it go on without them, until it has.
+    /// After files were lost and the connector has said so, a user has it go on without them, until
+    /// it has.
     pub(super) fn skip_missing(&mut self, skips: bool) {
         self.set(|settings| settings.skips_missing = skips);
     }

@@ -1,4 +1,5 @@
-//! What the sessions of a run share: the S3 servers, the connector's command, and the record of what happens.
+//! What the sessions of a run share: the S3 servers, the connector's command, and the record of
+//! what happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,7 +71,8 @@ pub(super) struct Record {
 #[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) entry: StagedEntry,
-    /// Whether the server may lose it, because it was staged for a completion where nothing told the connector not to.
+    /// Whether the server may lose it, because it was staged for a completion where nothing told
+    /// the connector not to.
     pub(super) may_be_lost: bool,
 }
 
@@ -163,7 +165,8 @@ impl World {
         }
     }
 
-    /// Waits until the servers have done everything that they were asked for, delayed effects included.
+    /// Waits until the servers have done everything that they were asked for, delayed effects
+    /// included.
     pub(super) async fn settle(&self) {
         tokio::time::sleep(longest_delay(&self.plan)).await;
         self.servers.settle(|_| true).await;

@@ -103,8 +103,8 @@ pub fn write(transcripts: &[Transcript]) -> serde_json::Result<String> {
     Ok(text)
 }
 
-/// Opens a file for a transcript, at its end where it has some already. In a folder, or where the name ends with a slash, it
-/// is a new file with the next number. Returns its path as well.
+/// Opens a file for a transcript, at its end where it has some already. In a folder, or where the
+/// name ends with a slash, it is a new file with the next number. Returns its path as well.
 pub fn create(path: &Path) -> Result<(PathBuf, File)> {
     if is_folder(path) {
         return next_in(path);

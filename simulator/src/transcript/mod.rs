@@ -9,10 +9,12 @@
 //! {"dir": "!", "status": "exit status: 0"}
 //! ```
 //!
-//! `>` is the runtime's side and `<` the connector's, messages are in the protocol's JSON form whatever the codec was, `end`
-//! is the end of the connector's input, and `!` is how its process ended, with the message of its last log where that was not
-//! in good order. One process is one [`Transcript`]; a file holds any number, one after the other, each from its head or from
-//! what follows a `!`. Without `!` the process was killed. Only the messages are needed; everything else may be left out.
+//! `>` is the runtime's side and `<` the connector's, messages are in the protocol's JSON form
+//! whatever the codec was, `end` is the end of the connector's input, and `!` is how its process
+//! ended, with the message of its last log where that was not in good order. One process is one
+//! [`Transcript`]; a file holds any number, one after the other, each from its head or from
+//! what follows a `!`. Without `!` the process was killed. Only the messages are needed; everything
+//! else may be left out.
 //!
 //! Secrets are taken out while a [`Recorder`] records: see [`Redactor`].
 

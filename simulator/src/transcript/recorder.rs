@@ -1,7 +1,8 @@
 //! Writes a transcript while the bytes of a session pass by.
 //!
-//! Every whole message is a line as soon as its last byte is seen. What is secret only the connector's Spec response tells, so
-//! a configuration that comes before it waits for it, and everything behind it too; only the recording does, not the session.
+//! Every whole message is a line as soon as its last byte is seen. What is secret only the
+//! connector's Spec response tells, so a configuration that comes before it waits for it, and
+//! everything behind it too; only the recording does, not the session.
 
 use std::io::{self, Write};
 
@@ -48,7 +49,8 @@ struct Tap {
     bytes: BytesMut,
     /// Whether what came was not of the protocol: from there on nothing can be told apart.
     is_lost: bool,
-    /// Whether a message may have become whole. Long lines come in many pieces, and none of them is looked through twice.
+    /// Whether a message may have become whole. Long lines come in many pieces, and none of them
+    /// is looked through twice.
     is_ripe: bool,
 }
 
@@ -130,7 +132,8 @@ impl<W: Write> Recorder<W> {
         self.push(Draft::Line(json!({"dir": ">", "end": true})));
     }
 
-    /// The connector's process has ended: nothing follows. Errors where a line could not be written.
+    /// The connector's process has ended: nothing follows. Errors where a line could not be
+    /// written.
     pub fn finish(&mut self, end: &End) -> io::Result<()> {
         self.release();
         let mut line = json!({"dir": "!", "status": end.status});
@@ -216,7 +219,8 @@ impl<W: Write> Recorder<W> {
     }
 }
 
-/// Takes the first whole message off `bytes`, with its JSON. Of the JSON codec it is the very text that came.
+/// Takes the first whole message off `bytes`, with its JSON. Of the JSON codec it is the very text
+/// that came.
 fn take<M>(codec: Codec, bytes: &mut BytesMut) -> Result<Option<(M, String)>, String>
 where
     M: Message + Default + Serialize + DeserializeOwned,
@@ -244,8 +248,8 @@ fn json_of<M: Message + Serialize>(message: &M) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// A request with configurations is rebuilt from what is known of its message, so that no name can hide a secret that another
-/// name would have shown. Every other stays the text it is.
+/// A request with configurations is rebuilt from what is known of its message, so that no name can
+/// hide a secret that another name would have shown. Every other stays the text it is.
 fn draft(request: &Request, text: String) -> Draft {
     if !has_configuration(request) {
         return Draft::Message(Side::Runtime, text);

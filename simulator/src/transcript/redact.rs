@@ -1,7 +1,8 @@
 //! Takes secrets out of what is recorded.
 //!
-//! What is secret a connector says itself: the JSON schemas of its Spec response mark properties with `secret: true`. Their
-//! values are replaced wherever a message carries a configuration, and wherever else the same text turns up afterwards.
+//! What is secret a connector says itself: the JSON schemas of its Spec response mark properties
+//! with `secret: true`. Their values are replaced wherever a message carries a configuration, and
+//! wherever else the same text turns up afterwards.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +43,8 @@ const RESOURCE_PLACES: [&str; 8] = [
     "/open/materialization/inactiveBindings/*/resourceConfig",
 ];
 
-/// Where it carries the task's triggers: web hooks with secrets of their own, which no connector reads.
+/// Where it carries the task's triggers: web hooks with secrets of their own, which no connector
+/// reads.
 const TRIGGERS: [&str; 4] = [
     "/validate/lastMaterialization/triggers",
     "/apply/materialization/triggers",
@@ -50,7 +52,8 @@ const TRIGGERS: [&str; 4] = [
     "/open/materialization/triggers",
 ];
 
-/// Takes secrets out of messages. It has to be told of the Spec response before it knows what is secret.
+/// Takes secrets out of messages. It has to be told of the Spec response before it knows what is
+/// secret.
 #[derive(Debug, Default)]
 pub struct Redactor {
     /// What the user says is secret.
@@ -87,8 +90,8 @@ impl Redactor {
         self.marked.is_some()
     }
 
-    /// Takes the secrets out of a request's configurations, and remembers them. Where the connector has not said what is
-    /// secret, every value of a configuration is.
+    /// Takes the secrets out of a request's configurations, and remembers them. Where the connector
+    /// has not said what is secret, every value of a configuration is.
     pub fn redact(&mut self, request: &mut Value) {
         let (endpoint, resource) = match &self.marked {
             Some((endpoint, resource)) => (Some(endpoint.clone()), Some(resource.clone())),
@@ -194,8 +197,8 @@ fn collect(
     }
 }
 
-/// The schemas within a schema, with the segment that leads from a value of the one to a value of the other; none where both
-/// are of the same value.
+/// The schemas within a schema, with the segment that leads from a value of the one to a value of
+/// the other; none where both are of the same value.
 fn children<'a>(root: &'a Value, schema: &'a Value) -> Vec<(Option<String>, &'a Value)> {
     let mut children = Vec::new();
     for (keyword, value) in schema.as_object().into_iter().flatten() {

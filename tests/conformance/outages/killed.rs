@@ -81,8 +81,8 @@ impl Progress for Killer {
     }
 }
 
-/// Plays so many transactions, with a connector that is killed while it completes the files of each.
-/// All files of all rounds must be there, and hold what was sent.
+/// Plays so many transactions, with a connector that is killed while it completes the files of
+/// each. All files of all rounds must be there, and hold what was sent.
 async fn survives(server: Server, rounds: usize) {
     let victim = Victim::start(server).await;
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
-//! A line to a server that can go dead: a port of this machine behind which bytes go back and forth, until suddenly none does, and
-//! neither side is told. Connections that stood then stay dead when the line is mended, as if a router had forgotten them: what was
-//! sent is never answered. Only who sends something new over one learns that it is gone.
+//! A line to a server that can go dead: a port of this machine behind which bytes go back and
+//! forth, until suddenly none does, and neither side is told. Connections that stood then stay dead
+//! when the line is mended, as if a router had forgotten them: what was sent is never answered.
+//! Only who sends something new over one learns that it is gone.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! Outages of servers with the real connector running: in mid-upload and in mid-completion the server is killed and comes
-//! back, takes requests and does not answer them for a while, loses its network, or the line to it goes dead without a word.
-//! And the connector itself is killed in mid-completion. Nothing is lost, nothing doubled: what is read back is what was sent.
+//! Outages of servers with the real connector running: in mid-upload and in mid-completion the
+//! server is killed and comes back, takes requests and does not answer them for a while, loses its
+//! network, or the line to it goes dead without a word. And the connector itself is killed in
+//! mid-completion. Nothing is lost, nothing doubled: what is read back is what was sent.
 
 mod killed;
 mod line;
@@ -122,7 +123,8 @@ fn options(
     }
 }
 
-/// Plays a catalog while the server has an outage at that moment. What is read back must be what was sent.
+/// Plays a catalog while the server has an outage at that moment. What is read back must be what
+/// was sent.
 async fn survives(victim: &Arc<Victim>, moment: Moment, outage: Outage) -> Trigger {
     let played = plays((command(outage), RESTARTS), victim, moment, outage).await;
     played.unwrap_or_else(|error| panic!("{moment:?} {outage:?}: {error}"))
@@ -168,8 +170,8 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| Handle::current().block_on(future))
 }
 
-/// The connector's own patience has sufficed. Where connections may be refused for two seconds an impatient one may have given up, and
-/// then it has said what does not answer.
+/// The connector's own patience has sufficed. Where connections may be refused for two seconds an
+/// impatient one may have given up, and then it has said what does not answer.
 fn has_coped(victim: &Victim, trigger: &Trigger, outage: Outage) {
     let endpoint = victim.location(outage).endpoint;
     for failure in &trigger.failures {
@@ -202,7 +204,8 @@ async fn survives_in_mid_completion(server: Server) {
     }
 }
 
-/// A connector that has lost its patience says what is wrong, and is started anew until the server is there again.
+/// A connector that has lost its patience says what is wrong, and is started anew until the server
+/// is there again.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_that_outlasts_the_retries_is_a_clear_error_and_the_next_session_goes_on() {
     let victim = Arc::new(Victim::start(Server::Embedded).await);

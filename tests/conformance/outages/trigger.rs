@@ -68,7 +68,8 @@ impl Trigger {
         self.healing.take().expect("the outage").await.unwrap();
     }
 
-    /// How many files were made before the server was hurt, and how many later. S3 tells the time of an object to the second.
+    /// How many files were made before the server was hurt, and how many later. S3 tells the time
+    /// of an object to the second.
     pub(super) async fn files_before_and_after(&self) -> (usize, usize) {
         let hurt_at = self.hurt_at.unwrap().duration_since(SystemTime::UNIX_EPOCH);
         let hurt_at = hurt_at.unwrap().as_secs_f64();
@@ -108,8 +109,8 @@ impl Trigger {
         }));
     }
 
-    /// Whether there is a part, or a file of the first binding. (To list all takes some servers as long
-    /// as to complete all.)
+    /// Whether there is a part, or a file of the first binding. (To list all takes some servers as
+    /// long as to complete all.)
     async fn has_begun(&self) -> bool {
         match self.moment {
             Moment::Upload => self.parts().await > 0,

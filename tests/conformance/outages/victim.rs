@@ -28,7 +28,8 @@ pub(super) enum Outage {
     Pause,
     /// Its container's network is taken away, and given back.
     Disconnect,
-    /// The line between it and everybody else goes dead: nobody is told, and connections stay dead when the line is mended.
+    /// The line between it and everybody else goes dead: nobody is told, and connections stay dead
+    /// when the line is mended.
     Silence,
 }
 
@@ -164,7 +165,8 @@ fn contained(container: Container) -> (Location, Body) {
     )
 }
 
-/// Completions take their time, as on a real server, so that there is one to strike in the middle of.
+/// Completions take their time, as on a real server, so that there is one to strike in the middle
+/// of.
 fn slow_completions() -> FaultPlan {
     delayed(Some(Operation::CompleteMultipartUpload), COMPLETION)
 }

@@ -26,7 +26,8 @@ pub(super) fn findings(root: &Path, sources: &[Source]) -> Vec<Finding> {
     findings
 }
 
-/// The paths that a line points to: of Rust what its comments name, of Markdown the targets of links within the repository.
+/// The paths that a line points to: of Rust what its comments name, of Markdown the targets of
+/// links within the repository.
 fn cited<'a>(source: &Source, line: &'a str) -> Vec<&'a str> {
     if source.is_rust() {
         let comment = line.trim_start().strip_prefix("//").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! `cargo xtask tidy`: the rules of CONTRIBUTING and the map of ARCHITECTURE that no compiler holds.
+//! `cargo xtask tidy`: the rules of CONTRIBUTING and the map of ARCHITECTURE that no compiler
+//! holds.
 
 mod citations;
 mod rooms;

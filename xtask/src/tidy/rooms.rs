@@ -1,4 +1,5 @@
-//! The rooms of a crate, and who may know whom: as ARCHITECTURE has them, each knows only those below it.
+//! The rooms of a crate, and who may know whom: as ARCHITECTURE has them, each knows only those
+//! below it.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
-//! The bounds of a column: its minimum and maximum, in the metadata of its chunks and in the page index.
+//! The bounds of a column: its minimum and maximum, in the metadata of its chunks and in the page
+//! index.
 //!
-//! Readers get two kinds of them wrong. Beside a NaN, which they leave out, ClickHouse, Spark and DataFusion count rows that
-//! are not there or miss those that are. Where some row groups of a file have bounds and others have not, DataFusion takes those
-//! of the former for the whole file.
+//! Readers get two kinds of them wrong. Beside a NaN, which they leave out, ClickHouse, Spark and
+//! DataFusion count rows that are not there or miss those that are. Where some row groups of a file
+//! have bounds and others have not, DataFusion takes those of the former for the whole file.
 
 use parquet::basic::{BoundaryOrder, Type};
 use parquet::data_type::ByteArray;
@@ -11,7 +12,8 @@ use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, LevelHist
 use parquet::file::page_index::column_index::{ColumnIndexMetaData, PrimitiveColumnIndex};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
-/// Tells whether a chunk may keep its bounds: it has both and no NaN, or has no value that could be in them.
+/// Tells whether a chunk may keep its bounds: it has both and no NaN, or has no value that could be
+/// in them.
 pub(super) fn are_whole(chunk: &ColumnChunkMetaData) -> bool {
     let Some(statistics) = chunk.statistics() else {
         return false;
@@ -42,8 +44,9 @@ pub(super) fn remove(chunk: &mut ColumnChunkMetaData) -> Result<()> {
     replace(chunk, Some(statistics))
 }
 
-/// Makes a minimum of zero a negative zero and a maximum a positive one, as the order of the type asks writers to: a column of
-/// zeros may have both, and they are equal (parquet.thrift, `ColumnOrder`).
+/// Makes a minimum of zero a negative zero and a maximum a positive one, as the order of the type
+/// asks writers to: a column of zeros may have both, and they are equal (parquet.thrift,
+/// `ColumnOrder`).
 pub(super) fn widen_zeros(
     chunk: &mut ColumnChunkMetaData,
     index: &mut Option<ColumnIndexMetaData>,

@@ -1,8 +1,8 @@
 //! The end of a file: the page index, and the metadata of the row groups.
 //!
-//! `SerializedFileWriter` writes it too, but fixes it when the file begins and chunk by chunk. Which bounds a column may have
-//! is known at the end of the file only, and the orders that it declares for columns are not those
-//! that readers of the last years know.
+//! `SerializedFileWriter` writes it too, but fixes it when the file begins and chunk by chunk.
+//! Which bounds a column may have is known at the end of the file only, and the orders that it
+//! declares for columns are not those that readers of the last years know.
 
 mod bounds;
 mod orders;
@@ -56,7 +56,8 @@ impl Footer {
         self.row_groups.len()
     }
 
-    /// The least and greatest value of an INT64 column so far; none where it has no values, or there is no such column.
+    /// The least and greatest value of an INT64 column so far; none where it has no values, or
+    /// there is no such column.
     pub(super) fn bounds(&self, column: &str) -> Option<(i64, i64)> {
         let columns = self.row_groups.iter().flat_map(RowGroupMetaData::columns);
         let named = columns.filter(|chunk| chunk.column_descr().name() == column);
@@ -80,7 +81,8 @@ impl Footer {
         self.offset_indexes.push(offset_indexes);
     }
 
-    /// Writes page index and metadata to `bytes`, which stand at the end of the last row group. The magic number ends them.
+    /// Writes page index and metadata to `bytes`, which stand at the end of the last row group. The
+    /// magic number ends them.
     pub(super) fn write<W: Write>(
         mut self,
         bytes: TrackedWrite<W>,
@@ -108,7 +110,8 @@ impl Footer {
             .finish()
     }
 
-    /// Leaves a column its bounds in all row groups, with the zeros that its order asks for, or in none.
+    /// Leaves a column its bounds in all row groups, with the zeros that its order asks for, or in
+    /// none.
     fn settle_bounds(&mut self, column: usize) -> Result<()> {
         let chunks = || self.row_groups.iter().map(|group| group.column(column));
         let bounded = chunks().all(bounds::are_whole);

@@ -1,22 +1,24 @@
 //! The orders of columns, by which readers compare bounds.
 //!
-//! The library declares IEEE 754's total order for doubles, which came into the format in 2025: polars up to 1.42 and DataFusion
-//! up to 50 refuse such a file as a whole, and PyArrow and Spark ignore its bounds. The order that a type has by itself
-//! (`TYPE_ORDER`) holds for the same bounds, as `bounds` leaves them, and every reader knows it.
+//! The library declares IEEE 754's total order for doubles, which came into the format in 2025:
+//! polars up to 1.42 and DataFusion up to 50 refuse such a file as a whole, and PyArrow and Spark
+//! ignore its bounds. The order that a type has by itself (`TYPE_ORDER`) holds for the same bounds,
+//! as `bounds` leaves them, and every reader knows it.
 
 use parquet::errors::{ParquetError, Result};
 
 /// The magic number and, before it, the length of the metadata.
 const TAIL_BYTES: usize = 8;
-/// The union `ColumnOrder` in Thrift's compact protocol: one field that is an empty structure, and its end.
+/// The union `ColumnOrder` in Thrift's compact protocol: one field that is an empty structure, and
+/// its end.
 const ORDER_BYTES: usize = 3;
 /// The field 1, `TYPE_ORDER`.
 const TYPE_ORDER: [u8; ORDER_BYTES] = [0x1c, 0, 0];
 /// The field 2, `IEEE_754_TOTAL_ORDER`.
 const TOTAL_ORDER: [u8; ORDER_BYTES] = [0x2c, 0, 0];
 
-/// Declares the order of its type for each of `columns` columns, in the last bytes of a file: `column_orders` is the last field of
-/// the metadata of a file that is not encrypted.
+/// Declares the order of its type for each of `columns` columns, in the last bytes of a file:
+/// `column_orders` is the last field of the metadata of a file that is not encrypted.
 pub(in crate::parquet) fn declare_type_orders(bytes: &mut [u8], columns: usize) -> Result<()> {
     // Between the orders and the length the metadata's own structure ends with one byte.
     let end = bytes.len().checked_sub(TAIL_BYTES + 1);

@@ -49,7 +49,8 @@ fn doubles(values: impl IntoIterator<Item = f64>) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values(values))
 }
 
-/// Tells of each row group whether its chunk has bounds, whether its pages have any, and its number of nulls.
+/// Tells of each row group whether its chunk has bounds, whether its pages have any, and its number
+/// of nulls.
 fn bounds(bytes: &Bytes) -> Vec<(bool, bool, Option<u64>)> {
     let metadata = read(bytes);
     let indexes = metadata.page_index();

@@ -1,7 +1,8 @@
 //! A Store by the JSON codec, found in one pass.
 //!
-//! Takes the lines that runtimes write. What is unusual, in good order or not, is left to the generated messages: they know every
-//! form that a message may have, and what to say of one that is none.
+//! Takes the lines that runtimes write. What is unusual, in good order or not, is left to the
+//! generated messages: they know every form that a message may have, and what to say of one that is
+//! none.
 
 use std::ops::Range;
 
@@ -13,8 +14,8 @@ use crate::protocol::json_scanner::{Kind, Scanner};
 use crate::protocol::json_tuple;
 use crate::protocol::span::Span;
 
-/// Finds a Store in the line that is `frame` of `bytes`, which is UTF-8, and puts what it refers to into `parts`; none where the line
-/// holds something else, more, or less.
+/// Finds a Store in the line that is `frame` of `bytes`, which is UTF-8, and puts what it refers to
+/// into `parts`; none where the line holds something else, more, or less.
 pub(in crate::protocol) fn read(
     bytes: &[u8],
     frame: Range<usize>,

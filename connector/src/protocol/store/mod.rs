@@ -1,5 +1,5 @@
-//! The Store request, read in place: it is on the hot path, so nothing is copied or allocated per row. Where its parts are is found
-//! by [`super::FrameIndex`].
+//! The Store request, read in place: it is on the hot path, so nothing is copied or allocated per
+//! row. Where its parts are is found by [`super::FrameIndex`].
 
 pub(super) mod json;
 pub(super) mod proto;

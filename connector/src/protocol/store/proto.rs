@@ -1,5 +1,5 @@
-//! A Store by the proto codec, found in one pass. Field numbers as in `proto/materialize.proto`; the wire format as in protobuf's
-//! encoding specification.
+//! A Store by the proto codec, found in one pass. Field numbers as in `proto/materialize.proto`;
+//! the wire format as in protobuf's encoding specification.
 //!
 //! What is not as usual, in good order or not, is left to prost.
 
@@ -14,7 +14,8 @@ const STORE_TAG: u64 = 7 << 3 | 2;
 /// The greatest number of a field.
 const MAX_FIELD: u64 = (1 << 29) - 1;
 
-/// Finds a Store in the message that is `frame` of `bytes`; none where it holds something else, more, or less.
+/// Finds a Store in the message that is `frame` of `bytes`; none where it holds something else,
+/// more, or less.
 #[inline]
 pub(in crate::protocol) fn read(bytes: &[u8], frame: Range<usize>) -> Option<StoreParts> {
     let mut wire = Wire {
@@ -55,7 +56,8 @@ impl Wire<'_> {
                 store.doc = (!doc.is_empty()).then_some(doc);
             }
             (8, 0) => store.delete = self.varint()? != 0,
-            // `exists`, which is always false with delta updates; and fields that newer runtimes may have.
+            // `exists`, which is always false with delta updates; and fields that newer runtimes
+            // may have.
             (7, 0) => drop(self.varint()?),
             (9..=MAX_FIELD, wire_type) => self.skip(wire_type)?,
             _ => return None,

@@ -532,8 +532,8 @@ async fn a_place_of_old_that_fails_is_named_with_its_cure_asked_once_and_can_be_
     for part in ["http://fake", "credentials", "40 committed files"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
-    // Today's place is asked for every file, and of the place of old those that were on their way when
-    // the first of them failed; the receipt is read once.
+    // Today's place is asked for every file, and of the place of old those that were on their way
+    // when the first of them failed; the receipt is read once.
     let most = 40 * 3 + 1 + 16;
     let asked = old.operations().len() - asked;
     assert!(asked <= most, "{asked} requests");

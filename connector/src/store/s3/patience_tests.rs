@@ -1,4 +1,5 @@
-//! Servers that do not answer, or not as they should: what is waited for, how often it is tried, and what is said in the end.
+//! Servers that do not answer, or not as they should: what is waited for, how often it is tried,
+//! and what is said in the end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -146,7 +147,8 @@ async fn an_operation_ends_even_if_there_are_attempts_left() {
     assert!(server.connections() <= 3, "{}", server.connections());
 }
 
-/// The SDK would give an attempt up once nothing of it has moved for six seconds, and so it would every other one.
+/// The SDK would give an attempt up once nothing of it has moved for six seconds, and so it would
+/// every other one.
 #[tokio::test]
 async fn an_upload_that_stands_still_for_a_while_has_its_attempt_nonetheless() {
     static CHUNK: [u8; 1 << 20] = [7; 1 << 20];
@@ -342,7 +344,8 @@ async fn what_is_denied_is_named_by_its_action() {
     }
 }
 
-/// Where the bucket stands in the host's name, a plain host is not found: the error names the way out.
+/// Where the bucket stands in the host's name, a plain host is not found: the error names the way
+/// out.
 #[tokio::test]
 async fn a_bucket_is_a_host_name_unless_path_style_is_on() {
     let place = |path_style| {

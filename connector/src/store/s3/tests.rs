@@ -1,4 +1,5 @@
-//! What goes over the wire, and what is made of the answers: against a server that answers from a script.
+//! What goes over the wire, and what is made of the answers: against a server that answers from a
+//! script.
 
 use std::sync::Mutex;
 

@@ -8,8 +8,8 @@ fn with_schema(schema: &str) -> String {
     format!("collections:\n  acmeCo/c:\n    key: [/k]\n    schema: {schema}\n")
 }
 
-/// The collection's fields, but for those that every collection has: `name: types`, then `!` where it must exist, and what is
-/// known of its text.
+/// The collection's fields, but for those that every collection has: `name: types`, then `!` where
+/// it must exist, and what is known of its text.
 fn fields(catalog: &Catalog) -> Vec<String> {
     let spec = &catalog.collections["acmeCo/c"].spec;
     let own = spec.projections.iter().filter(|projection| {
@@ -180,7 +180,8 @@ fn objects_with_open_ends() {
         let catalog = load_files(&[("flow.yaml", &text)])
             .unwrap_or_else(|error| panic!("{feature}: {error}"));
         assert_eq!(fields(&catalog), Vec::<String>::new(), "{feature}");
-        // What no property names is a field as soon as somebody projects it, with the type of the pattern.
+        // What no property names is a field as soon as somebody projects it, with the type of the
+        // pattern.
         let projected = text.replace("    key:", "    projections: {extra: /x-1}\n    key:");
         let catalog = load_files(&[("flow.yaml", &projected)])
             .unwrap_or_else(|error| panic!("{feature}: {error}"));

@@ -1,5 +1,6 @@
-//! Everything that is told of a torture, as plain data. Its JSON form is what `flow-sim torture --json` prints, and is stable:
-//! members may be added, and whatever else changes advances [`CAMPAIGN_VERSION`].
+//! Everything that is told of a torture, as plain data. Its JSON form is what `flow-sim torture
+//! --json` prints, and is stable: members may be added, and whatever else changes advances
+//! [`CAMPAIGN_VERSION`].
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,8 @@ pub struct Campaign {
     pub totals: Totals,
     /// Every run, by its seed.
     pub runs: Vec<Run>,
-    /// Runs in all detail: those that failed, and what the first of them were shrunk to; or else the slowest and the last.
+    /// Runs in all detail: those that failed, and what the first of them were shrunk to; or else
+    /// the slowest and the last.
     pub stories: Vec<Story>,
 }
 

@@ -1,5 +1,5 @@
-//! The page: the document as one HTML file, for people. It loads nothing and runs nothing, and says so itself: its content
-//! security policy allows neither, whatever a value might hold.
+//! The page: the document as one HTML file, for people. It loads nothing and runs nothing, and says
+//! so itself: its content security policy allows neither, whatever a value might hold.
 
 mod bindings;
 mod campaign;

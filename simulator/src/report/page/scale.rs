@@ -1,4 +1,5 @@
-//! From times to places: percentages, so that the drawing is as wide as the page, and its text as large as other text.
+//! From times to places: percentages, so that the drawing is as wide as the page, and its text as
+//! large as other text.
 
 use super::super::document::{Lane, Request};
 use super::super::markup::{Markup, classed, element};
@@ -6,7 +7,8 @@ use super::super::markup::{Markup, classed, element};
 /// The height of the axis' labels in pixels.
 pub(super) const AXIS: usize = 26;
 
-/// So many ticks have room for their labels in a narrow window; of more, every other is left out there.
+/// So many ticks have room for their labels in a narrow window; of more, every other is left out
+/// there.
 const FEW_TICKS: usize = 4;
 
 /// The narrowest that anything is drawn, in percent.

@@ -1,4 +1,5 @@
-//! The requests to the S3 server, drawn below the sessions: side by side where they ran at the same time.
+//! The requests to the S3 server, drawn below the sessions: side by side where they ran at the same
+//! time.
 
 use super::super::document::Request;
 use super::super::markup::{Markup, element, plain};

@@ -31,7 +31,8 @@ async fn all_shards_take_part_in_every_transaction_and_the_first_applies() {
         for shard in Shard::split(3) {
             assert!(begins.contains(&shard.range.begin), "{begins:?}");
         }
-        // One recovery acknowledge, and one between the two commits; the last is for the next session.
+        // One recovery acknowledge, and one between the two commits; the last is for the next
+        // session.
         assert_eq!(count(&played, "acknowledge"), 2 * 3);
         assert_eq!(count(&played, "flush"), 2 * 3);
         assert_eq!(count(&played, "startCommit"), 2 * 3);

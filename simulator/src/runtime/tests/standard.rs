@@ -1,5 +1,5 @@
-//! Standard bindings, by a connector of the tests' own that keeps a table: what is asked for, what is stored, and what is an
-//! error.
+//! Standard bindings, by a connector of the tests' own that keeps a table: what is asked for, what
+//! is stored, and what is an error.
 
 mod table;
 
@@ -65,8 +65,8 @@ fn spec() -> MaterializationSpec {
     }
 }
 
-/// Plays sessions of these transactions, the rest of a session again where it was killed at a step. Returns the table's
-/// documents by id, and how many were loaded as they were stored.
+/// Plays sessions of these transactions, the rest of a session again where it was killed at a step.
+/// Returns the table's documents by id, and how many were loaded as they were stored.
 async fn keep(
     table: &Table,
     runtime: Runtime,
@@ -121,7 +121,8 @@ async fn what_is_stored_is_loaded_and_reduced_under_every_runtime_and_codec() {
             let kept = keep(&table, runtime, 1, &[&first, &second], None).await;
             let (found, loaded) = kept.unwrap();
             assert_eq!(found, expected, "{runtime:?} {codec:?} {keeps:?}");
-            // 2 in the second transaction, 2 and 5 in the last: the others were higher than any key before, or new.
+            // 2 in the second transaction, 2 and 5 in the last: the others were higher than any key
+            // before, or new.
             assert_eq!(loaded, 3);
             let asked: Vec<i64> = table.asked();
             assert_eq!(asked, [1, 2, 2, 5]);

@@ -34,7 +34,8 @@ impl S3Auth for KeyPair {
     }
 }
 
-/// Refuses requests that are not signed, not with Signature Version 4, or for another region than the server's.
+/// Refuses requests that are not signed, not with Signature Version 4, or for another region than
+/// the server's.
 pub(super) struct SignedForRegion(pub(super) Option<String>);
 
 #[async_trait::async_trait]
@@ -62,7 +63,8 @@ impl S3Access for SignedForRegion {
     }
 }
 
-/// The region in a credential scope, `…Credential=<key id>/<date>/<region>/s3/aws4_request…`, of a header or a query.
+/// The region in a credential scope, `…Credential=<key id>/<date>/<region>/s3/aws4_request…`, of a
+/// header or a query.
 fn credential_region(text: &str) -> Option<&str> {
     let (_, scope) = text.split_once("Credential=")?;
     let separator = if scope.contains("%2F") { "%2F" } else { "/" };

@@ -66,7 +66,8 @@ fn parse_md5(text: &str) -> S3Result<[u8; 16]> {
         })
 }
 
-/// Receives a body and verifies it. With `discard` only its length is kept, and what the client says of it is believed.
+/// Receives a body and verifies it. With `discard` only its length is kept, and what the client
+/// says of it is believed.
 pub(super) async fn receive(
     body: Option<StreamingBlob>,
     trailers: Option<&TrailingHeaders>,

@@ -36,7 +36,8 @@ macro_rules! set_checksum {
     };
 }
 
-/// Refuses the fields of an input that the server does not implement, rather than to ignore them. The gate logs it.
+/// Refuses the fields of an input that the server does not implement, rather than to ignore them.
+/// The gate logs it.
 macro_rules! refuse_fields {
     ($input:expr, $($field:ident),* $(,)?) => {
         $(

@@ -1,4 +1,5 @@
-//! The operations of S3 on top of the store: reads what `s3s` has parsed, asks the store, and shapes the answer.
+//! The operations of S3 on top of the store: reads what `s3s` has parsed, asks the store, and
+//! shapes the answer.
 
 mod access;
 mod body;

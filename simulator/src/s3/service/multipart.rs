@@ -117,7 +117,8 @@ impl Service {
         Ok(output)
     }
 
-    /// Takes the time that a completion needs. Where its client is gone by then, the rules may lose the upload.
+    /// Takes the time that a completion needs. Where its client is gone by then, the rules may lose
+    /// the upload.
     async fn is_lost(
         &self,
         client: Option<&Client>,

@@ -86,7 +86,8 @@ pub enum StoreError {
     /// A completion that names no part.
     #[error("a completion must name at least one part")]
     NoParts,
-    /// A completion names a part that was not uploaded, or another `ETag` or checksum than it was uploaded with.
+    /// A completion names a part that was not uploaded, or another `ETag` or checksum than it was
+    /// uploaded with.
     #[error("part {number} was not uploaded, or its ETag or checksum is another")]
     InvalidPart {
         /// Its number.
@@ -122,7 +123,8 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
-    /// The upload declared a checksum algorithm that this part (or its claim at completion) does not follow.
+    /// The upload declared a checksum algorithm that this part (or its claim at completion) does
+    /// not follow.
     #[error(
         "the upload was created with {declared}: part {number} must carry a checksum of that algorithm"
     )]

@@ -1,4 +1,5 @@
-//! Listings, page by page: objects, pending uploads, parts. Always sorted, so a page never depends on luck.
+//! Listings, page by page: objects, pending uploads, parts. Always sorted, so a page never depends
+//! on luck.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;

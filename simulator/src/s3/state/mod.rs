@@ -1,7 +1,9 @@
-//! The store itself: buckets, objects and multipart uploads in memory, with the rules of S3 and none of its HTTP.
+//! The store itself: buckets, objects and multipart uploads in memory, with the rules of S3 and
+//! none of its HTTP.
 //!
-//! Everything here is synchronous and pure: time comes in as an argument, upload ids come from a seed and a counter,
-//! and every listing is sorted, so that the same calls always give the same answers.
+//! Everything here is synchronous and pure: time comes in as an argument, upload ids come from a
+//! seed and a counter, and every listing is sorted, so that the same calls always give the same
+//! answers.
 
 mod checksum;
 mod copy;
@@ -42,7 +44,8 @@ pub struct Store {
     buckets: BTreeMap<String, Bucket>,
 }
 
-/// One bucket. Uploads are sorted by key and then by age, because upload ids begin with their counter.
+/// One bucket. Uploads are sorted by key and then by age, because upload ids begin with their
+/// counter.
 #[derive(Debug)]
 struct Bucket {
     created: Timestamp,
@@ -65,7 +68,8 @@ struct Bucket {
 }
 
 impl Store {
-    /// An empty store. `seed` decides the ids of uploads and versions, and which completions are lost.
+    /// An empty store. `seed` decides the ids of uploads and versions, and which completions are
+    /// lost.
     pub fn new(rules: Rules, seed: u64) -> Self {
         Self {
             rules,

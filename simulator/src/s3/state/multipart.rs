@@ -118,7 +118,8 @@ impl Store {
         Ok(entry.into_mut())
     }
 
-    /// Makes the object out of the claimed parts. With `must_be_new` an existing key is `Exists`, and the upload stays.
+    /// Makes the object out of the claimed parts. With `must_be_new` an existing key is `Exists`,
+    /// and the upload stays.
     pub fn complete_upload(
         &mut self,
         upload: UploadRef<'_>,
@@ -136,8 +137,9 @@ impl Store {
             .assemble(upload, claims, now))
     }
 
-    /// Loses an upload in mid-completion: its parts are no more, the object was not made, and a later completion finds
-    /// them missing. Refused like a completion: what could not be completed cannot be lost by it.
+    /// Loses an upload in mid-completion: its parts are no more, the object was not made, and a
+    /// later completion finds them missing. Refused like a completion: what could not be
+    /// completed cannot be lost by it.
     pub fn lose_upload(
         &mut self,
         upload: UploadRef<'_>,
@@ -156,7 +158,8 @@ impl Store {
         self.bucket(bucket).map(|bucket| &bucket.lost)
     }
 
-    /// Whether the rules lose this attempt to complete an upload once its client is gone. The same in every run.
+    /// Whether the rules lose this attempt to complete an upload once its client is gone. The same
+    /// in every run.
     pub(in crate::s3) fn loses(&self, upload: UploadRef<'_>, attempt: u32) -> bool {
         let name = format!(
             "{} lost {} {} {attempt}",

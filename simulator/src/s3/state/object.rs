@@ -72,7 +72,8 @@ pub struct ObjectRef<'a> {
 }
 
 impl Store {
-    /// Writes an object in one request and returns it. With `must_be_new` an existing key is `Exists`.
+    /// Writes an object in one request and returns it. With `must_be_new` an existing key is
+    /// `Exists`.
     pub fn put_object(
         &mut self,
         bucket: &str,
@@ -131,8 +132,8 @@ impl Store {
         Ok(self.objects(bucket)?.filter(|(key, _)| is_staged(key)))
     }
 
-    /// From now on a loader takes every object of a table away in the moment in which it is visible and nothing staged is left
-    /// of it; or no longer.
+    /// From now on a loader takes every object of a table away in the moment in which it is visible
+    /// and nothing staged is left of it; or no longer.
     pub fn load_at_once(&mut self, bucket: &str, loads: bool) -> Result<(), StoreError> {
         self.bucket_mut(bucket)?.loads = loads;
         Ok(())
@@ -143,12 +144,14 @@ impl Store {
         self.bucket(bucket).map(|bucket| &bucket.loaded)
     }
 
-    /// Takes an object out of sight, for [`Store::show_object`] to bring back. None where there is none.
+    /// Takes an object out of sight, for [`Store::show_object`] to bring back. None where there is
+    /// none.
     pub(in crate::s3) fn hide_object(&mut self, bucket: &str, key: &str) -> Option<Object> {
         self.bucket_mut(bucket).ok()?.objects.remove(key)
     }
 
-    /// Brings an object back that was only out of sight, so this is not a write. One that was written meanwhile wins.
+    /// Brings an object back that was only out of sight, so this is not a write. One that was
+    /// written meanwhile wins.
     pub(in crate::s3) fn show_object(&mut self, bucket: &str, key: &str, object: Object) {
         if let Ok(bucket) = self.bucket_mut(bucket) {
             bucket.objects.entry(key.to_owned()).or_insert(object);
@@ -163,8 +166,8 @@ impl Store {
         attributes
     }
 
-    /// How many times each key was ever written, deleted or not. More than once means that something was overwritten,
-    /// or written again after it was taken away.
+    /// How many times each key was ever written, deleted or not. More than once means that
+    /// something was overwritten, or written again after it was taken away.
     pub fn writes(&self, bucket: &str) -> Result<&BTreeMap<String, u64>, StoreError> {
         self.bucket(bucket).map(|bucket| &bucket.writes)
     }

@@ -1,4 +1,5 @@
-//! The bytes of a part or an object: a rope of the buffers they arrived in, so that nothing is ever copied on the way in.
+//! The bytes of a part or an object: a rope of the buffers they arrived in, so that nothing is ever
+//! copied on the way in.
 
 use std::fmt;
 use std::ops::Range;

@@ -23,8 +23,9 @@ pub(super) async fn put_by_hand(
 /// Method, path and query (in the form that is signed) of a request.
 pub(super) type Resource<'a> = (&'a str, String, &'a str);
 
-/// Sends a request with this body, the given `x-amz-content-sha256` and further headers (names in lower case), and
-/// returns the status and the body of the answer. Sends only `length` bytes of the body if told so, and hangs up.
+/// Sends a request with this body, the given `x-amz-content-sha256` and further headers (names in
+/// lower case), and returns the status and the body of the answer. Sends only `length` bytes of the
+/// body if told so, and hangs up.
 pub(super) async fn send_by_hand(
     server: &Server,
     resource: &Resource<'_>,

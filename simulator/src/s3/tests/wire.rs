@@ -6,8 +6,8 @@ use crate::s3::{Effect, Entry, Fault, FaultPlan};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Stands between a client and the server and replaces `from` by `to` in what the client sends. Returns its URL, and
-/// everything that was sent through its first connection.
+/// Stands between a client and the server and replaces `from` by `to` in what the client sends.
+/// Returns its URL, and everything that was sent through its first connection.
 async fn meddler(
     server: &Server,
     from: &'static [u8],
@@ -63,7 +63,8 @@ fn is_stored(server: &Server) -> bool {
     server.with_store(|store| store.object(BUCKET, "k").is_ok())
 }
 
-/// Streamed bodies come as aws-chunked with a signature for each chunk, and with the checksum in a trailer.
+/// Streamed bodies come as aws-chunked with a signature for each chunk, and with the checksum in a
+/// trailer.
 #[tokio::test]
 async fn a_signed_chunk_that_was_damaged_is_refused() {
     for (damage, expected) in [

@@ -2,7 +2,8 @@
 
 use super::{Checker, Evidence};
 
-/// Uploads, staged objects and receipts that nobody has a use for are gone in the end; those of others are not.
+/// Uploads, staged objects and receipts that nobody has a use for are gone in the end; those of
+/// others are not.
 #[derive(Clone, Copy, Debug)]
 pub struct NothingLeftBehind;
 

@@ -1,6 +1,7 @@
 //! What must be true of a run, whatever happened in it: one checker for each promise.
 //!
-//! A checker sees nothing but the [`Evidence`], so each is tested with evidence of its own that it must object to.
+//! A checker sees nothing but the [`Evidence`], so each is tested with evidence of its own that it
+//! must object to.
 
 mod early;
 mod left_behind;
@@ -78,8 +79,8 @@ pub struct Evidence {
     pub writes: BTreeMap<String, u64>,
     /// Files that may have been written again as they were, because it was recorded what did so.
     pub may_be_repeated: BTreeSet<String>,
-    /// Files that may be missing, because it was recorded what took them: a rule of the bucket, a server that loses completions, or
-    /// whoever deleted their task.
+    /// Files that may be missing, because it was recorded what took them: a rule of the bucket, a
+    /// server that loses completions, or whoever deleted their task.
     pub may_be_missing: BTreeSet<String>,
     /// Uploads, staged objects and receipts that the last session had to throw away.
     pub left_behind: Vec<String>,

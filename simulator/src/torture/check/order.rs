@@ -1,11 +1,13 @@
-//! Rows stand in the order in which they were sent: within a file, and from file to file of a shard by their names.
+//! Rows stand in the order in which they were sent: within a file, and from file to file of a shard
+//! by their names.
 
 use std::collections::BTreeMap;
 
 use super::{Checker, Evidence, File, RowId, Stream};
 
-/// The files of a shard and binding, sorted by name, hold their rows in order; and where one recovery log knows all shards, so do those
-/// of a key, sorted by counter, over splits and merges too.
+/// The files of a shard and binding, sorted by name, hold their rows in order; and where one
+/// recovery log knows all shards, so do those of a key, sorted by counter, over splits and merges
+/// too.
 #[derive(Clone, Copy, Debug)]
 pub struct InOrder;
 

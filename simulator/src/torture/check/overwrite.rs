@@ -2,7 +2,8 @@
 
 use super::{Checker, Evidence};
 
-/// Every file was written once; one that was copied may have been copied again where that was recorded.
+/// Every file was written once; one that was copied may have been copied again where that was
+/// recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct NeverOverwritten;
 

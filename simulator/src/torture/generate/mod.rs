@@ -1,4 +1,5 @@
-//! From a seed to a plan. Every concern draws from a generator of its own, so that a change to one leaves the others as they were.
+//! From a seed to a plan. Every concern draws from a generator of its own, so that a change to one
+//! leaves the others as they were.
 
 mod server;
 
@@ -159,8 +160,9 @@ fn forgetting(seed: u64, runtime: Runtime, mut sessions: Vec<Session>) -> Vec<Se
     sessions
 }
 
-/// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which the session ends. Some others begin
-/// after a rule of the bucket has removed what was staged, or are killed while they make files visible.
+/// Some sessions have an upload interval: a short one, in haste 10 or 50 ms, or one during which
+/// the session ends. Some others begin after a rule of the bucket has removed what was staged, or
+/// are killed while they make files visible.
 fn paced(random: &mut fastrand::Rng, mut session: Session) -> Session {
     match random.u8(..100) {
         0..20 => session.upload_interval = one(random, &[2, 10]),
@@ -382,8 +384,8 @@ mod tests {
         let crashes: BTreeSet<(&str, At)> = incidents()
             .map(|incident| (incident.what.name(), incident.at))
             .collect();
-        // Access is revoked only where the connector rests: what it has done until then must not be left to chance.
-        // And a process that has not been started can only be started late.
+        // Access is revoked only where the connector rests: what it has done until then must not be
+        // left to chance. And a process that has not been started can only be started late.
         assert_eq!(crashes.len(), 5 * (At::ALL.len() - 1) - 4 + 1);
         let effects = plans.iter().flat_map(|plan| &plan.server.faults);
         let effects: BTreeSet<_> = effects
@@ -406,8 +408,8 @@ mod tests {
         assert_eq!(servers.len(), Manners::ALL.len() * 3);
         assert!(plans.iter().any(|plan| plan.bindings.len() == MANY));
         let leave_to_chance = plans.iter().filter(|plan| plan.leaves_to_chance()).count();
-        // What a loader, a rule or a server takes that loses completions depends on time; of a third of
-        // the plans nothing does, and two runs are compared to the event.
+        // What a loader, a rule or a server takes that loses completions depends on time; of a
+        // third of the plans nothing does, and two runs are compared to the event.
         assert!(leave_to_chance < plans.len() * 3 / 4, "{leave_to_chance}");
         let paces: BTreeSet<_> = plans
             .iter()

@@ -38,8 +38,8 @@ pub(super) fn server(seed: u64, commit: Commit) -> Server {
     }
 }
 
-/// A fault that a connector must stand, or one that fails the session; never one that no connector could stand. `visible` makes a
-/// task's files visible.
+/// A fault that a connector must stand, or one that fails the session; never one that no connector
+/// could stand. `visible` makes a task's files visible.
 fn fault(random: &mut fastrand::Rng, visible: Operation) -> Fault {
     let operation = one(
         random,
@@ -79,7 +79,8 @@ fn fault(random: &mut fastrand::Rng, visible: Operation) -> Fault {
     }
 }
 
-/// The keys that a fault strikes, and how often at most. Apply tries some things twice, a session all of them eight times.
+/// The keys that a fault strikes, and how often at most. Apply tries some things twice, a session
+/// all of them eight times.
 fn keys(random: &mut fastrand::Rng, operation: Operation) -> (KeyPattern, u32) {
     let is_of_bucket = matches!(
         operation,

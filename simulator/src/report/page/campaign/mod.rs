@@ -1,4 +1,5 @@
-//! The page of a torture: what it came to, a table of the seeds, and the runs that are worth a look in all detail.
+//! The page of a torture: what it came to, a table of the seeds, and the runs that are worth a look
+//! in all detail.
 
 mod plan;
 mod story;

@@ -1,5 +1,5 @@
-//! A connector that keeps standard bindings in a table in memory: it stages what it is given, and makes it visible when the
-//! runtime has committed.
+//! A connector that keeps standard bindings in a table in memory: it stages what it is given, and
+//! makes it visible when the runtime has committed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
