@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     config.message_attribute(
         ".",
-        "#[derive(serde::Serialize, serde::Deserialize)] #[serde(default, rename_all = \"camelCase\")]",
+        "#[derive(serde::Serialize, serde::Deserialize)] #[serde(default, rename_all = \
+         \"camelCase\")]",
     );
     for file in &files.file {
         if file.package() != "google.protobuf" {

@@ -3,9 +3,11 @@
 
 /// How to use the program, as `--help` tells it.
 pub const HELP: &str = "\
-materialize-s3-parquet: an Estuary Flow connector that writes collections into an S3 bucket as Parquet files
+materialize-s3-parquet: an Estuary Flow connector that writes collections into an S3 bucket as \
+                        Parquet files
 
-It is not a command for people: a Flow runtime starts it, writes requests of the materialize protocol to its standard
+It is not a command for people: a Flow runtime starts it, writes requests of the materialize \
+                        protocol to its standard
 input, and reads the responses from its standard output. Logs are JSON lines on standard error.
 
 To try it on a laptop, play a catalog against it: flow-sim run flow.yaml
@@ -24,8 +26,8 @@ Environment:
 
 /// What a terminal on standard input is told.
 pub const HINT: &str = "\
-This connector reads requests of a Flow runtime from standard input, and nobody has asked it anything yet: \
-`--help` says more, and Ctrl-D ends it.
+This connector reads requests of a Flow runtime from standard input, and nobody has asked it \
+                        anything yet: `--help` says more, and Ctrl-D ends it.
 ";
 
 /// What the arguments ask for.

@@ -145,7 +145,8 @@ fn random() -> Result<fastrand::Rng> {
         })?,
         Some(seed) => {
             tracing::info!(
-                "{SEED_VARIABLE} is set: the names of files are repeatable, which is for simulations only"
+                "{SEED_VARIABLE} is set: the names of files are repeatable, which is for \
+                 simulations only"
             );
             number(SEED_VARIABLE, &seed)?
         }

@@ -126,8 +126,8 @@ pub fn log_new_version(binding: &Binding) {
     let folder = binding.resource.path_prefix.before_patterns();
     warn!(
         collection = binding.collection,
-        "the files of a binding go to the folder {folder}/{} from now on, because it is filled again; those of its \
-         earlier versions stay where they are",
+        "the files of a binding go to the folder {folder}/{} from now on, because it is filled \
+         again; those of its earlier versions stay where they are",
         version_folder(binding.backfill)
     );
 }
@@ -222,8 +222,9 @@ impl FileReport {
 /// What a user is told of a column that has values only nearly.
 fn exact_message(column_type: ColumnType) -> String {
     format!(
-        "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the nearest {column_type} in their own \
-         column; for a column that is exact itself, give the field `castToString` under `fields`"
+        "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the \
+         nearest {column_type} in their own column; for a column that is exact itself, give the \
+         field `castToString` under `fields`"
     )
 }
 

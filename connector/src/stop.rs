@@ -53,8 +53,8 @@ impl Stop {
 pub fn stopped() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        "the process was asked to stop in the middle of a transaction; nothing of it was committed, and \
-         the next session will do it again",
+        "the process was asked to stop in the middle of a transaction; nothing of it was \
+         committed, and the next session will do it again",
     )
 }
 

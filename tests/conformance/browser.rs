@@ -60,7 +60,8 @@ fn browser(test: &str) -> Option<PathBuf> {
         .find(|program| program.is_file());
     assert!(
         found.is_some() || docker::skipped(test, "Chromium"),
-        "there is no Chromium: install it (on Debian: apt-get install chromium), or run `cargo conformance`"
+        "there is no Chromium: install it (on Debian: apt-get install chromium), or run `cargo \
+         conformance`"
     );
     found
 }
@@ -175,9 +176,11 @@ async fn the_page_fits_narrow_and_wide_windows() {
 fn measured(page: &str, width: u32) -> String {
     let page = page.replace('&', "&amp;").replace('"', "&quot;");
     format!(
-        "<!doctype html><body><iframe style=\"width: {width}px; height: 900px; border: 0\" srcdoc=\"{page}\"></iframe><script>
+        "<!doctype html><body><iframe style=\"width: {width}px; height: 900px; border: 0\" \
+         srcdoc=\"{page}\"></iframe><script>
            const frame = document.querySelector('iframe');
-           frame.onload = () => document.body.dataset.width = frame.contentDocument.documentElement.scrollWidth;
+           frame.onload = () => document.body.dataset.width = \
+         frame.contentDocument.documentElement.scrollWidth;
          </script>"
     )
 }

@@ -93,7 +93,8 @@ fn said(output: &Output) -> String {
 fn documents_of_a_collection_that_is_not_in_the_catalog_end_with_3() {
     let fixture = b"[\"acmeCo/madeUp\", {\"id\": 1}]\n[\"acmeCo/madUp\", {\"id\": 2}]\n";
     let case = Case::well().with_fixture(fixture);
-    let says = "the fixture's line 2: the catalog has no collection `acmeCo/madUp`; did you mean `acmeCo/madeUp`?";
+    let says = "the fixture's line 2: the catalog has no collection `acmeCo/madUp`; did you mean \
+                `acmeCo/madeUp`?";
     case.ends(&[], 3, says);
 
     // As they come, and made from a recipe.
@@ -101,7 +102,8 @@ fn documents_of_a_collection_that_is_not_in_the_catalog_end_with_3() {
     let mut command = case.command(&["--fixture", "-"]);
     let output = command.stdin(stdin).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    let recipe = "{collection: acmeCo/none, generator: noise, seed: 1, documents: 2, transactions: 1, sessions: 1}";
+    let recipe = "{collection: acmeCo/none, generator: noise, seed: 1, documents: 2, \
+                  transactions: 1, sessions: 1}";
     std::fs::write(case.path("made.yaml"), recipe).unwrap();
     let recipe = case.path("made.yaml");
     case.ends(&["--fixture", &recipe], 3, "no collection `acmeCo/none`");

@@ -63,7 +63,8 @@ fn read(reader: Reader, files: &[PathBuf]) -> Vec<Answer> {
     for folder in &packages {
         assert!(
             folder.join("stamp").is_file(),
-            "the readers are not in {}: run `cargo xtask setup`, or the suite by `cargo conformance`",
+            "the readers are not in {}: run `cargo xtask setup`, or the suite by `cargo \
+             conformance`",
             folder.display()
         );
     }

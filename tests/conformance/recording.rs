@@ -212,7 +212,8 @@ fn what_is_named_is_redacted_too() {
 fn shell(then: &str) -> Vec<String> {
     let spec = r#"{"spec":{"protocol":3032023,"configSchema":{},"resourceConfigSchema":{},"documentationUrl":"x"}}"#;
     let script = format!(
-        "while IFS= read -r line; do case \"$line\" in '{{\"spec\"'*) echo '{spec}';; *) {then};; esac; done"
+        "while IFS= read -r line; do case \"$line\" in '{{\"spec\"'*) echo '{spec}';; *) {then};; \
+         esac; done"
     );
     ["sh", "-c", &script].map(str::to_owned).to_vec()
 }

@@ -108,7 +108,8 @@ pub(crate) fn connector() -> PathBuf {
         .with_file_name("materialize-s3-parquet");
     assert!(
         path.is_file(),
-        "{} is not there: run `cargo build --workspace --bins`, or the suite by `cargo conformance`",
+        "{} is not there: run `cargo build --workspace --bins`, or the suite by `cargo \
+         conformance`",
         path.display()
     );
     path

@@ -22,6 +22,7 @@ pub(crate) fn ensure() {
         return;
     }
     sh::say(
-        "there is no Chromium, and the tests that look at pages with it are skipped (on Debian: apt-get install chromium)",
+        "there is no Chromium, and the tests that look at pages with it are skipped (on Debian: \
+         apt-get install chromium)",
     );
 }

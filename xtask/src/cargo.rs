@@ -48,7 +48,8 @@ impl Workspace {
     /// be built twice.
     pub(crate) fn build(&self) -> Result<()> {
         sh::say(
-            "building the connector and the simulator: cargo build --workspace --bins (minutes the first time)",
+            "building the connector and the simulator: cargo build --workspace --bins (minutes \
+             the first time)",
         );
         sh::loud(self.cargo().args(["build", "--workspace", "--bins"]))
     }
@@ -61,7 +62,8 @@ impl Workspace {
     /// The same with optimization.
     pub(crate) fn build_release(&self) -> Result<()> {
         sh::say(
-            "building with optimization: cargo build --release --workspace --bins (many minutes the first time)",
+            "building with optimization: cargo build --release --workspace --bins (many minutes \
+             the first time)",
         );
         let build = ["build", "--release", "--workspace", "--bins"];
         sh::loud(self.cargo().args(build))

@@ -56,8 +56,8 @@ fn ensure_base(workspace: &Workspace, base: &str) -> Result<()> {
 fn from_public_image() -> String {
     let packages = PACKAGES.join(" ");
     format!(
-        "FROM {PUBLIC_IMAGE}\n\
-         RUN apt-get update && apt-get install --yes --no-install-recommends {packages} && rm -r /var/lib/apt/lists/*\n"
+        "FROM {PUBLIC_IMAGE}\nRUN apt-get update && apt-get install --yes --no-install-recommends \
+         {packages} && rm -r /var/lib/apt/lists/*\n"
     )
 }
 

@@ -82,8 +82,9 @@ pub(crate) fn ensure_engine(workspace: &Workspace) -> Result<()> {
     let Err(silence) = ask() else { return Ok(()) };
     if sh::env("DOCKER_HOST").is_some() || !debian::may_install() {
         return Err(Failure::Said(format!(
-            "no Docker engine answers: {silence}\nInstall Docker, start it, or point DOCKER_HOST at one. (xtask does \
-             that only as root on Debian or Ubuntu, and where DOCKER_HOST is not set)"
+            "no Docker engine answers: {silence}\nInstall Docker, start it, or point DOCKER_HOST \
+             at one. (xtask does that only as root on Debian or Ubuntu, and where DOCKER_HOST is \
+             not set)"
         )));
     }
     install()?;
@@ -98,7 +99,8 @@ pub(crate) fn ensure_base_image() -> Result<()> {
         return Ok(());
     }
     sh::say(&format!(
-        "no registry gives {BASE_IMAGE}: making it of Debian's packages (mmdebstrap, about a minute, once)"
+        "no registry gives {BASE_IMAGE}: making it of Debian's packages (mmdebstrap, about a \
+         minute, once)"
     ));
     bootstrap(BASE_IMAGE, BASE_RELEASE, "ca-certificates")
 }

@@ -45,7 +45,8 @@ pub(crate) fn ensure(root: &Path) -> Result<Option<PathBuf>> {
     match named_by_the_user(&ours)? {
         Some(dir) if dir.join(LIBRARY).is_file() => Ok(Some(dir)),
         Some(dir) => Err(Failure::Said(format!(
-            "{LIB_DIR} is set to {}, but there is no {LIBRARY} in it: put DuckDB 1.5.6's there, or unset the variable to have it fetched",
+            "{LIB_DIR} is set to {}, but there is no {LIBRARY} in it: put DuckDB 1.5.6's there, \
+             or unset the variable to have it fetched",
             dir.display()
         ))),
         None => fetch(&ours).map(|()| None),
@@ -113,7 +114,8 @@ fn verify(printed: &str, package: &Package) -> Result<()> {
         return Ok(());
     }
     Err(Failure::Said(format!(
-        "{} is not the file it should be: its SHA-256 is {found}, expected {}. Nothing was installed",
+        "{} is not the file it should be: its SHA-256 is {found}, expected {}. Nothing was \
+         installed",
         package.name, package.sha256
     )))
 }
@@ -130,8 +132,8 @@ fn replace(scratch: &Path, dir: &Path) -> Result<()> {
 /// What to say on a platform without a package.
 fn unsupported(os: &str, arch: &str) -> Failure {
     Failure::Said(format!(
-        "no verified DuckDB library is known for {os} on {arch}, only for linux on x86_64 (glibc). \
-         Set {LIB_DIR} to a directory that holds DuckDB 1.5.6's {LIBRARY}"
+        "no verified DuckDB library is known for {os} on {arch}, only for linux on x86_64 \
+         (glibc). Set {LIB_DIR} to a directory that holds DuckDB 1.5.6's {LIBRARY}"
     ))
 }
 

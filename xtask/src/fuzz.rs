@@ -140,7 +140,8 @@ fn nightly_host(workspace: &Workspace) -> Result<String> {
     let host = printed.ok().and_then(|printed| host_of(&printed));
     host.ok_or_else(|| {
         Failure::Said(
-            "fuzzing needs a nightly compiler: `rustup toolchain install nightly --profile minimal`"
+            "fuzzing needs a nightly compiler: `rustup toolchain install nightly --profile \
+             minimal`"
                 .to_owned(),
         )
     })

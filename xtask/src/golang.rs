@@ -98,13 +98,8 @@ impl Server {
             .map(|argument| format!("\"{argument}\""))
             .collect();
         format!(
-            "FROM scratch\n\
-             WORKDIR /tmp\n\
-             WORKDIR /data\n\
-             COPY {from}{program} /{program}\n\
-             EXPOSE 9000\n\
-             ENTRYPOINT [\"/{program}\"]\n\
-             CMD [{}]\n",
+            "FROM scratch\nWORKDIR /tmp\nWORKDIR /data\nCOPY {from}{program} /{program}\nEXPOSE \
+             9000\nENTRYPOINT [\"/{program}\"]\nCMD [{}]\n",
             arguments.join(", ")
         )
     }
@@ -119,11 +114,9 @@ impl Server {
         } = self;
         let stage = self.runtime_stage("--from=build /out/");
         format!(
-            "FROM {GO_IMAGE} AS build\n\
-             ENV CGO_ENABLED=0 GOTOOLCHAIN=auto\n\
-             RUN go mod download {module}\n\
-             RUN go build -C \"$(go list -m -f='{{{{.Dir}}}}' {module})\" -trimpath -ldflags='{LINKER_FLAGS}' -o /out/{program} {package}\n\
-             {stage}"
+            "FROM {GO_IMAGE} AS build\nENV CGO_ENABLED=0 GOTOOLCHAIN=auto\nRUN go mod download \
+             {module}\nRUN go build -C \"$(go list -m -f='{{{{.Dir}}}}' {module})\" -trimpath \
+             -ldflags='{LINKER_FLAGS}' -o /out/{program} {package}\n{stage}"
         )
     }
 }
@@ -188,7 +181,8 @@ mod tests {
         assert!(dockerfile.starts_with("FROM scratch\n"), "{dockerfile}");
         assert!(
             dockerfile.ends_with(
-                "COPY some /some\nEXPOSE 9000\nENTRYPOINT [\"/some\"]\nCMD [\"serve\", \"-port=9000\"]\n"
+                "COPY some /some\nEXPOSE 9000\nENTRYPOINT [\"/some\"]\nCMD [\"serve\", \
+                 \"-port=9000\"]\n"
             ),
             "{dockerfile}"
         );

@@ -64,7 +64,8 @@ pub(crate) fn from_program(workspace: &Workspace, program: &Path) -> Result<()> 
 /// Compiles inside the image's build stage.
 fn from_sources(workspace: &Workspace) -> Result<()> {
     sh::say(&format!(
-        "building the image {IMAGE} from the sources in {RUST_IMAGE} (more than 10 minutes the first time)"
+        "building the image {IMAGE} from the sources in {RUST_IMAGE} (more than 10 minutes the \
+         first time)"
     ));
     build(workspace, &workspace.root, &[])
 }
@@ -72,7 +73,8 @@ fn from_sources(workspace: &Workspace) -> Result<()> {
 /// Builds the program as it is released.
 fn release(workspace: &Workspace) -> Result<PathBuf> {
     sh::say(&format!(
-        "{RUST_IMAGE} is not used: building the release outside (more than 10 minutes the first time)"
+        "{RUST_IMAGE} is not used: building the release outside (more than 10 minutes the first \
+         time)"
     ));
     sh::loud(
         workspace

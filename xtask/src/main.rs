@@ -30,15 +30,23 @@ use crate::sh::{Failure, Result};
 
 /// The answer to `--help`, and the end of the answer to something unknown.
 const USAGE: &str = "the commands:
-  cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: the wikipedia catalog)
-  cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test --workspace ARGS…`
-  cargo xtask bench [ARGS…]                   build all with optimization and run `flow-sim bench ARGS…`
-  cargo xtask setup [--no-docker]             only set up: DuckDB's library, Python's readers, a Docker engine, the S3 servers' images
+  cargo sim [ARGS…]                           build all and run `flow-sim ARGS…` (without ARGS: \
+                     the wikipedia catalog)
+  cargo conformance [--no-docker] [ARGS…]     set up what the tests need, then `cargo test \
+                     --workspace ARGS…`
+  cargo xtask bench [ARGS…]                   build all with optimization and run `flow-sim bench \
+                     ARGS…`
+  cargo xtask setup [--no-docker]             only set up: DuckDB's library, Python's readers, a \
+                     Docker engine, the S3 servers' images
   cargo xtask image [--host] [--binary FILE]  build the image materialize-s3-parquet:local
-                                              --host: do not compile inside; --binary: of this program
-  cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs a nightly compiler
-  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim torture`, or a test, must catch each
-  cargo xtask tidy                            the rules of CONTRIBUTING and the map of ARCHITECTURE that no compiler holds";
+                                              --host: do not compile inside; --binary: of this \
+                     program
+  cargo xtask fuzz [--seconds N] [BODY…]      run the fuzz bodies, each for N seconds (60); needs \
+                     a nightly compiler
+  cargo xtask sabotage [NAME…]                connectors that are broken on purpose: `flow-sim \
+                     torture`, or a test, must catch each
+  cargo xtask tidy                            the rules of CONTRIBUTING and the map of \
+                     ARCHITECTURE that no compiler holds";
 
 /// The catalog that `cargo sim` plays when it is not told what to do.
 const DEFAULT_CATALOG: &str = "tests/catalogs/wikipedia/flow.yaml";

@@ -81,8 +81,9 @@ impl Packages {
 fn explain(failure: Failure) -> Failure {
     match failure {
         Failure::Said(message) => Failure::Said(format!(
-            "{message}\nThe tests read the connector's files with PyArrow, polars and DataFusion too: they need `python3` of a version \
-             that those are published for, with pip (on Debian and Ubuntu: apt-get install python3-pip)"
+            "{message}\nThe tests read the connector's files with PyArrow, polars and DataFusion \
+             too: they need `python3` of a version that those are published for, with pip (on \
+             Debian and Ubuntu: apt-get install python3-pip)"
         )),
         child @ Failure::Child(_) => child,
     }

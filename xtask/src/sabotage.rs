@@ -269,8 +269,9 @@ mod tests {
 
     #[test]
     fn what_torture_tells_becomes_a_line_of_the_table() {
-        let told = "50 of 200 seeds, 9 rows\n\nseed 7 FAILED; again: flow-sim torture --seed 7\n  BROKEN: rows keep their order: \
-                    row 1 in x comes after a later one\n  BROKEN: other: more\n";
+        let told = "50 of 200 seeds, 9 rows\n\nseed 7 FAILED; again: flow-sim torture --seed 7\n  \
+                    BROKEN: rows keep their order: row 1 in x comes after a later one\n  BROKEN: \
+                    other: more\n";
         let caught = first_broken(told);
         assert_eq!(
             caught,

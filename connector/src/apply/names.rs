@@ -40,9 +40,10 @@ pub(super) fn check(
         for (one, other) in names_that_differ_only_in_case(selection) {
             warn!(
                 collection = collection.name,
-                "the columns `{one}` and `{other}` differ only in case: DuckDB shows the second under another name, Spark refuses \
-                 the files unless `spark.sql.caseSensitive` is set, and Athena, Trino and Hive show only one of them; project one \
-                 under another name"
+                "the columns `{one}` and `{other}` differ only in case: DuckDB shows the second \
+                 under another name, Spark refuses the files unless `spark.sql.caseSensitive` is \
+                 set, and Athena, Trino and Hive show only one of them; project one under another \
+                 name"
             );
         }
     }
@@ -60,17 +61,18 @@ fn folder_with_the_name_of_a_field(
         .split('/')
         .filter_map(|folder| Some((folder, folder.split_once('=')?)));
     folders.find_map(|(folder, (name, rest))| {
-            let field = fields(selection).find(|field| is_same_name(field, name))?;
-            let leave_out = if selection.keys.iter().any(|key| key == field) {
-                ""
-            } else {
-                ", or leave the field out, under `fields.exclude` of the binding"
-            };
-            Some(format!(
-                "the folder `{folder}` of `/pathPrefix` has the name of the field `{field}`, and readers take such a folder for a \
-                 column: DuckDB, Spark, polars and ClickHouse show its value in place of the field's, and PyArrow fails. Rename the \
-                 folder, such as `{name}_part={rest}`{leave_out}"
-            ))
+        let field = fields(selection).find(|field| is_same_name(field, name))?;
+        let leave_out = if selection.keys.iter().any(|key| key == field) {
+            ""
+        } else {
+            ", or leave the field out, under `fields.exclude` of the binding"
+        };
+        Some(format!(
+            "the folder `{folder}` of `/pathPrefix` has the name of the field `{field}`, and \
+             readers take such a folder for a column: DuckDB, Spark, polars and ClickHouse show \
+             its value in place of the field's, and PyArrow fails. Rename the folder, such as \
+             `{name}_part={rest}`{leave_out}"
+        ))
     })
 }
 

@@ -372,15 +372,19 @@ fn without_version(state: &Value) -> Value {
 }
 
 fn version_of(state: &Value) -> Result<u64> {
-    let version = state.get("version").and_then(Value::as_u64).ok_or_else(|| {
-        Error::config(
-            "the task's state has no version, so another connector wrote it: make a new task for \
-             this connector, under a name of its own",
-        )
-    })?;
+    let version = state
+        .get("version")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| {
+            Error::config(
+                "the task's state has no version, so another connector wrote it: make a new task \
+                 for this connector, under a name of its own",
+            )
+        })?;
     match version {
         0 => Err(Error::internal(
-            "the task's state has version 0, which this connector has never written: please report this",
+            "the task's state has version 0, which this connector has never written: please \
+             report this",
         )),
         UPLOADS_ONLY..=NEWEST_VERSION => Ok(version),
         _ => Err(Error::config(format!(
@@ -392,6 +396,7 @@ fn version_of(state: &Value) -> Result<u64> {
 
 fn unreadable(error: &serde_json::Error) -> Error {
     Error::internal(format!(
-        "the task's state cannot be read ({error}), and without it files that wait to be completed would be lost: please report this"
+        "the task's state cannot be read ({error}), and without it files that wait to be \
+         completed would be lost: please report this"
     ))
 }

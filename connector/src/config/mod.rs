@@ -288,8 +288,9 @@ impl Compression {
         };
         match level {
             Some(wrong) if !levels.contains(&wrong) => Err(Error::config(format!(
-                "the endpoint configuration's `/advanced/compressionLevel` is {wrong}, but the levels of this binding's \
-                 `/compressionType` {name} are {} to {}: change one of the two",
+                "the endpoint configuration's `/advanced/compressionLevel` is {wrong}, but the \
+                 levels of this binding's `/compressionType` {name} are {} to {}: change one of \
+                 the two",
                 levels.start(),
                 levels.end()
             ))),
@@ -394,8 +395,8 @@ fn bucket_in_endpoint(config: &serde_json::Value) -> Option<Found> {
     text::endpoint(endpoint).ok()?;
     let right = text::endpoint_without_bucket(endpoint, bucket)?;
     let found = format!(
-        "`/advanced/endpoint` is `{endpoint}`, which holds the bucket `{bucket}`, so that its name would be in \
-         every key: expected `{right}`"
+        "`/advanced/endpoint` is `{endpoint}`, which holds the bucket `{bucket}`, so that its \
+         name would be in every key: expected `{right}`"
     );
     let by_hand = config.pointer("/advanced/pathStyle") == Some(&serde_json::Value::Bool(true));
     Some(if by_hand {

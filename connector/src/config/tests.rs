@@ -365,7 +365,8 @@ fn a_name_that_is_like_no_other_is_not_taken_for_a_slip() {
     };
     assert_eq!(
         prefix,
-        "`/prefix` is not a known property (`/pathPrefix` is a property of each binding's resource)"
+        "`/prefix` is not a known property (`/pathPrefix` is a property of each binding's \
+         resource)"
     );
     assert!(
         colour.contains("known are `/advanced`, `/awsAccessKeyId`") && colour.contains("`/region`"),

@@ -25,7 +25,8 @@ pub(super) fn bucket(text: &str) -> Result<(), String> {
         .unwrap_or("my-bucket");
     if text.contains('/') {
         return Err(format!(
-            "is `{text}`, expected the bare name, `{name}`: folders go into the bindings' `/pathPrefix`"
+            "is `{text}`, expected the bare name, `{name}`: folders go into the bindings' \
+             `/pathPrefix`"
         ));
     }
     let plausible =

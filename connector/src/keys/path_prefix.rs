@@ -95,13 +95,15 @@ impl PathPrefix {
         };
         if parsed.has_staging_folder() {
             return Err(format!(
-                "holds the folder `{STAGING_FOLDER}`, which is kept for files that are not visible yet: give it another name"
+                "holds the folder `{STAGING_FOLDER}`, which is kept for files that are not \
+                 visible yet: give it another name"
             ));
         }
         let longest = parsed.longest_key_bytes();
         if longest > MAX_KEY_BYTES {
             return Err(format!(
-                "is {} bytes too long: the longest key below it would have {longest}, and S3 takes {MAX_KEY_BYTES}",
+                "is {} bytes too long: the longest key below it would have {longest}, and S3 \
+                 takes {MAX_KEY_BYTES}",
                 longest - MAX_KEY_BYTES
             ));
         }
@@ -142,7 +144,8 @@ impl StagingPrefix {
         match prefix.pieces.as_slice() {
             [Piece::Literal(all)] => Ok(Self(all.clone())),
             _ => Err(format!(
-                "is `{text}`, but it may hold no date patterns: what is staged is moved away soon. `%%` is a percent sign"
+                "is `{text}`, but it may hold no date patterns: what is staged is moved away \
+                 soon. `%%` is a percent sign"
             )),
         }
     }
@@ -211,14 +214,16 @@ fn normalise(text: &str) -> Result<&str, String> {
             .split_once('/')
             .map_or("", |(_, prefix)| prefix);
         return Err(format!(
-            "is a URL, expected only the prefix, such as `{}`: the bucket is in the endpoint configuration",
+            "is a URL, expected only the prefix, such as `{}`: the bucket is in the endpoint \
+             configuration",
             suggestion(bare)
         ));
     }
     if let Some(control) = text.chars().find(|character| character.is_control()) {
         let code = u32::from(control);
         return Err(format!(
-            "holds the control character U+{code:04X}, which many tools cannot read in a key: remove it"
+            "holds the control character U+{code:04X}, which many tools cannot read in a key: \
+             remove it"
         ));
     }
     let bare = text.strip_prefix('/').unwrap_or(text);
@@ -290,7 +295,8 @@ fn date(letter: Option<char>) -> Result<Piece, String> {
     }
     let letter = letter.map_or(String::new(), String::from);
     Err(format!(
-        "holds `%{letter}`, which is no date pattern: there are `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, and `%%` for a percent sign"
+        "holds `%{letter}`, which is no date pattern: there are `%Y`, `%m`, `%d`, `%H`, `%M`, \
+         `%S`, and `%%` for a percent sign"
     ))
 }
 

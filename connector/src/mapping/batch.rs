@@ -242,8 +242,9 @@ impl BatchBuilder {
         let column = &self.schema.columns()[index];
         if !self.schema.rescues() {
             return Err(Error::data(format!(
-                "field `{}` with key {}: the value {}, and its column is {}; correct the document or the schema, or set \
-                 `unconvertible` to `rescue`, which keeps such values in a column of their own",
+                "field `{}` with key {}: the value {}, and its column is {}; correct the document \
+                 or the schema, or set `unconvertible` to `rescue`, which keeps such values in a \
+                 column of their own",
                 column.field,
                 key_text(store.key),
                 misfit.reason(),

@@ -26,10 +26,12 @@ impl Change {
     /// What becomes of queries over files of both forms, as a sentence.
     pub fn consequence(self) -> &'static str {
         if self.from.data_type() == self.to.data_type() {
-            "Every reader takes both for one column of text, and compares them as text: queries have to expect both."
+            "Every reader takes both for one column of text, and compares them as text: queries \
+             have to expect both."
         } else {
-            "DuckDB with `union_by_name` finds a common type; Spark, PyArrow, polars and DataFusion refuse to read files of both \
-             types as one table. A backfill of the binding writes all of it anew, in one type."
+            "DuckDB with `union_by_name` finds a common type; Spark, PyArrow, polars and \
+             DataFusion refuse to read files of both types as one table. A backfill of the binding \
+             writes all of it anew, in one type."
         }
     }
 }

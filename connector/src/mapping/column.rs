@@ -339,7 +339,8 @@ fn column(
     let column_type = column_type(projection, &selection.field_config_json_map)?;
     let column_type = column_type.ok_or_else(|| {
         Error::protocol(format!(
-            "field `{field}` of collection `{collection}` is selected, but its schema allows no value but null"
+            "field `{field}` of collection `{collection}` is selected, but its schema allows no \
+             value but null"
         ))
     })?;
     Ok(Column {
@@ -378,8 +379,11 @@ fn casts_to_string(field_config: Option<&Bytes>) -> Result<bool> {
         return Ok(false);
     };
     let config: FieldConfig = serde_json::from_slice(config).map_err(|error| {
-        Error::config("the configuration of a field under `fields` may hold `castToString: true` and nothing else")
-            .with_source(error)
+        Error::config(
+            "the configuration of a field under `fields` may hold `castToString: true` and \
+             nothing else",
+        )
+        .with_source(error)
     })?;
     Ok(config.cast_to_string)
 }

@@ -32,7 +32,8 @@ impl Codec {
             None | Some("" | "proto") => Ok(Self::Proto),
             Some("json") => Ok(Self::Json),
             Some(other) => Err(Error::config(format!(
-                "FLOW_RUNTIME_CODEC is `{other}`; set it to `proto` or `json`, or leave it out for `proto`"
+                "FLOW_RUNTIME_CODEC is `{other}`; set it to `proto` or `json`, or leave it out \
+                 for `proto`"
             ))),
         }
     }
@@ -77,8 +78,9 @@ impl Codec {
             return Ok(());
         }
         Err(Error::protocol(format!(
-            "a message of {length} bytes from the runtime, read by the {} codec, is over the limit of {MAX_FRAME_BYTES} \
-             bytes; if the runtime speaks the other codec, set FLOW_RUNTIME_CODEC to `proto` or `json`",
+            "a message of {length} bytes from the runtime, read by the {} codec, is over the \
+             limit of {MAX_FRAME_BYTES} bytes; if the runtime speaks the other codec, set \
+             FLOW_RUNTIME_CODEC to `proto` or `json`",
             self.name()
         )))
     }
@@ -146,8 +148,8 @@ fn one_line(json: &mut [u8]) {
 
 fn malformed(kind: &str) -> Error {
     Error::protocol(format!(
-        "a message from the runtime is not {kind} of the materialize protocol; \
-         if the runtime speaks the other codec, set FLOW_RUNTIME_CODEC"
+        "a message from the runtime is not {kind} of the materialize protocol; if the runtime \
+         speaks the other codec, set FLOW_RUNTIME_CODEC"
     ))
 }
 

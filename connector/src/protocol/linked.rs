@@ -19,6 +19,7 @@ pub fn collection<'a>(
 /// Says that a binding names no collection.
 pub(super) fn no_collection(index: u32, linked: usize) -> Error {
     Error::protocol(format!(
-        "a binding has no collection: none inline, and none at index {index} of {linked} linked collections"
+        "a binding has no collection: none inline, and none at index {index} of {linked} linked \
+         collections"
     ))
 }

@@ -148,8 +148,9 @@ fn only_variant(message: RequestMessage, codec: Codec) -> Result<Variant> {
         .chain(store);
     let first = present.next().ok_or_else(|| {
         Error::protocol(
-            "an unknown message from the runtime: it holds none of spec, validate, apply, open, load, flush, \
-             store, startCommit, acknowledge; this connector may be older than the runtime",
+            "an unknown message from the runtime: it holds none of spec, validate, apply, open, \
+             load, flush, store, startCommit, acknowledge; this connector may be older than the \
+             runtime",
         )
     })?;
     match present.next() {

@@ -303,8 +303,8 @@ impl<S: ObjectStore> Session<S> {
 fn cut_off() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        "the runtime closed its pipe in the middle of a transaction; nothing of it was committed, and the \
-         next session will do it again",
+        "the runtime closed its pipe in the middle of a transaction; nothing of it was committed, \
+         and the next session will do it again",
     )
 }
 

@@ -59,14 +59,16 @@ impl Operation {
             Operation::AbortUpload => format!("`s3:AbortMultipartUpload` {below}"),
             Operation::GetObject => format!("`s3:GetObject` {below}"),
             Operation::HeadObject => format!(
-                "`s3:ListBucket` {itself}, without which AWS says that access is denied where there is no such object, \
-                 and `s3:GetObject` {below},"
+                "`s3:ListBucket` {itself}, without which AWS says that access is denied where \
+                 there is no such object, and `s3:GetObject` {below},"
             ),
             Operation::CopyObject => format!(
-                "`s3:GetObject` (with versions `s3:GetObjectVersion`) on what is staged in `{bucket}`, and `s3:PutObject` {below},"
+                "`s3:GetObject` (with versions `s3:GetObjectVersion`) on what is staged in \
+                 `{bucket}`, and `s3:PutObject` {below},"
             ),
             Operation::DeleteObject => format!(
-                "`s3:DeleteObject` (with versions `s3:DeleteObjectVersion`) on what is staged in `{bucket}`"
+                "`s3:DeleteObject` (with versions `s3:DeleteObjectVersion`) on what is staged in \
+                 `{bucket}`"
             ),
             Operation::ListUploads => format!("`s3:ListBucketMultipartUploads` {itself}"),
             Operation::ListObjects => format!("`s3:ListBucket` {itself}"),
@@ -397,19 +399,22 @@ fn explain_transport(transport: Transport, location: &Location) -> Advice {
             "the host name of {place} is not known: check {property}"
         )),
         Transport::Refused => unavailable(format!(
-            "{place} refuses connections: check {property}, that the server runs, and `HTTP_PROXY` if there is a proxy"
+            "{place} refuses connections: check {property}, that the server runs, and \
+             `HTTP_PROXY` if there is a proxy"
         )),
         Transport::Proxy => unavailable(format!(
-            "the proxy on the way to {place} does not let the connection through: check that it runs, the user and password in \
-             the URL of `HTTPS_PROXY`, and whether the host belongs into `NO_PROXY`"
+            "the proxy on the way to {place} does not let the connection through: check that it \
+             runs, the user and password in the URL of `HTTPS_PROXY`, and whether the host \
+             belongs into `NO_PROXY`"
         )),
         Transport::Tls => config(format!(
-            "no trusted TLS connection to {place}: its certificate must be valid for its host name and \
-             issued by a known authority (`AWS_CA_BUNDLE` names a file with others), and `https` must be what it speaks"
+            "no trusted TLS connection to {place}: its certificate must be valid for its host \
+             name and issued by a known authority (`AWS_CA_BUNDLE` names a file with others), and \
+             `https` must be what it speaks"
         )),
         Transport::Timeout => unavailable(format!(
-            "{place} did not answer in time, and retries did not help: check {property} and the network, \
-             or try again later"
+            "{place} did not answer in time, and retries did not help: check {property} and the \
+             network, or try again later"
         )),
         Transport::Broken => unavailable(format!(
             "the connection to {place} broke, and retries did not help: try again later"
@@ -474,8 +479,9 @@ fn kms_denial(message: &str) -> String {
         |action| format!("`kms:{action}`"),
     );
     format!(
-        "the KMS key that encrypts what is written may not be used: allow {needed} on that key to the access key, \
-         by the key's own policy too where it is in another account (uploads need `kms:GenerateDataKey` and `kms:Decrypt`)"
+        "the KMS key that encrypts what is written may not be used: allow {needed} on that key to \
+         the access key, by the key's own policy too where it is in another account (uploads need \
+         `kms:GenerateDataKey` and `kms:Decrypt`)"
     )
 }
 
@@ -512,8 +518,8 @@ fn explain_place(
             "this store wants the bucket in the host name: set `/advanced/pathStyle` to false",
         ),
         "RequestTimeTooSkewed" => config(
-            "this machine's clock and S3's differ by more than 15 minutes: set the clock, for instance \
-             with NTP",
+            "this machine's clock and S3's differ by more than 15 minutes: set the clock, for \
+             instance with NTP",
         ),
         "AuthorizationHeaderMalformed" if failure.region.is_none() => {
             auth("S3 cannot read how requests are signed: check `/awsAccessKeyId` and `/region`")
@@ -537,12 +543,13 @@ fn explain_credentials(code: &str, or_endpoint: &str) -> Option<Advice> {
             auth("the secret does not belong to the access key: check `/awsSecretAccessKey`")
         }
         "ExpiredToken" | "TokenRefreshRequired" => auth(
-            "the credentials are temporary ones and have expired: a role's are new when the task restarts, and nothing \
-             is lost; otherwise set `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key",
+            "the credentials are temporary ones and have expired: a role's are new when the task \
+             restarts, and nothing is lost; otherwise set `/awsAccessKeyId` and \
+             `/awsSecretAccessKey` to a lasting access key",
         ),
         "InvalidToken" => auth(
-            "the credentials are temporary ones and not valid by themselves: set `/awsAccessKeyId` and \
-             `/awsSecretAccessKey` to a lasting access key",
+            "the credentials are temporary ones and not valid by themselves: set \
+             `/awsAccessKeyId` and `/awsSecretAccessKey` to a lasting access key",
         ),
         _ => return None,
     })
@@ -552,35 +559,38 @@ fn explain_credentials(code: &str, or_endpoint: &str) -> Option<Advice> {
 fn explain_object(code: &str, key: &str) -> Option<Advice> {
     Some(match code {
         "NoSuchUpload" => unavailable(
-            "the upload has been removed while it was being written, by a lifecycle rule or by hand: it is \
-             begun anew when the task restarts",
+            "the upload has been removed while it was being written, by a lifecycle rule or by \
+             hand: it is begun anew when the task restarts",
         ),
         "InvalidPart" => unavailable(format!(
-            "the store no longer has all parts of `{key}` that it took: what is not committed is written anew when \
-             the task restarts. If this comes again, the store loses what it is given, or something aborts uploads"
+            "the store no longer has all parts of `{key}` that it took: what is not committed is \
+             written anew when the task restarts. If this comes again, the store loses what it is \
+             given, or something aborts uploads"
         )),
         "InvalidPartOrder" | "EntityTooSmall" => (
             ErrorKind::Internal,
             format!("the parts of `{key}` are not as S3 wants them: please report this"),
         ),
         "PreconditionFailed" => config(format!(
-            "what is staged for `{key}` is not what the connector wrote: something else writes to its staging folder, \
-             which must leave it alone"
+            "what is staged for `{key}` is not what the connector wrote: something else writes to \
+             its staging folder, which must leave it alone"
         )),
         _ if code.starts_with("KMS.") => config(
-            "the KMS key that encrypts what is written cannot be used: check that it is there, enabled, and in the \
-             bucket's region",
+            "the KMS key that encrypts what is written cannot be used: check that it is there, \
+             enabled, and in the bucket's region",
         ),
         "BadDigest" | "XAmzContentChecksumMismatch" => unavailable(
-            "what S3 received is not what was sent, by its checksum, and sending it again did not help: something on the \
-             way changes it. Try again later, and look at proxies in between",
+            "what S3 received is not what was sent, by its checksum, and sending it again did not \
+             help: something on the way changes it. Try again later, and look at proxies in \
+             between",
         ),
         _ => return None,
     })
 }
 
 const MISSING_LENGTH: &str = "the store says that a request came without its length, which the \
-     connector always gives: look for a proxy in between that takes it away";
+                              connector always gives: look for a proxy in between that takes it \
+                              away";
 
 fn explain_status(operation: Operation, location: &Location, failure: &Failure) -> Advice {
     match failure.status.unwrap_or_default() {
@@ -590,12 +600,13 @@ fn explain_status(operation: Operation, location: &Location, failure: &Failure) 
             operation.permission(&location.bucket)
         )),
         407 => config(
-            "the proxy asks for a user and a password: put them into the URL in `HTTPS_PROXY` or `HTTP_PROXY`",
+            "the proxy asks for a user and a password: put them into the URL in `HTTPS_PROXY` or \
+             `HTTP_PROXY`",
         ),
         411 => config(MISSING_LENGTH),
         501 => config(
-            "this store does not implement what the connector asks for: if it is about checksums, set \
-             `/advanced/checksums` to `none`",
+            "this store does not implement what the connector asks for: if it is about checksums, \
+             set `/advanced/checksums` to `none`",
         ),
         408 | 429 | 500.. => in_trouble(),
         _ if failure.code.is_some() => {
@@ -616,7 +627,8 @@ fn wrong_region(location: &Location, failure: &Failure) -> String {
     let Location { bucket, region, .. } = location;
     match &failure.region {
         Some(right) if right != region => format!(
-            "bucket `{bucket}` is in region `{right}` and not in `{region}`: set `/region` to `{right}`"
+            "bucket `{bucket}` is in region `{right}` and not in `{region}`: set `/region` to \
+             `{right}`"
         ),
         _ => format!(
             "bucket `{bucket}` is not in region `{region}`: set `/region` to the bucket's region"

@@ -53,7 +53,8 @@ fn client(trusted: TrustStore, proxies: ProxyConfig) -> Result<SharedHttpClient>
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let about = |problem: &str| {
         Error::config(format!(
-            "AWS_CA_BUNDLE names the file `{}`, which {problem}: name a PEM file with the certificates of the authorities to trust",
+            "AWS_CA_BUNDLE names the file `{}`, which {problem}: name a PEM file with the \
+             certificates of the authorities to trust",
             path.display()
         ))
     };
@@ -66,7 +67,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     }
     if !others.is_empty() {
         tracing::warn!(
-            "{} of the certificates in the file of AWS_CA_BUNDLE cannot be read, and are not trusted",
+            "{} of the certificates in the file of AWS_CA_BUNDLE cannot be read, and are not \
+             trusted",
             others.len()
         );
     }

@@ -173,10 +173,10 @@ fn old_place(file: &StagedFile, location: &Location, error: &Error) -> Error {
     Error::new(
         error.kind(),
         format!(
-            "`{}` was staged in {location} before the configuration changed, and can only be made visible \
-             there, which fails: {error}. Let this task run once with credentials that are valid there, or \
-             allow the new ones there; or set `/advanced/missingUploads` to `skip` to give up the rows that \
-             wait there",
+            "`{}` was staged in {location} before the configuration changed, and can only be made \
+             visible there, which fails: {error}. Let this task run once with credentials that \
+             are valid there, or allow the new ones there; or set `/advanced/missingUploads` to \
+             `skip` to give up the rows that wait there",
             file.key
         ),
     )
@@ -186,8 +186,8 @@ fn other_size(file: &StagedFile, bytes: u64) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "under `{}` in {} stands an object of {bytes} bytes, where {} were staged: no other file may \
-             have this key, so something has written to it. Move that object away",
+            "under `{}` in {} stands an object of {bytes} bytes, where {} were staged: no other \
+             file may have this key, so something has written to it. Move that object away",
             file.key, file.location, file.bytes
         ),
     )
@@ -203,27 +203,28 @@ fn missing_files(files: &[&StagedFile], trace: Trace) -> Error {
         names.push(format!("{} more", files.len() - NAMED));
     }
     let mut message = format!(
-        "{} committed file(s) are neither visible nor staged any more: {}. Either the store lost them, or a \
-         lifecycle rule for incomplete uploads or for `_staged/` removed them, and their rows are missing; or \
-         something took them as soon as they were visible, and nothing is missing. Find out which: if \
-         nothing is missing, set `/advanced/missingUploads` to `skip` until the task has gone on; if rows \
-         are missing, do so as well and backfill their bindings, which writes all their rows again, into \
-         a new `v…` folder (who reads the old one too has them twice). Give lifecycle rules more days \
-         than the task is ever stopped for",
+        "{} committed file(s) are neither visible nor staged any more: {}. Either the store lost \
+         them, or a lifecycle rule for incomplete uploads or for `_staged/` removed them, and \
+         their rows are missing; or something took them as soon as they were visible, and nothing \
+         is missing. Find out which: if nothing is missing, set `/advanced/missingUploads` to \
+         `skip` until the task has gone on; if rows are missing, do so as well and backfill their \
+         bindings, which writes all their rows again, into a new `v…` folder (who reads the old \
+         one too has them twice). Give lifecycle rules more days than the task is ever stopped for",
         files.len(),
         names.join(", "),
     );
     if trace.parts_gone {
         message.push_str(
-            ". The store still has uploads whose parts it has lost: MinIO loses them where the client of a \
-             completion goes away. Leave `/advanced/commit` at `auto`, or set it to `copy`",
+            ". The store still has uploads whose parts it has lost: MinIO loses them where the \
+             client of a completion goes away. Leave `/advanced/commit` at `auto`, or set it to \
+             `copy`",
         );
     }
     if trace.look_refused {
         message.push_str(
-            ". The store refused to say whether there are objects: allow `s3:GetObject` below the path \
-             prefix and `s3:ListBucket` on the bucket, without which AWS answers 403 for an object that \
-             is not there",
+            ". The store refused to say whether there are objects: allow `s3:GetObject` below the \
+             path prefix and `s3:ListBucket` on the bucket, without which AWS answers 403 for an \
+             object that is not there",
         );
     }
     Error::config(message)

@@ -368,8 +368,8 @@ async fn complete<S: ObjectStore>(
         _ => Err(Error::new(
             ErrorKind::Unavailable,
             format!(
-                "{} no longer has the parts of `{key}`, which it had taken: the rows are staged anew when the \
-                 task restarts",
+                "{} no longer has the parts of `{key}`, which it had taken: the rows are staged \
+                 anew when the task restarts",
                 store.location()
             ),
         )),

@@ -93,29 +93,39 @@ impl<'a> Lookup<'a> {
         let column = self.column_type(projection)?;
         let field = &projection.field;
         let (kind, reason) = match column {
-            _ if self.candidate.rescues && field == RESCUED_FIELD => (Type::FieldForbidden, rescued_name_is_taken()),
+            _ if self.candidate.rescues && field == RESCUED_FIELD => {
+                (Type::FieldForbidden, rescued_name_is_taken())
+            }
             // A task that had such a column before the name was reserved keeps it.
             _ if field == EXACT_FIELD && !self.last.contains_key(EXACT_FIELD) => {
                 (Type::FieldForbidden, exact_name_is_taken())
             }
             None => (
                 Type::FieldForbidden,
-                "The schema allows no value but null here; give the location a type to materialize it.".to_owned(),
+                "The schema allows no value but null here; give the location a type to \
+                 materialize it."
+                    .to_owned(),
             ),
-            Some(column) if projection.is_primary_key => {
-                (Type::LocationRequired, format!("The key is always materialized, as {column}."))
-            }
+            Some(column) if projection.is_primary_key => (
+                Type::LocationRequired,
+                format!("The key is always materialized, as {column}."),
+            ),
             Some(_) if projection.ptr.is_empty() => (
                 Type::FieldOptional,
-                "The root document is materialized as JSON text where it is included by name.".to_owned(),
+                "The root document is materialized as JSON text where it is included by name."
+                    .to_owned(),
             ),
-            Some(column) if field.starts_with("_meta/") && field != "_meta/op" => {
-                (Type::FieldOptional, format!("Metadata of Flow; it is materialized as {column} where it is included."))
-            }
+            Some(column) if field.starts_with("_meta/") && field != "_meta/op" => (
+                Type::FieldOptional,
+                format!("Metadata of Flow; it is materialized as {column} where it is included."),
+            ),
             Some(column) => match types {
                 JsonTypes::OBJECT => self.object(projection),
                 JsonTypes::ARRAY => self.array(field),
-                _ => (Type::LocationRecommended, format!("The field is materialized as {column}.")),
+                _ => (
+                    Type::LocationRecommended,
+                    format!("The field is materialized as {column}."),
+                ),
             },
         };
         Ok((kind, reason))
@@ -133,14 +143,15 @@ impl<'a> Lookup<'a> {
         let (kind, reason) = if from.next().is_some_and(|other| other.starts_with(&prefix)) {
             (
                 Type::FieldOptional,
-                "The fields of this object are materialized as columns of their own; include the object by name for its JSON \
-                 text.",
+                "The fields of this object are materialized as columns of their own; include the \
+                 object by name for its JSON text.",
             )
         } else {
             (
                 Type::LocationRecommended,
-                "The schema names no fields of this object to make columns of, so it is materialized as JSON text. A runtime that \
-                 takes only leaves by default leaves it out: include it by name, or name its fields in the schema.",
+                "The schema names no fields of this object to make columns of, so it is \
+                 materialized as JSON text. A runtime that takes only leaves by default leaves it \
+                 out: include it by name, or name its fields in the schema.",
             )
         };
         (kind, reason.to_owned())
@@ -154,8 +165,8 @@ impl<'a> Lookup<'a> {
                 "The array is materialized as JSON text.".to_owned(),
             );
         }
-        let include = "Arrays are left out by default; add the field under `fields.include` of the binding to materialize it \
-                       as JSON text.";
+        let include = "Arrays are left out by default; add the field under `fields.include` of \
+                       the binding to materialize it as JSON text.";
         (Type::FieldForbidden, include.to_owned())
     }
 
@@ -205,15 +216,15 @@ fn last_selected<'a>(
 
 fn rescued_name_is_taken() -> String {
     format!(
-        "The column `{RESCUED_FIELD}` holds the values that do not fit their own columns; project this location under another \
-         name, or set `unconvertible` to `fail`."
+        "The column `{RESCUED_FIELD}` holds the values that do not fit their own columns; project \
+         this location under another name, or set `unconvertible` to `fail`."
     )
 }
 
 fn exact_name_is_taken() -> String {
     format!(
-        "The column `{EXACT_FIELD}` holds exact values beside the nearest ones of other columns; project this location under another \
-         name."
+        "The column `{EXACT_FIELD}` holds exact values beside the nearest ones of other columns; \
+         project this location under another name."
     )
 }
 

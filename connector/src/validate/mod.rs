@@ -75,7 +75,8 @@ fn shared_prefix(bindings: &[response::validated::Binding], one: &str, other: &s
         .last()
         .map_or("", |binding| binding.resource_path[0].as_str());
     Error::config(format!(
-        "the bindings of collections `{one}` and `{other}` have the same `/pathPrefix`, `{path}`; give each its own"
+        "the bindings of collections `{one}` and `{other}` have the same `/pathPrefix`, `{path}`; \
+         give each its own"
     ))
 }
 

@@ -26,7 +26,8 @@ pub enum Error {
     Field(#[from] UnknownField),
     /// The connector takes other fields than those that DuckDB is given.
     #[error(
-        "the connector takes {found} fields of the shape `{shape}` by default, and the benchmark means {expected}"
+        "the connector takes {found} fields of the shape `{shape}` by default, and the benchmark \
+         means {expected}"
     )]
     Fields {
         /// The shape.

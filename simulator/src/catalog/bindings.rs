@@ -74,7 +74,8 @@ fn partitions(
             let known = &collection.partition_fields;
             let near = did_you_mean(field, known.iter().map(String::as_str));
             return Err(at.error(format!(
-                "`{}` is not partitioned by `{field}`: none of its projections of that name has `partition: true`{near}",
+                "`{}` is not partitioned by `{field}`: none of its projections of that name has \
+                 `partition: true`{near}",
                 collection.name
             )));
         }

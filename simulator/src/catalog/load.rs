@@ -181,7 +181,8 @@ fn check_key(
         let types = shape.locate(&pointer.value).shape.types;
         if types == Types::NONE || !types.is_within(Types::KEYABLE) {
             return Err(at.error(format!(
-                "`{}` cannot be part of a key: the schema allows {} there; give it a type of boolean, integer or string",
+                "`{}` cannot be part of a key: the schema allows {} there; give it a type of \
+                 boolean, integer or string",
                 pointer.value,
                 listed(&types.names()),
             )));

@@ -58,7 +58,8 @@ Examples:
   flow-sim bench --check --json > bench.json
       For CI: exit status 1 where something is slower or larger than it may be.
 
-Measure builds that are optimized, on a machine that does nothing else: `cargo xtask bench` builds them first.
+Measure builds that are optimized, on a machine that does nothing else: `cargo xtask bench` builds \
+                                   them first.
 
 Exit status:
   0    measured, and with --check everything is within its limit
@@ -266,7 +267,8 @@ fn table(report: &ShapeReport) -> Vec<String> {
         .find(|one| one.ratio.is_some() && one.name != "duckdb");
     if let Some(ours) = ours.or(report.contenders.last()) {
         lines.push(format!(
-            "  beside it, on the same cores, for {}: the S3 server {:.2} s of CPU, whoever feeds it {:.2} s; its start took {:.3} s",
+            "  beside it, on the same cores, for {}: the S3 server {:.2} s of CPU, whoever feeds \
+             it {:.2} s; its start took {:.3} s",
             ours.name,
             ours.median.server_cpu.as_secs_f64(),
             ours.median.feeder_cpu.as_secs_f64(),

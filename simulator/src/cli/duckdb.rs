@@ -14,7 +14,8 @@ pub(super) fn command(folder: &Path, prefix: &str) -> String {
     let pattern = format!("{folder}/{}", local_glob(prefix)).replace('\'', "''");
     // A folder that is named like a partition of Hive's is no column of these files.
     quoted(&format!(
-        "FROM read_parquet('{pattern}', union_by_name = true, hive_partitioning = false) LIMIT {ROWS}"
+        "FROM read_parquet('{pattern}', union_by_name = true, hive_partitioning = false) LIMIT \
+         {ROWS}"
     ))
 }
 
@@ -49,8 +50,8 @@ mod tests {
     fn a_command_is_for_a_shell_and_for_duckdb() {
         assert_eq!(
             command(Path::new("files/"), "a b/v0000000000/"),
-            "duckdb -c \"FROM read_parquet('files/a b/v0000000000/*.parquet', union_by_name = true, \
-             hive_partitioning = false) LIMIT 10\""
+            "duckdb -c \"FROM read_parquet('files/a b/v0000000000/*.parquet', union_by_name = \
+             true, hive_partitioning = false) LIMIT 10\""
         );
         let hostile = command(Path::new("it's [$1]"), "x/v0000000000/");
         assert!(

@@ -18,15 +18,20 @@ use super::{portrait, print};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   flow-sim inspect orders.parquet
-      Metadata, columns, sizes, statistics, row groups, and the first rows as DuckDB sees them.
+      Metadata, columns, sizes, statistics, row groups, \
+     and the first rows as DuckDB sees them.
 
   flow-sim inspect files --rows 20
-      Every .parquet file below a folder, such as the one of `flow-sim run flow.yaml --output files`.
+      Every .parquet \
+     file below a folder, such as the one of `flow-sim run flow.yaml --output files`.
 
-  AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=eu-west-1 flow-sim inspect s3://bucket/prefix/
-      The .parquet objects below a prefix of a bucket of AWS; a key is one object.
+  AWS_ACCESS_KEY_ID=… \
+     AWS_SECRET_ACCESS_KEY=… AWS_REGION=eu-west-1 flow-sim inspect s3://bucket/prefix/
+      The .parquet \
+     objects below a prefix of a bucket of AWS; a key is one object.
 
-  AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \\
+  AWS_ACCESS_KEY_ID=flow-sim AWS_SECRET_ACCESS_KEY=flow-sim-secret \
+     \\
     flow-sim inspect s3://flow-sim/orders/ --s3 http://127.0.0.1:9000
       Another server, such as that of `flow-sim s3 --port 9000`.
 

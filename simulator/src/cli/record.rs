@@ -56,7 +56,8 @@ Examples:
       What the connector's Spec response marks as `secret: true` is never written down; here
       something else is not, either: a JSON pointer into a configuration, with `*` for any name.
 
-  flow-sim record --json --to recording/ -- ./my-connector 2>&1 >/dev/null | tail -1 | jq .recording
+  flow-sim record --json --to recording/ -- ./my-connector 2>&1 >/dev/null | tail -1 | jq \
+                                   .recording
       Where it is, how many messages it has, and how the connector ended.
 
 A recording has one JSON object per line: {\"dir\": \">\", \"msg\": {…}} from the runtime,

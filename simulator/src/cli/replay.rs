@@ -30,13 +30,15 @@ Examples:
       Several recordings. Each has a bucket and a state of its own; in a folder the files go on
       from one another, in the order of their names.
 
-  flow-sim replay session.jsonl --connector './my-connector --verbose' --s3 none --config secrets.json
+  flow-sim replay session.jsonl --connector './my-connector --verbose' --s3 none --config \
+                                   secrets.json
       Another connector, with the configurations as they were recorded, but for what
       secrets.json says: a JSON merge patch such as {\"password\": \"…\"}.
 
   flow-sim replay session.jsonl --ignore /opened/runtimeCheckpoint --rules rules.json
       What else may differ: a place that is not compared, and rules such as
-      [{\"at\": \"/*/state/updated/job\", \"is\": \"id\"}, {\"names\": \"/*/state/updated/jobs\", \"are\": \"id\"}].
+      [{\"at\": \"/*/state/updated/job\", \"is\": \"id\"}, {\"names\": \"/*/state/updated/jobs\", \
+                                   \"are\": \"id\"}].
       Where an id stood then, the id must stand that took its place; kinds are token, id, text,
       count, time and any.
 
@@ -263,7 +265,8 @@ fn verdict(answers: u64, differences: u64, is_updated: bool) -> String {
             format!("{answers} compared; the recordings now have the {count} that differed")
         }
         count => format!(
-            "DIFFERENT: {} among {answers}; if that is right, --update takes them over into the recordings",
+            "DIFFERENT: {} among {answers}; if that is right, --update takes them over into the \
+             recordings",
             plural(count, "difference")
         ),
     }

@@ -112,7 +112,8 @@ fn manners(arguments: &RunArguments) -> Result<Manners, Failure> {
         return Ok(arguments.manners.into());
     }
     Err(Failure::usage(format!(
-        "--manners is for the server inside this process, and --s3 is `{}`, which has its own; leave one of them out",
+        "--manners is for the server inside this process, and --s3 is `{}`, which has its own; \
+         leave one of them out",
         arguments.s3
     )))
 }
@@ -135,7 +136,8 @@ fn bucket(arguments: &RunArguments) -> Result<Option<String>, Failure> {
 fn prefix(arguments: &RunArguments) -> Result<Option<String>, Failure> {
     if arguments.s3 == "none" && arguments.prefix.is_some() {
         return Err(Failure::usage(
-            "--prefix does not go with --s3 none, which leaves the configuration as it is; leave one of them out",
+            "--prefix does not go with --s3 none, which leaves the configuration as it is; leave \
+             one of them out",
         ));
     }
     Ok(arguments.prefix.clone())

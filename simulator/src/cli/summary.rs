@@ -143,7 +143,11 @@ fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
             report.bucket, report.endpoint
         ));
     } else if output.is_none() {
-        lines.push("The S3 server has ended with this run, and the files with it; --output FOLDER keeps them.".to_owned());
+        lines.push(
+            "The S3 server has ended with this run, and the files with it; --output FOLDER keeps \
+             them."
+                .to_owned(),
+        );
     }
     lines
 }
@@ -167,13 +171,15 @@ fn verdict(report: &Report, options: &Options, outcome: Verdict) -> String {
         let equal = match report.unread_rows() {
             None => format!("{compared} compared, all equal"),
             Some(unread) => format!(
-                "{} stored and not read back, {loaded} loaded as they had been stored, {compared} compared, all equal",
+                "{} stored and not read back, {loaded} loaded as they had been stored, {compared} \
+                 compared, all equal",
                 plural(unread, "row")
             ),
         };
         return if outcome == Verdict::NotInColumns {
             format!(
-                "NOT ALL IN COLUMNS: {equal}, but --strict wants every value in a column of its own"
+                "NOT ALL IN COLUMNS: {equal}, but --strict wants every value in a column of its \
+                 own"
             )
         } else {
             equal

@@ -29,14 +29,21 @@ const SHOWN: usize = 10;
 
 /// What `--help` says besides.
 pub(super) const EXAMPLES: &str = "\
-A seed is a whole schedule: bindings, documents, transactions, codec, runtime, shards with their splits and merges, crashes
-(kill -9 at every step of the protocol, and while files are made visible), processes that are stopped or start late and
-go on after their successor has begun, a second stack of the same name, revoked credentials, the manners and the faults
-of S3 servers, both ways to commit, other buckets, addresses and keys, loaders that take files away, rules that remove
-what is staged, receipts that are lost, tasks deleted and made again, upload intervals, hundreds of bindings, and under
+A seed is a whole schedule: bindings, documents, transactions, codec, runtime, shards with their \
+                                   splits and merges, crashes
+(kill -9 at every step of the protocol, and while files are made visible), processes that are \
+                                   stopped or start late and
+go on after their successor has begun, a second stack of the same name, revoked credentials, the \
+                                   manners and the faults
+of S3 servers, both ways to commit, other buckets, addresses and keys, loaders that take files \
+                                   away, rules that remove
+what is staged, receipts that are lost, tasks deleted and made again, upload intervals, hundreds \
+                                   of bindings, and under
 runtime v2 the same transaction once more after a crash.
-Checkers then prove that every committed row is there exactly once and in order, or that something else was seen to take
-it; that nothing else is there, that no file was overwritten, that the state stays small, that nothing is left behind and
+Checkers then prove that every committed row is there exactly once and in order, or that something \
+                                   else was seen to take
+it; that nothing else is there, that no file was overwritten, that the state stays small, that \
+                                   nothing is left behind and
 nobody else's touched, and that no session failed without a cause.
 
 Examples:
@@ -327,8 +334,9 @@ fn summary(tally: &Tally) -> Vec<String> {
             tally.requests
         ),
         format!(
-            "{} transactions done again after a crash, {} sessions ended while the connector waited for its upload interval, \
-             {} completions lost by the server because their client went away",
+            "{} transactions done again after a crash, {} sessions ended while the connector \
+             waited for its upload interval, {} completions lost by the server because their \
+             client went away",
             tally.replays, tally.waits, tally.lost
         ),
         "incidents by step:".to_owned(),

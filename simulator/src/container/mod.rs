@@ -70,8 +70,8 @@ pub struct Image {
 pub enum ContainerError {
     /// It does not start.
     #[error(
-        "cannot start {server} from the image {image}: {source}. \
-         `cargo conformance` and `cargo sim … --s3 {option}` start a Docker engine and make the image where they are missing"
+        "cannot start {server} from the image {image}: {source}. `cargo conformance` and `cargo \
+         sim … --s3 {option}` start a Docker engine and make the image where they are missing"
     )]
     Start {
         /// The server.

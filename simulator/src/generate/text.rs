@@ -91,9 +91,11 @@ const EDIT_SUMMARIES: [&str; 10] = [
     "",
     "typo",
     "/* See also */ added link",
-    "Reverted edits by [[Special:Contributions/192.0.2.7|192.0.2.7]] ([[User talk:192.0.2.7|talk]]) to last version",
+    "Reverted edits by [[Special:Contributions/192.0.2.7|192.0.2.7]] ([[User \
+     talk:192.0.2.7|talk]]) to last version",
     "/* wbsetclaim-create:2||1 */ [[Property:P31]]: [[Q5]]",
-    "Importing Wikidata [[Wikipedia:Short description|short description]]: \"Species of beetle\" ([[Wikipedia:Shortdesc helper|Shortdesc helper]])",
+    "Importing Wikidata [[Wikipedia:Short description|short description]]: \"Species of beetle\" \
+     ([[Wikipedia:Shortdesc helper|Shortdesc helper]])",
     "Copying assessment table to wiki",
     "[[WP:AES|←]]Created page with '{{Infobox settlement\n| name = ",
     "Bot: Fixing double redirect to [[Main Page]]",

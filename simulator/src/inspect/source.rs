@@ -95,7 +95,8 @@ impl Findings {
         };
         if paths.is_empty() {
             return Err(Error::Usage(format!(
-                "the folder {} has no .{EXTENSION} files; to look into a file of another name, name the file",
+                "the folder {} has no .{EXTENSION} files; to look into a file of another name, \
+                 name the file",
                 path.display()
             )));
         }
@@ -116,7 +117,9 @@ impl Findings {
     async fn bucket(&mut self, bucket: &str, prefix: &str, options: &Options) -> Result<()> {
         let Some(store) = &options.store else {
             return Err(Error::Usage(
-                "where is the bucket? Name its server with --s3 URL, and the credentials by the usual AWS variables".to_owned(),
+                "where is the bucket? Name its server with --s3 URL, and the credentials by the \
+                 usual AWS variables"
+                    .to_owned(),
             ));
         };
         let client = client(store);

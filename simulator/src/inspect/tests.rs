@@ -16,8 +16,9 @@ fn write(path: &Path, query: &str, options: &str) {
 }
 
 const ROWS: &str = "SELECT i::BIGINT AS id, CASE WHEN i % 2 = 0 THEN 'even ' || i END AS word, \
-    TIMESTAMPTZ '2026-01-01 00:00:00+00' + INTERVAL (i) SECOND AS at, DATE '2026-01-01' + i::INTEGER AS day, \
-    (i * 1.5)::DOUBLE AS half FROM range(0, 5000) t(i)";
+                    TIMESTAMPTZ '2026-01-01 00:00:00+00' + INTERVAL (i) SECOND AS at, DATE \
+                    '2026-01-01' + i::INTEGER AS day, (i * 1.5)::DOUBLE AS half FROM range(0, \
+                    5000) t(i)";
 
 fn options(files: usize, rows: usize) -> Options {
     Options {

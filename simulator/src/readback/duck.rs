@@ -181,8 +181,8 @@ mod tests {
         let path = folder.path().join("a.parquet");
         let duck = Duck::start().unwrap();
         duck.execute(&format!(
-            "COPY (SELECT * FROM (VALUES ('{{\"x\": 9}}', '{{\"a\": 1, \"b\": 2}}'), (NULL, '{{\"a\": 3}}'), (NULL, NULL)) \
-             t(other, flow_exact)) TO {} (FORMAT parquet)",
+            "COPY (SELECT * FROM (VALUES ('{{\"x\": 9}}', '{{\"a\": 1, \"b\": 2}}'), (NULL, \
+             '{{\"a\": 3}}'), (NULL, NULL)) t(other, flow_exact)) TO {} (FORMAT parquet)",
             quoted(&path)
         ));
         let count = |column| {

@@ -12,8 +12,9 @@ use super::*;
 use crate::runtime::Row;
 
 /// The columns of the right file, in SQL.
-const RIGHT: &str = "SELECT id::BIGINT AS id, seen::TIMESTAMPTZ AS seen, score::DOUBLE AS score, raw::BLOB AS raw, \
-                     doc::VARCHAR AS doc, flow_rescued::VARCHAR AS flow_rescued, flow_exact::VARCHAR AS flow_exact FROM rows";
+const RIGHT: &str = "SELECT id::BIGINT AS id, seen::TIMESTAMPTZ AS seen, score::DOUBLE AS score, \
+                     raw::BLOB AS raw, doc::VARCHAR AS doc, flow_rescued::VARCHAR AS \
+                     flow_rescued, flow_exact::VARCHAR AS flow_exact FROM rows";
 
 /// The rows of the right file, in SQL.
 const ROWS: &str = r#"(1, '2024-01-01 00:00:00.123456+00', '0.1', 'ab', '{"a":[1.0,"<"]}', NULL, NULL),
@@ -104,8 +105,8 @@ fn compared(files: &[(&str, &str)]) -> Compared {
 fn write(duck: &Duck, path: &Path, rows: &str, columns: &str) {
     let path = path.display();
     duck.execute(&format!(
-        "COPY (WITH rows(id, seen, score, raw, doc, flow_rescued, flow_exact) AS (VALUES {rows}) {columns}) \
-         TO '{path}' (FORMAT parquet)"
+        "COPY (WITH rows(id, seen, score, raw, doc, flow_rescued, flow_exact) AS (VALUES {rows}) \
+         {columns}) TO '{path}' (FORMAT parquet)"
     ));
 }
 
@@ -148,7 +149,8 @@ fn what_is_wrong_is_named_with_file_row_and_column() {
         (
             ROWS.replace("123456+", "123457+"),
             RIGHT.to_owned(),
-            "column `seen`: expected 2024-01-01T00:00:00.123456Z, found 2024-01-01T00:00:00.123457Z",
+            "column `seen`: expected 2024-01-01T00:00:00.123456Z, found \
+             2024-01-01T00:00:00.123457Z",
         ),
         (
             ROWS.replace("[1.0,", "[1,"),

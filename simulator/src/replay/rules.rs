@@ -97,8 +97,8 @@ impl Written {
 
 fn wrong(what: impl fmt::Display) -> Error {
     Error::Rules(format!(
-        "{what}; write [{{\"at\": \"/startedCommit/state/updated/id\", \"is\": \"id\"}}], with token, id, text, count, \
-         time or any"
+        "{what}; write [{{\"at\": \"/startedCommit/state/updated/id\", \"is\": \"id\"}}], with \
+         token, id, text, count, time or any"
     ))
 }
 

@@ -398,21 +398,30 @@ async fn the_shape_of_the_json_is_pinned() {
     );
     // Whoever changes one of these, and not only adds to them, advances `VERSION`.
     let expected = "\
-bindings bindings.collection bindings.difference bindings.documents bindings.equalRows bindings.exact bindings.fields \
-bindings.fields.column bindings.fields.constraint bindings.fields.field bindings.fields.pointer bindings.fields.reason \
-bindings.fields.role bindings.fields.types bindings.fields.verdict bindings.fields.why bindings.fileBytes bindings.files \
-bindings.isDelta bindings.isReadBack bindings.jsonBytes bindings.loaded bindings.missing bindings.otherColumns bindings.prefix bindings.preview bindings.preview.columns bindings.preview.rows \
-bindings.rescued bindings.rows logs logs.atMicros logs.fields logs.level logs.message problems requests requests.attempt \
-requests.beganMicros requests.bytes requests.code requests.endedMicros requests.fault requests.key requests.number \
-requests.operation requests.part requests.status requests.uploadId run run.began run.bucket run.catalog run.codec \
-run.command run.connector run.documents run.endpoint run.fixture run.interval run.replaced run.runtime run.seed run.sessions run.shards \
-run.simulator run.store run.task timeline timeline.lanes timeline.lanes.commits timeline.lanes.kills timeline.lanes.kills.atMicros \
-timeline.lanes.kills.step timeline.lanes.name timeline.lanes.shard timeline.lanes.spans timeline.lanes.spans.beganMicros \
-timeline.lanes.spans.endedMicros timeline.lanes.spans.phase timeline.lanes.spans.transaction timeline.micros \
-timeline.transactions timeline.transactions.attempts timeline.transactions.committedMicros timeline.transactions.lane \
-timeline.transactions.number timeline.transactions.phases timeline.transactions.phases.complete \
-timeline.transactions.phases.flush timeline.transactions.phases.pace timeline.transactions.phases.stage \
-timeline.transactions.phases.store timeline.transactions.rows timeline.transactions.shard unsupportedRequests verdict version";
+bindings bindings.collection bindings.difference bindings.documents bindings.equalRows \
+         bindings.exact bindings.fields bindings.fields.column bindings.fields.constraint \
+         bindings.fields.field bindings.fields.pointer bindings.fields.reason \
+         bindings.fields.role bindings.fields.types bindings.fields.verdict bindings.fields.why \
+         bindings.fileBytes bindings.files bindings.isDelta bindings.isReadBack \
+         bindings.jsonBytes bindings.loaded bindings.missing bindings.otherColumns \
+         bindings.prefix bindings.preview bindings.preview.columns bindings.preview.rows \
+         bindings.rescued bindings.rows logs logs.atMicros logs.fields logs.level logs.message \
+         problems requests requests.attempt requests.beganMicros requests.bytes requests.code \
+         requests.endedMicros requests.fault requests.key requests.number requests.operation \
+         requests.part requests.status requests.uploadId run run.began run.bucket run.catalog \
+         run.codec run.command run.connector run.documents run.endpoint run.fixture run.interval \
+         run.replaced run.runtime run.seed run.sessions run.shards run.simulator run.store \
+         run.task timeline timeline.lanes timeline.lanes.commits timeline.lanes.kills \
+         timeline.lanes.kills.atMicros timeline.lanes.kills.step timeline.lanes.name \
+         timeline.lanes.shard timeline.lanes.spans timeline.lanes.spans.beganMicros \
+         timeline.lanes.spans.endedMicros timeline.lanes.spans.phase \
+         timeline.lanes.spans.transaction timeline.micros timeline.transactions \
+         timeline.transactions.attempts timeline.transactions.committedMicros \
+         timeline.transactions.lane timeline.transactions.number timeline.transactions.phases \
+         timeline.transactions.phases.complete timeline.transactions.phases.flush \
+         timeline.transactions.phases.pace timeline.transactions.phases.stage \
+         timeline.transactions.phases.store timeline.transactions.rows \
+         timeline.transactions.shard unsupportedRequests verdict version";
     assert_eq!(paths.into_iter().collect::<Vec<_>>().join(" "), expected);
 }
 

@@ -180,7 +180,8 @@ impl Bucket {
             let mut keys = page.contents().iter().filter_map(Object::key);
             if keys.any(|key| !is_staged(key)) {
                 return Err(Error::Usage(format!(
-                    "s3://{}/{prefix} holds files already, and a run can only be compared with its own; keep it apart with --prefix, or name another bucket with --bucket",
+                    "s3://{}/{prefix} holds files already, and a run can only be compared with \
+                     its own; keep it apart with --prefix, or name another bucket with --bucket",
                     self.name
                 )));
             }
@@ -246,7 +247,8 @@ impl Bucket {
             return Ok(());
         }
         Err(Error::Usage(format!(
-            "there is no bucket `{}` at {}; name another with --bucket, or have it made with --make-bucket",
+            "there is no bucket `{}` at {}; name another with --bucket, or have it made with \
+             --make-bucket",
             self.name, self.location.endpoint
         )))
     }

@@ -188,7 +188,8 @@ fn stamp<'a>(
     for document in documents {
         if !clock.stamp(&mut document.document) {
             return Err(Error::Documents(format!(
-                "{}a document of `{}` has no room for `_meta/uuid`: it and its `_meta` must be objects",
+                "{}a document of `{}` has no room for `_meta/uuid`: it and its `_meta` must be \
+                 objects",
                 document.place(),
                 document.collection
             )));

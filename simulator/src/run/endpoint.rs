@@ -176,7 +176,8 @@ impl Place {
             let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
             text.ok_or_else(|| {
                 Error::Usage(format!(
-                    "--s3 catalog needs `{name}` in the endpoint's configuration, and the catalog has none"
+                    "--s3 catalog needs `{name}` in the endpoint's configuration, and the catalog \
+                     has none"
                 ))
             })
         };

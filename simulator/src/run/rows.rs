@@ -93,7 +93,8 @@ impl<'a> RowMaker<'a> {
             let evaluated = binding.schema.evaluate(&document.document);
             evaluated.map_err(|violation| {
                 Error::InvalidDocument(format!(
-                    "{}a document of transaction {} does not fit the schema that `{}` is read by: {violation}; Flow stops there: correct the document or the schema",
+                    "{}a document of transaction {} does not fit the schema that `{}` is read by: \
+                     {violation}; Flow stops there: correct the document or the schema",
                     document.place(),
                     number + 1,
                     binding.collection,

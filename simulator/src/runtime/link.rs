@@ -158,7 +158,8 @@ fn not_protocol(buffer: &[u8], error: &materialize_s3_parquet::error::Error) -> 
         .map(|cause| format!(" ({cause})"))
         .unwrap_or_default();
     Error::violation(format!(
-        "what it wrote on stdout is not a message of the protocol in this codec{source}; it begins {start:?}. \
-         Nothing else may be printed there, and its FLOW_RUNTIME_CODEC must be the runtime's"
+        "what it wrote on stdout is not a message of the protocol in this codec{source}; it \
+         begins {start:?}. Nothing else may be printed there, and its FLOW_RUNTIME_CODEC must be \
+         the runtime's"
     ))
 }

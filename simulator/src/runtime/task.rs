@@ -238,7 +238,8 @@ impl<'a> Task<'a> {
         let first = checkpoints.next().flatten();
         if checkpoints.any(|checkpoint| checkpoint.is_some()) {
             return Err(Error::violation(
-                "Opened of a shard other than the first holds a runtimeCheckpoint; only the first may say where the task stands",
+                "Opened of a shard other than the first holds a runtimeCheckpoint; only the first \
+                 may say where the task stands",
             ));
         }
         let pending = self.pending.take();
@@ -247,8 +248,8 @@ impl<'a> Task<'a> {
         };
         let Some((_, rows)) = pending.filter(|(pending, _)| *pending == checkpoint) else {
             return Err(Error::violation(format!(
-                "Opened holds the runtimeCheckpoint {}, which is neither the last one that was committed nor that of the \
-                 transaction that was interrupted",
+                "Opened holds the runtimeCheckpoint {}, which is neither the last one that was \
+                 committed nor that of the transaction that was interrupted",
                 serde_json::json!(checkpoint)
             )));
         };

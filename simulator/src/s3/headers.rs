@@ -9,9 +9,10 @@ use s3s::{Body, HttpResponse};
 use super::manners::Rules;
 
 /// What Google's front end answers, long before it comes to S3.
-const LENGTH_REQUIRED: &str = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 411 (Length Required)!!1</title>\n\
-     <p><b>411.</b> That’s an error.\n\
-     <p>POST requests require a <code>Content-length</code> header. That’s all we know.\n";
+const LENGTH_REQUIRED: &str = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 411 (Length \
+                               Required)!!1</title>\n<p><b>411.</b> That’s an error.\n<p>POST \
+                               requests require a <code>Content-length</code> header. That’s all \
+                               we know.\n";
 
 /// The answer to a request that does not say how long its body is, where the rules mind it.
 pub(super) fn without_length(

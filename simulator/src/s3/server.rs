@@ -101,7 +101,8 @@ impl fmt::Debug for Options {
 pub enum ServerError {
     /// The address could not be taken.
     #[error(
-        "the S3 server cannot listen on {address}: {source}; choose another port, or 0 for any free one"
+        "the S3 server cannot listen on {address}: {source}; choose another port, or 0 for any \
+         free one"
     )]
     Listen {
         /// The address.

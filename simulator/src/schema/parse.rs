@@ -374,8 +374,8 @@ fn percent_decoded(fragment: &str) -> String {
 
 fn unknown_target(target: &str) -> String {
     format!(
-        "`$ref: {target}` leads nowhere; write `#/$defs/…` for something in this schema, the path of another schema \
-         file, or `flow://write-schema`"
+        "`$ref: {target}` leads nowhere; write `#/$defs/…` for something in this schema, the path \
+         of another schema file, or `flow://write-schema`"
     )
 }
 

@@ -27,12 +27,14 @@ pub enum Error {
     },
     /// There is nothing in it.
     #[error(
-        "the recording {0} has no message; record one with `flow-sim record --to FILE -- CONNECTOR`"
+        "the recording {0} has no message; record one with `flow-sim record --to FILE -- \
+         CONNECTOR`"
     )]
     Empty(String),
     /// A place in a configuration was not named by a JSON pointer.
     #[error(
-        "`{0}` is no JSON pointer: write one such as /credentials/password, with `*` for any name or index"
+        "`{0}` is no JSON pointer: write one such as /credentials/password, with `*` for any name \
+         or index"
     )]
     Pointer(String),
 }

@@ -144,7 +144,8 @@ fn add(transcripts: &mut Vec<Transcript>, text: &str, number: usize) -> Result<(
     if let Some(head) = line.recording {
         if head.version != VERSION {
             return Err(format!(
-                "it is of version {}, and this program knows version {VERSION}: use the program that recorded it, or a newer one",
+                "it is of version {}, and this program knows version {VERSION}: use the program \
+                 that recorded it, or a newer one",
                 head.version
             ));
         }
@@ -169,8 +170,8 @@ fn entry(line: Line) -> Result<Entry, String> {
             message: line.message,
         })),
         _ => Err(
-            "it is neither {\"dir\": \">\" or \"<\", \"msg\": {…}}, nor {\"dir\": \">\", \"end\": true}, nor {\"dir\": \"!\", \
-             \"status\": \"…\"}"
+            "it is neither {\"dir\": \">\" or \"<\", \"msg\": {…}}, nor {\"dir\": \">\", \"end\": \
+             true}, nor {\"dir\": \"!\", \"status\": \"…\"}"
                 .to_owned(),
         ),
     }
@@ -199,7 +200,8 @@ fn parse<'de, M: Deserialize<'de>>(message: &'de RawValue, kind: &str) -> Result
 
 fn nothing(kind: &str) -> String {
     format!(
-        "`msg` holds no {kind} that is known; `>` is from the runtime to the connector, `<` the way back"
+        "`msg` holds no {kind} that is known; `>` is from the runtime to the connector, `<` the \
+         way back"
     )
 }
 

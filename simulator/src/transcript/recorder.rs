@@ -274,8 +274,8 @@ fn lost(codec: Codec, side: Side, error: &str) -> String {
         Side::Connector => "the connector",
     };
     format!(
-        "from here on {who} said nothing that can be read by the {} codec; record with --codec, or FLOW_RUNTIME_CODEC, as they \
-         speak it ({error})",
+        "from here on {who} said nothing that can be read by the {} codec; record with --codec, \
+         or FLOW_RUNTIME_CODEC, as they speak it ({error})",
         codec.name()
     )
 }

@@ -94,7 +94,8 @@ materializations:
         let transactions = self.transactions;
         let documents = transactions * self.documents;
         let recipe = format!(
-            "{{collection: noise, generator: noise, seed: 1, documents: {documents}, transactions: {transactions}, sessions: 1}}"
+            "{{collection: noise, generator: noise, seed: 1, documents: {documents}, \
+             transactions: {transactions}, sessions: 1}}"
         );
         std::fs::write(folder.join("flow.yaml"), catalog).unwrap();
         std::fs::write(folder.join("fixture.yaml"), recipe).unwrap();

@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn the_tests_that_failed_are_found() {
-        let told = "running 3 tests\ntest smoke::rows ... ok\ntest smoke::formats ... FAILED\n\
-                    test mapping::a ... FAILED\ntest result: FAILED. 1 passed; 2 failed\n";
+        let told = "running 3 tests\ntest smoke::rows ... ok\ntest smoke::formats ... \
+                    FAILED\ntest mapping::a ... FAILED\ntest result: FAILED. 1 passed; 2 failed\n";
         assert_eq!(failed(told), ["smoke::formats", "mapping::a"]);
         assert!(failed("test smoke::rows ... ok\n").is_empty());
     }

@@ -70,8 +70,8 @@ async fn apply_describes_a_field_whose_column_changes() {
     let applied = responses[0].applied.as_ref().unwrap();
     assert_eq!(
         applied.action_description,
-        "change the column `name` of the next files in s3://lake/orders/v0000000000/ from STRING to JSON text (`abc` becomes \
-         `\"abc\"`)"
+        "change the column `name` of the next files in s3://lake/orders/v0000000000/ from STRING \
+         to JSON text (`abc` becomes `\"abc\"`)"
     );
     let mut backfilled = after.clone();
     backfilled["bindings"][0]["backfill"] = json!(1);

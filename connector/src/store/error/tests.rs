@@ -250,13 +250,15 @@ fn a_denial_of_the_key_management_names_its_permission() {
     let cases = [
         (
             format!(
-                "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on resource: {key}"
+                "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on \
+                 resource: {key}"
             ),
             "allow `kms:Decrypt` on that key",
         ),
         (
             format!(
-                "The ciphertext refers to a customer master key that you are not allowed to access ({key})"
+                "The ciphertext refers to a customer master key that you are not allowed to \
+                 access ({key})"
             ),
             "allow `kms:GenerateDataKey` and `kms:Decrypt` on that key",
         ),
@@ -393,7 +395,8 @@ fn broken_transport_names_the_endpoint_and_its_property() {
 fn what_the_causes_tell_of_the_transport() {
     let cases = [
         (
-            "client error (Connect): dns error: failed to lookup address information: Name or service not known",
+            "client error (Connect): dns error: failed to lookup address information: Name or \
+             service not known",
             Transport::Name,
         ),
         (
@@ -401,7 +404,8 @@ fn what_the_causes_tell_of_the_transport() {
             Transport::Refused,
         ),
         (
-            "client error (Connect): tunnel error: failed to create underlying connection: tcp connect error: Connection refused",
+            "client error (Connect): tunnel error: failed to create underlying connection: tcp \
+             connect error: Connection refused",
             Transport::Proxy,
         ),
         (

@@ -38,8 +38,8 @@ pub(in crate::store) fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-const NO_UPLOADS: &str = "HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: 60\r\n\r\n\
-    <ListMultipartUploadsResult></ListMultipartUploadsResult>   ";
+const NO_UPLOADS: &str = "HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: \
+                          60\r\n\r\n<ListMultipartUploadsResult></ListMultipartUploadsResult>   ";
 
 /// A TLS server that answers every request with an empty listing.
 async fn tls_server() -> String {

@@ -37,7 +37,10 @@ impl Server {
             .iter()
             .map(|(status, headers, body)| {
                 let length = body.len();
-                format!("HTTP/1.1 {status} x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}")
+                format!(
+                    "HTTP/1.1 {status} x\r\nconnection: close\r\n{headers}content-length: \
+                     {length}\r\n\r\n{body}"
+                )
             })
             .collect();
         let seen = Arc::clone(&requests);
@@ -559,8 +562,9 @@ async fn a_refused_look_names_the_action() {
 
 #[tokio::test]
 async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
-    let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
-                <Upload><Key>a/1</Key><UploadId>U1</UploadId></Upload></ListMultipartUploadsResult>";
+    let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</\
+                NextKeyMarker><Upload><Key>a/1</Key><UploadId>U1</UploadId></Upload></\
+                ListMultipartUploadsResult>";
     let server = Server::start(&[(200, "", page)]).await;
     let store = server.store(Checksums::Crc32);
     let first = store.list_uploads("a/", None).await.unwrap();
@@ -575,7 +579,8 @@ async fn a_listing_follows_its_pages_and_ends_where_they_stand_still() {
 async fn objects_are_listed_page_by_page() {
     let page = |next: &str| {
         format!(
-            "<ListBucketResult><IsTruncated>{}</IsTruncated>{next}<Contents><Key>a/1</Key></Contents></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>{}</IsTruncated>{next}<Contents><Key>a/1</Key></\
+             Contents></ListBucketResult>",
             !next.is_empty()
         )
     };
@@ -602,8 +607,8 @@ async fn objects_are_listed_page_by_page() {
 #[tokio::test]
 async fn the_check_tells_what_is_wrong() {
     let region = "x-amz-bucket-region: us-west-2\r\n";
-    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'eu-west-1' is wrong; \
-                     expecting 'us-west-2'</Message></Error>";
+    let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region \
+                     'eu-west-1' is wrong; expecting 'us-west-2'</Message></Error>";
     let cases = [
         (404, "", error_body("NoSuchBucket"), "`lake`"),
         (403, "", error_body("AccessDenied"), "s3:PutObject"),

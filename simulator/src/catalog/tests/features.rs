@@ -82,7 +82,8 @@ fn schemas_are_put_together_as_people_write_them() {
         (
             "allOf narrows",
             format!(
-                "{{{k}, a: {{type: [string, integer]}}}}, allOf: [{{properties: {{a: {{type: integer}}}}}}]}}"
+                "{{{k}, a: {{type: [string, integer]}}}}, allOf: [{{properties: {{a: {{type: \
+                 integer}}}}}}]}}"
             ),
             &["a: integer"],
         ),
@@ -99,7 +100,8 @@ fn schemas_are_put_together_as_people_write_them() {
         (
             "if, then, else",
             format!(
-                "{{{k}, a: {{if: {{type: string}}, then: {{type: string, format: date-time}}, else: {{type: integer}}}}}}}}"
+                "{{{k}, a: {{if: {{type: string}}, then: {{type: string, format: date-time}}, \
+                 else: {{type: integer}}}}}}}}"
             ),
             &["a: integer|string format=date-time"],
         ),
@@ -217,8 +219,11 @@ fn fields_of_a_binding_as_people_write_them() {
 
 #[test]
 fn an_image_stands_for_the_connector() {
-    let endpoint = "      local:\n        command: [materialize-s3-parquet]\n        config: {bucket: b}\n        env: {FLOW_RUNTIME_CODEC: json}\n        protobuf: false\n";
-    let image = "      connector:\n        image: ghcr.io/acmeCo/materialize-anything:v1\n        config: {bucket: b}\n";
+    let endpoint = "      local:\n        command: [materialize-s3-parquet]\n        config: \
+                    {bucket: b}\n        env: {FLOW_RUNTIME_CODEC: json}\n        protobuf: \
+                    false\n";
+    let image = "      connector:\n        image: ghcr.io/acmeCo/materialize-anything:v1\n        \
+                 config: {bucket: b}\n";
     let catalog = load_files(&[("flow.yaml", &edited(endpoint, image))]).expect("a valid catalog");
     let endpoint = &catalog.materializations["acmeCo/mat"].endpoint;
     assert_eq!(endpoint.config(), &json!({"bucket": "b"}));
@@ -230,7 +235,9 @@ fn an_image_stands_for_the_connector() {
 #[test]
 fn what_others_read_may_stand_in_a_catalog() {
     let text = format!(
-        "{ORDERS}captures:\n  acmeCo/capture: {{endpoint: {{connector: {{image: i, config: {{}}}}}}, bindings: []}}\ntests:\n  acmeCo/test: [{{ingest: {{collection: acmeCo/orders, documents: []}}}}]\n"
+        "{ORDERS}captures:\n  acmeCo/capture: {{endpoint: {{connector: {{image: i, config: \
+         {{}}}}}}, bindings: []}}\ntests:\n  acmeCo/test: [{{ingest: {{collection: acmeCo/orders, \
+         documents: []}}}}]\n"
     );
     assert!(load_files(&[("flow.yaml", &text)]).is_ok());
 }
@@ -253,7 +260,8 @@ fn a_source_may_be_some_partitions_of_a_collection() {
     for (partitions, says) in [
         (
             "{include: {are: [eu]}}",
-            "`acmeCo/orders` is not partitioned by `are`: none of its projections of that name has `partition: true`; did you mean `area`?",
+            "`acmeCo/orders` is not partitioned by `are`: none of its projections of that name \
+             has `partition: true`; did you mean `area`?",
         ),
         ("{include: {area: [1.5]}}", "and 1.5 is none"),
         ("{includes: {}}", "includes"),

@@ -74,19 +74,20 @@ fn errors_name_file_line_and_the_right_word() {
         (
             "key: [/region, /id]",
             "key: [/amount]",
-            "flow.yaml:4: `/amount` cannot be part of a key: the schema allows null, number there; give it a type of \
-             boolean, integer or string",
+            "flow.yaml:4: `/amount` cannot be part of a key: the schema allows null, number \
+             there; give it a type of boolean, integer or string",
         ),
         (
             "source: acmeCo/orders",
             "source: acmeCo/order",
-            "flow.yaml:28: there is no collection `acmeCo/order` in this catalog; did you mean `acmeCo/orders`?",
+            "flow.yaml:28: there is no collection `acmeCo/order` in this catalog; did you mean \
+             `acmeCo/orders`?",
         ),
         (
             "exclude: [_meta/flow_truncated]",
             "exclude: [_meta/truncated]",
-            "flow.yaml:33: the collection `acmeCo/orders` has no field `_meta/truncated`; did you mean \
-             `_meta/flow_truncated`?",
+            "flow.yaml:33: the collection `acmeCo/orders` has no field `_meta/truncated`; did you \
+             mean `_meta/flow_truncated`?",
         ),
     ]);
     let missing = load_files(&[("other.yaml", "")])
@@ -112,7 +113,8 @@ fn values_of_the_wrong_kind_say_what_belongs_there() {
         (
             "groupBy: [id]",
             "groupBy: [tags]",
-            "flow.yaml:39: `tags` cannot be part of a key: it may be array; a key is boolean, integer or string",
+            "flow.yaml:39: `tags` cannot be part of a key: it may be array; a key is boolean, \
+             integer or string",
         ),
         (
             "recommended: true",
@@ -205,7 +207,8 @@ fn a_name_is_defined_once() {
     let error = error_of(&[("flow.yaml", &first), ("b.yaml", collection)]);
     assert_eq!(
         error,
-        "flow.yaml:2: the collection `c` is defined at b.yaml:1 already; give one of them another name"
+        "flow.yaml:2: the collection `c` is defined at b.yaml:1 already; give one of them another \
+         name"
     );
 }
 

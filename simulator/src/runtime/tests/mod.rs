@@ -139,7 +139,8 @@ async fn the_old_runtime_acknowledges_every_transaction() {
         played.outcome.unwrap();
         assert_eq!(
             names(&played.seen),
-            "spec apply spec open acknowledge flush store store startCommit acknowledge flush startCommit acknowledge"
+            "spec apply spec open acknowledge flush store store startCommit acknowledge flush \
+             startCommit acknowledge"
         );
         assert_eq!(played.log.committed, 2);
         assert_eq!(played.log.checkpoint.sources["c;suffix"].read_through, 2);

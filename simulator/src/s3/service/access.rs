@@ -56,7 +56,8 @@ impl S3Access for SignedForRegion {
         match self.0.as_deref() {
             Some(region) if region != signed_for => Err(s3_error!(
                 AuthorizationHeaderMalformed,
-                "The authorization header is malformed; the region '{signed_for}' is wrong; expecting '{region}'"
+                "The authorization header is malformed; the region '{signed_for}' is wrong; \
+                 expecting '{region}'"
             )),
             _ => Ok(()),
         }
@@ -77,9 +78,11 @@ mod tests {
 
     #[test]
     fn the_region_is_found_in_header_and_query() {
-        let header = "AWS4-HMAC-SHA256 Credential=AK/20130524/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let header = "AWS4-HMAC-SHA256 Credential=AK/20130524/eu-west-1/s3/aws4_request, \
+                      SignedHeaders=host, Signature=0";
         assert_eq!(credential_region(header), Some("eu-west-1"));
-        let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK%2F20130524%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=0";
+        let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK%2F20130524%2Feu-west-1%\
+                     2Fs3%2Faws4_request&X-Amz-Date=0";
         assert_eq!(credential_region(query), Some("eu-west-1"));
         assert_eq!(credential_region("AWS AK:signature"), None);
     }

@@ -31,7 +31,8 @@ pub enum StoreError {
     },
     /// The upload was never created, or completed, aborted or expired.
     #[error(
-        "the upload {upload_id:?} does not exist for the key {key:?}; it may have been completed, aborted or expired"
+        "the upload {upload_id:?} does not exist for the key {key:?}; it may have been completed, \
+         aborted or expired"
     )]
     NoSuchUpload {
         /// The key it was looked for under.
@@ -126,7 +127,8 @@ pub enum StoreError {
     /// The upload declared a checksum algorithm that this part (or its claim at completion) does
     /// not follow.
     #[error(
-        "the upload was created with {declared}: part {number} must carry a checksum of that algorithm"
+        "the upload was created with {declared}: part {number} must carry a checksum of that \
+         algorithm"
     )]
     ChecksumMissing {
         /// The part's number.

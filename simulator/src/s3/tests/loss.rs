@@ -56,7 +56,8 @@ impl Staged {
     /// Asks for the completion by hand, and waits for the answer or hangs up.
     async fn complete(&self, server: &Server, waits: bool) -> (u16, String) {
         let body = format!(
-            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>",
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></\
+             CompleteMultipartUpload>",
             self.claim.etag
         );
         let query = format!("uploadId={}", self.upload_id);

@@ -48,8 +48,8 @@ pub(super) async fn send_by_hand(
     let line = |(name, value): &(&str, &str)| format!("{name}: {value}\r\n");
     let lines = headers.iter().map(line).collect::<Vec<_>>().concat();
     let request = format!(
-        "{method} {path}?{query} HTTP/1.1\r\n{lines}authorization: {authorization}\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{}",
+        "{method} {path}?{query} HTTP/1.1\r\n{lines}authorization: {authorization}\r\nconnection: \
+         close\r\ncontent-length: {}\r\n\r\n{}",
         body.len(),
         &body[..length.unwrap_or(body.len())]
     );
@@ -100,7 +100,8 @@ fn authorization(
     let signature = hex(&hmac(&key, to_sign.as_bytes()));
     let access_key_id = Options::default().access_key_id;
     format!(
-        "AWS4-HMAC-SHA256 Credential={access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        "AWS4-HMAC-SHA256 Credential={access_key_id}/{scope}, SignedHeaders={names}, \
+         Signature={signature}"
     )
 }
 

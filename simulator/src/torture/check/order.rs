@@ -70,7 +70,8 @@ fn by_key(evidence: &Evidence) -> Vec<String> {
             if last.insert(*key, *place).is_some_and(|last| last >= *place) {
                 let key = key.3;
                 findings.push(format!(
-                    "{} has a row of key {key} that was sent before one in a file with a lower counter",
+                    "{} has a row of key {key} that was sent before one in a file with a lower \
+                     counter",
                     file.key
                 ));
                 break;

@@ -63,8 +63,9 @@ fn note(story: &Story) -> Markup {
         ""
     };
     let text = format!(
-        "{shrunk}{} in {}: {} committed in {}, {}, {}. A lane is the session of one shard: its recovery log, and where its keys \
-         begin. The plan’s sessions come first, then clean ones that must bring everything to a good end.",
+        "{shrunk}{} in {}: {} committed in {}, {}, {}. A lane is the session of one shard: its \
+         recovery log, and where its keys begin. The plan’s sessions come first, then clean ones \
+         that must bring everything to a good end.",
         plural(numbers.sessions, "session"),
         duration(story.timeline.micros),
         plural(numbers.rows, "row"),
