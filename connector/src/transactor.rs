@@ -164,16 +164,11 @@ impl<S: ObjectStore> Transactor<S> {
         let way = choose_way(&store, endpoint, &mut state, author, &unused_key).await?;
         let clean_up = store::clean_up(store.clone(), left_behind, folders.prefixes(), unused_key);
         state.add_writer(author.key_begin, author.writer);
-        let begins_version =
-            |binding: &&Binding| binding.backfill > 0 && !state.knows(&binding.state_key);
-        bindings
-            .iter()
-            .filter(begins_version)
-            .for_each(report::log_new_version);
         let file_bytes = most_file_bytes(endpoint, way);
         let plans = plans(&bindings, endpoint, &state, file_bytes);
         let session = Session { author, way };
         let pool = PartPool::new(PartLimits::default());
+        warn_of_new_versions(&bindings, &state);
         warn_of_changes(&bindings, &state, *key_range.start());
         let random = environment.random.fork();
         Ok(Self {
@@ -465,6 +460,15 @@ impl Rows {
             batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
             told: BTreeSet::new(),
+        }
+    }
+}
+
+/// Warns of every binding whose files go to a new folder from now on.
+fn warn_of_new_versions(bindings: &[Binding], state: &State) {
+    for binding in bindings {
+        if binding.backfill > 0 && !state.knows(&binding.state_key) {
+            report::log_new_version(binding);
         }
     }
 }
