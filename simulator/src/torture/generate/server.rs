@@ -4,6 +4,9 @@ use super::super::plan::{Commit, Server};
 use super::{Concern, generator, one, percent};
 use crate::s3::{Attempts, Effect, Fault, KeyPattern, Manners, Operation};
 
+/// Of a thousand requests, how many a fault strikes that fails the session.
+const FATAL: u16 = 300;
+
 /// The server of a seed, for a task that makes files visible so.
 pub(super) fn server(seed: u64, commit: Commit) -> Server {
     let random = &mut generator(seed, Concern::Manners);
@@ -31,9 +34,18 @@ pub(super) fn server(seed: u64, commit: Commit) -> Server {
         ];
         faults.extend(slow.map(|operation| Fault::on(operation, Effect::Latency { milliseconds })));
     }
+    let versioned = percent(random, 20);
+    if percent(random, 10) {
+        // What is staged must outlive a session that may not make it visible.
+        faults.push(Fault {
+            attempts: Attempts::only(1),
+            per_mille: FATAL,
+            ..Fault::on(visible, Effect::AccessDenied)
+        });
+    }
     Server {
         manners,
-        versioned: percent(random, 20),
+        versioned,
         faults,
     }
 }
@@ -71,7 +83,7 @@ fn fault(random: &mut fastrand::Rng, visible: Operation) -> Fault {
             Attempts::up_to(random.u32(1..=most))
         },
         per_mille: if is_fatal(&effect) {
-            300
+            FATAL
         } else {
             one(random, &[150, 500, 1000])
         },
