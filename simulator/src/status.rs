@@ -59,7 +59,7 @@ impl Status {
         }
     }
 
-    /// What it says, as `--help` and the README have it.
+    /// What it says, as `--help` and the manual have it.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Success => "all is well",
@@ -107,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_every_status_with_its_meaning() {
-        let readme = include_str!("../../README.md");
+    fn the_manual_has_every_status_with_its_meaning() {
+        let manual = include_str!("../README.md");
         for status in Status::ALL {
             let row = format!("| {} | {} |", status.code(), status.meaning());
-            assert!(readme.contains(&row), "not in the README: {row}");
+            assert!(manual.contains(&row), "not in simulator/README.md: {row}");
         }
     }
 
