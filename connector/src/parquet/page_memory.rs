@@ -5,9 +5,10 @@
 //! each of them. Left where the encoder made them they keep the memory around them from being used
 //! again: a row group takes a third more.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 /// The bytes below which a page, or its header, gets memory of just its size: the allocator is good
 /// at small pieces.
@@ -41,9 +42,8 @@ impl PageMemory {
         }
     }
 
-    /// No code panics while it holds the lock, so a poisoned one is as good as any.
     fn free(&self) -> MutexGuard<'_, Free> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

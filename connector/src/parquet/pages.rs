@@ -6,10 +6,11 @@
 //! [`PageSink`] knows it again by where it lies.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use parquet::arrow::arrow_writer::{
     InMemoryPageStore, PageKey, PageStore, PageStoreArgs, PageStoreFactory,
 };
@@ -54,9 +55,8 @@ impl Lent {
         *self.page() = None;
     }
 
-    /// No code panics while it holds the lock, so a poisoned one is as good as any.
     fn page(&self) -> MutexGuard<'_, Option<Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -83,9 +83,8 @@ impl Collected {
         std::mem::take(&mut self.bytes())
     }
 
-    /// No code panics while it holds the lock, so a poisoned one is as good as any.
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -12,9 +12,10 @@
 //! between them what was written bit by bit.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use super::part_body::PartBody;
@@ -131,7 +132,7 @@ impl PartPool {
     /// than there are any.
     pub(crate) fn wait_for_room(&self, bytes: usize) {
         let none = |places: &mut Places| !self.shared.has_room(places, bytes) && !places.closed;
-        drop(self.shared.freed.wait_while(self.places(), none));
+        self.shared.freed.wait_while(&mut self.places(), none);
     }
 
     /// Waits for a place for a part of so many bytes. Fails where the pool is closed.
@@ -140,11 +141,8 @@ impl PartPool {
             let has_place = places.free > 0 && self.shared.has_room(places, bytes);
             !has_place && !places.closed
         };
-        let mut places = self
-            .shared
-            .freed
-            .wait_while(self.places(), none)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places();
+        self.shared.freed.wait_while(&mut places, none);
         if places.closed {
             return Err(ended());
         }
@@ -156,12 +154,8 @@ impl PartPool {
         })
     }
 
-    /// No code panics while it holds the lock, so a poisoned one is as good as any.
     fn places(&self) -> MutexGuard<'_, Places> {
-        self.shared
-            .places
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.places.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 //! are visible. The receipt tells then that nothing is missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use tracing::{info, warn};
@@ -42,7 +43,7 @@ impl Receipts {
 
     async fn tokens<S: ObjectStore>(&self, store: &S, key: &str) -> Result<BTreeSet<String>> {
         let cell = {
-            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut read = self.read.lock();
             let id = (store.location().clone(), key.to_owned());
             Arc::clone(read.entry(id).or_default())
         };

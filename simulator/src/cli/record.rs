@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use flow_sim::transcript::{self, Counts, End, Head, Pattern, Recorder, Redactor,
 use materialize_s3_parquet::protocol::Codec;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal as heard};
 use tokio::sync::oneshot;
@@ -336,8 +337,8 @@ fn exit_code(status: ExitStatus) -> ExitCode {
         .map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-fn lock(recorder: &Shared) -> std::sync::MutexGuard<'_, Recorder<std::fs::File>> {
-    recorder.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(recorder: &Shared) -> parking_lot::MutexGuard<'_, Recorder<std::fs::File>> {
+    recorder.lock()
 }
 
 #[cfg(test)]

@@ -2,19 +2,20 @@
 
 use super::failure::Failure;
 
-/// The words of a connector's command.
+/// Splits a connector's command, which [`command`] has taken, into its words.
 pub(super) fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
+    shlex::split(command).unwrap_or_default()
 }
 
-/// A connector's command, which names a program.
+/// Takes a connector's command, which names a program; its words are quoted as in a shell.
 pub(super) fn command(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err(
-            "write a program and its arguments, such as './my-connector --verbose'".to_owned(),
-        );
+    match shlex::split(text) {
+        None => Err("a quote in it is never closed".to_owned()),
+        Some(words) if words.is_empty() => {
+            Err("write a program and its arguments, such as './my-connector --verbose'".to_owned())
+        }
+        Some(_) => Ok(text.to_owned()),
     }
-    Ok(text.to_owned())
 }
 
 /// The name of a bucket, by the rules of S3.
@@ -77,5 +78,12 @@ mod tests {
     fn a_command_has_a_word() {
         assert!(command(" ").is_err());
         assert_eq!(words(&command("./c -v").unwrap()), ["./c", "-v"]);
+    }
+
+    #[test]
+    fn a_command_keeps_what_is_quoted_together() {
+        let quoted = command(r#"a "b c" 'd "e"' f\ g"#).unwrap();
+        assert_eq!(words(&quoted), ["a", "b c", r#"d "e""#, "f g"]);
+        assert!(command("a \"b c").unwrap_err().contains("never closed"));
     }
 }

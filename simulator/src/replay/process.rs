@@ -1,9 +1,10 @@
 //! One process of the connector that a transcript is replayed to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::materialize::{Request, Response};
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -95,11 +96,7 @@ impl Running {
             .map_err(std::io::Error::other)
             .and_then(|exit| exit)
             .map_err(runtime::Error::Wait)?;
-        let message = self
-            .message
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let message = self.message.lock().take();
         Ok(End {
             status: exit.status,
             message: message.filter(|_| !exit.is_success),
@@ -121,7 +118,7 @@ async fn keep_last<R: AsyncRead + Unpin>(stderr: R, message: Arc<Mutex<Option<St
         let line = String::from_utf8_lossy(&line);
         if !line.trim().is_empty() {
             let log = Log::parse(&line);
-            *message.lock().unwrap_or_else(PoisonError::into_inner) = Some(log.message);
+            *message.lock() = Some(log.message);
         }
     }
 }

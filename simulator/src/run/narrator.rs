@@ -1,10 +1,10 @@
 //! What a run says while it goes on.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::response::Validated;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::endpoint::Replaced;
 use crate::catalog::BindingSelection;
@@ -192,7 +192,7 @@ impl<'a> Narrator<'a> {
     }
 
     fn telling(&self) -> MutexGuard<'_, Telling<'a>> {
-        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.telling.lock()
     }
 }
 

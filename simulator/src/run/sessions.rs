@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use tokio::time::sleep;
 
@@ -13,7 +14,7 @@ use super::narrator::{Event, Narrator};
 use super::options::Options;
 use super::rows::RowMaker;
 use super::supply::{Reader, Supply};
-use crate::runtime::{self, Incarnations, RecoveryLog, Runtime, Shard, Task, together_while_ok};
+use crate::runtime::{self, Incarnations, RecoveryLog, Runtime, Shard, Task};
 
 /// How long a connector that failed stays away: a little of what Flow's backoff would be.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -139,7 +140,7 @@ impl<'a> Theatre<'a, '_, '_> {
         let played = casts.iter_mut().zip(readers);
         let played = played.map(|(cast, reader)| cast.session(reader, self.narrator));
         // A shard that cannot go on ends the run, whatever the others wait for.
-        together_while_ok(played).await?;
+        try_join_all(played).await?;
         self.supply.check().await
     }
 }

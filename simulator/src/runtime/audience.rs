@@ -1,7 +1,7 @@
 //! Who hears of a task with several shards, which run at the same time: one audience for all of
 //! them, which is told whose step it is.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use super::log::Log;
 use super::step::{Observer, Step, Verdict};
@@ -26,12 +26,12 @@ impl<'a> Alone<'a> {
 
 impl Audience for Alone<'_> {
     fn hear_step(&self, _shard: u32, step: Step) -> Verdict {
-        let mut observer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observer = self.0.lock();
         observer.step(step)
     }
 
     fn hear_log(&self, _shard: u32, log: &Log) {
-        let mut observer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observer = self.0.lock();
         observer.log(log);
     }
 }

@@ -1,12 +1,13 @@
 //! One running connector: its pipes, its logs, and its end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use materialize_s3_parquet::protocol::materialize::{Request, Response, request, response};
 use nix::sys::signal;
 pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -229,7 +230,7 @@ impl Connector {
 
     /// The message of its last log: what Flow would show its user.
     pub fn last_message(&self) -> String {
-        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = self.logs.lock();
         logs.last().map_or_else(
             || "connector exited with no log output".to_owned(),
             |log| log.message.clone(),
@@ -238,7 +239,7 @@ impl Connector {
 
     /// Tells the observer what was logged since the last time.
     pub fn tell_logs(&mut self, observer: &mut dyn Observer) {
-        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = self.logs.lock();
         for log in &logs[self.told..] {
             observer.log(log);
         }
@@ -294,9 +295,7 @@ async fn collect<R: AsyncRead + Unpin>(stderr: R, logs: Arc<Mutex<Vec<Log>>>) {
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line);
         if !line.trim().is_empty() {
-            logs.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(Log::parse(&line));
+            logs.lock().push(Log::parse(&line));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The shards of a task in a session: each phase is played by all of them at the same time.
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::ConnectorState;
 
@@ -9,7 +10,6 @@ use super::error::Result;
 use super::session::Session;
 use super::standard::Share;
 use super::step::Step;
-use super::together::together;
 
 /// The states of all shards, in their order.
 type States = Vec<Option<ConnectorState>>;
@@ -46,7 +46,7 @@ impl Members<'_> {
                 .session
                 .acknowledge(patches.clone(), &mut member.seat)
         });
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     /// Whether an Acknowledged is still due.
@@ -59,20 +59,20 @@ impl Members<'_> {
     pub(super) async fn acknowledged(&mut self) -> Result<States> {
         let all = self.0.iter_mut();
         let all = all.map(|member| member.session.acknowledged(&mut member.seat));
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     pub(super) async fn flush(&mut self, patches: &Bytes) -> Result<States> {
         let all = self.0.iter_mut();
         let all = all.map(|member| member.session.flush(patches.clone(), &mut member.seat));
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     /// Has each shard asked for what its share of a transaction needs.
     pub(super) async fn load(&mut self, shares: &[Share<'_>]) -> Result<()> {
         let all = self.0.iter_mut().zip(shares);
         let all = all.map(|(member, share)| member.session.load(share.asked(), &mut member.seat));
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     /// Sends each shard its rows, and waits until all have started to commit.
@@ -85,7 +85,7 @@ impl Members<'_> {
         let all = self.0.iter_mut().zip(shares);
         let all =
             all.map(|(member, share)| member.store(share, checkpoint.clone(), patches.clone()));
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     /// Tells of a step that the runtime has taken for all.
@@ -103,7 +103,7 @@ impl Members<'_> {
             } = member;
             session.end(&mut seat).await
         });
-        together(all).await.into_iter().collect()
+        join_all(all).await.into_iter().collect()
     }
 
     /// Kills what still runs, and waits until it is gone: where one shard fails, the session is

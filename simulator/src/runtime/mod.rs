@@ -22,7 +22,6 @@ mod step;
 mod task;
 #[cfg(test)]
 mod tests;
-mod together;
 mod unary;
 
 pub use audience::{Audience, Seat};
@@ -39,5 +38,4 @@ pub use session::Session;
 pub use standard::Reducer;
 pub use step::{Observer, Step, Verdict};
 pub use task::{Shard, Task};
-pub use together::together_while_ok;
 pub use unary::Incarnations;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use materialize_s3_parquet::protocol::consumer::Checkpoint;
 use materialize_s3_parquet::protocol::flow::{ConnectorState, MaterializationSpec};
 use materialize_s3_parquet::protocol::materialize::{request, response};
@@ -19,7 +20,6 @@ use super::row::{Runtime, Transaction};
 use super::session::Session;
 use super::standard::{Committing, Memory, Reducer, Share};
 use super::step::{Observer, Step};
-use super::together::together;
 use super::unary::Incarnations;
 
 /// How often Apply may answer with a state before it must be done.
@@ -220,7 +220,7 @@ impl<'a> Task<'a> {
                 let (session, opened) = Session::open(connector, open, tuples, &mut seat).await?;
                 Ok((Member { session, seat }, opened))
             });
-        let sessions = together(sessions).await.into_iter();
+        let sessions = join_all(sessions).await.into_iter();
         let sessions: Vec<(Member<'s>, response::Opened)> = sessions.collect::<Result<_>>()?;
         let mut opened = Vec::with_capacity(sessions.len());
         for (member, said) in sessions {

@@ -5,8 +5,8 @@
 //! their signature.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Request, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
 use s3s::service::S3Service;
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
 
@@ -63,11 +64,7 @@ pub(super) enum NoAnswer {
 
 impl Gate {
     pub(super) fn new(service: S3Service, store: Arc<Mutex<Store>>, faults: FaultPlan) -> Self {
-        let rules = store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rules()
-            .clone();
+        let rules = store.lock().rules().clone();
         Self {
             service,
             store,
@@ -266,7 +263,7 @@ impl Gate {
         let store = Arc::clone(&self.store);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut store = store.lock();
             store.show_object(&bucket, &key, object);
         });
     }
@@ -334,11 +331,11 @@ impl Gate {
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock()
     }
 }
 
@@ -377,7 +374,7 @@ impl SharedBody {
     }
 
     fn incoming(&self) -> MutexGuard<'_, Incoming> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     async fn drain(mut self) {

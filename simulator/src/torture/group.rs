@@ -1,8 +1,9 @@
 //! The shards that share a recovery log: all shards of a task under the new runtime, each one alone
 //! under the old.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -21,28 +22,19 @@ impl Sleepers {
     /// Adds one that is to be woken at a step. What is returned hears of it.
     pub(super) fn add(&self, until: At) -> oneshot::Receiver<()> {
         let (wake, woken) = oneshot::channel();
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((until, wake));
+        self.0.lock().push((until, wake));
         woken
     }
 
     /// Wakes those that wait for a step.
     pub(super) fn wake(&self, at: At) {
         // To be dropped is to be woken.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(until, _)| *until != at);
+        self.0.lock().retain(|(until, _)| *until != at);
     }
 
     /// Wakes all.
     pub(super) fn wake_all(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.lock().clear();
     }
 }
 

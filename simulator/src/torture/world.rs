@@ -2,9 +2,9 @@
 //! what happens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -92,13 +92,11 @@ impl World {
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock()
     }
 
     pub(super) fn bystanders(&self) -> MutexGuard<'_, Bystanders> {
-        self.bystanders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.bystanders.lock()
     }
 
     /// Notes when something happens, for the story.
