@@ -18,9 +18,9 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use super::PAGE_BYTES;
 use super::compression::CompressorMemory;
 use super::encoding;
-use super::footer::{Footer, declare_type_orders};
+use super::footer::{Footer, declare_type_orders, orders_bytes};
 use super::page_memory::PageMemory;
-use super::pages::{Collected, Lent, PageSink, Pages, Sink};
+use super::pages::{Lent, PageSink, Pages, Sink, Tail};
 use super::row_group::RowGroup;
 use crate::error::{Error, Result};
 
@@ -215,17 +215,20 @@ impl<W: Sink> File<W> {
         let pairs = self.pairs();
         let columns = self.footer.schema().num_columns();
         self.bytes.flush().map_err(io_failed)?;
-        // The library writes a footer to its end and drops what it has written to.
-        let collected = Collected::default();
-        let sink = self.bytes.inner_mut().collect(&collected);
-        let mut sink = sink.ok_or_else(|| Error::internal("a Parquet file has ended twice"))?;
+        // The library writes a footer to its end, and drops what it has written to.
+        let tail = self.bytes.inner_mut().hold_back(orders_bytes(columns));
+        let tail = tail.ok_or_else(ended)?;
         self.footer
             .write(self.bytes, CREATED_BY.to_owned(), pairs)
             .map_err(failed)?;
-        let mut footer = collected.take();
-        declare_type_orders(&mut footer, columns).map_err(failed)?;
-        sink.write_all(&footer).map_err(io_failed)?;
-        Ok((sink, summary))
+        let Tail {
+            mut inner,
+            mut held,
+            ..
+        } = Arc::into_inner(tail).ok_or_else(ended)?.into_inner();
+        declare_type_orders(&mut held, columns).map_err(failed)?;
+        inner.write_all(&held).map_err(io_failed)?;
+        Ok((inner, summary))
     }
 
     /// The key-value metadata, with the number of rows at its end.
@@ -249,6 +252,10 @@ fn properties(options: &FileOptions) -> WriterPropertiesBuilder {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(STATISTICS_BYTES))
         .set_column_index_truncate_length(Some(STATISTICS_BYTES))
+}
+
+fn ended() -> Error {
+    Error::internal("a Parquet file has ended twice")
 }
 
 fn io_failed(error: std::io::Error) -> Error {

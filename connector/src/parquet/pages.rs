@@ -60,7 +60,7 @@ impl Lent {
     }
 }
 
-/// Passes bytes on to a sink, and pages as pages; those of the footer are collected instead.
+/// Passes bytes on to a sink, and pages as pages; of the footer it holds the last bytes back.
 #[derive(Debug)]
 pub(super) struct PageSink<W> {
     inner: Inner<W>,
@@ -70,21 +70,27 @@ pub(super) struct PageSink<W> {
 #[derive(Debug)]
 enum Inner<W> {
     File(W),
-    Footer(Collected),
+    Footer(Arc<Mutex<Tail<W>>>),
+    Gone,
 }
 
-/// The bytes of a footer. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Collected(Arc<Mutex<Vec<u8>>>);
+/// A sink whose last bytes are held back, so that they can be changed.
+#[derive(Debug)]
+pub(super) struct Tail<W> {
+    /// The sink.
+    pub(super) inner: W,
+    /// The bytes after those that it has.
+    pub(super) held: Vec<u8>,
+    bytes: usize,
+}
 
-impl Collected {
-    /// Takes the bytes out.
-    pub(super) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes())
-    }
-
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock()
+impl<W: Sink> Tail<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.held.extend_from_slice(bytes);
+        let passed = self.held.len().saturating_sub(self.bytes);
+        self.inner.write_all(&self.held[..passed])?;
+        self.held.drain(..passed);
+        Ok(())
     }
 }
 
@@ -97,21 +103,27 @@ impl<W> PageSink<W> {
         }
     }
 
-    /// The sink; none once bytes are collected.
+    /// The sink; none once the footer has begun.
     pub(super) fn inner(&self) -> Option<&W> {
         match &self.inner {
             Inner::File(inner) => Some(inner),
-            Inner::Footer(_) => None,
+            Inner::Footer(_) | Inner::Gone => None,
         }
     }
 
-    /// Gives the sink up, and collects all further bytes in `collected`. None where it was given up
-    /// before.
-    pub(super) fn collect(&mut self, collected: &Collected) -> Option<W> {
-        match std::mem::replace(&mut self.inner, Inner::Footer(collected.clone())) {
-            Inner::File(inner) => Some(inner),
-            Inner::Footer(_) => None,
-        }
+    /// Holds so many bytes back from now on. What is returned has them, and the sink, when this one
+    /// is gone. None where the footer had begun before.
+    pub(super) fn hold_back(&mut self, bytes: usize) -> Option<Arc<Mutex<Tail<W>>>> {
+        let Inner::File(inner) = std::mem::replace(&mut self.inner, Inner::Gone) else {
+            return None;
+        };
+        let tail = Arc::new(Mutex::new(Tail {
+            inner,
+            held: Vec::new(),
+            bytes,
+        }));
+        self.inner = Inner::Footer(Arc::clone(&tail));
+        Some(tail)
     }
 }
 
@@ -122,14 +134,15 @@ impl<W: Sink> Write for PageSink<W> {
                 Some(page) => inner.write_page(page).map(|()| bytes.len()),
                 None => inner.write(bytes),
             },
-            Inner::Footer(collected) => collected.bytes().write(bytes),
+            Inner::Footer(tail) => tail.lock().write(bytes).map(|()| bytes.len()),
+            Inner::Gone => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.inner {
             Inner::File(inner) => inner.flush(),
-            Inner::Footer(_) => Ok(()),
+            Inner::Footer(_) | Inner::Gone => Ok(()),
         }
     }
 }
@@ -240,20 +253,31 @@ mod tests {
         ] {
             sink.write_all(bytes).unwrap();
         }
-        let Noted { pages, copied } = sink.collect(&Collected::default()).unwrap();
+        let Noted { pages, copied } = end(sink, 0).0;
         assert_eq!(pages.len(), 1);
         assert_eq!(pages[0].as_ptr(), page.as_ptr());
-        assert_eq!(copied.len(), 6 + 50 + 50 + 100 + 100);
+        assert_eq!(copied.len(), 6 + 50 + 50 + 100 + 100 + 6);
+    }
+
+    /// The sink, and what was held back of the footer.
+    fn end<W: Sink>(mut sink: PageSink<W>, bytes: usize) -> (W, Vec<u8>) {
+        let tail = sink.hold_back(bytes).unwrap();
+        sink.write_all(b"foo").unwrap();
+        sink.write_all(b"ter").unwrap();
+        assert!(sink.inner().is_none() && sink.hold_back(1).is_none());
+        drop(sink);
+        let Tail { inner, held, .. } = Arc::into_inner(tail).unwrap().into_inner();
+        (inner, held)
     }
 
     #[test]
-    fn what_comes_after_the_sink_is_given_up_is_collected() {
-        let mut sink = PageSink::new(Vec::new(), Lent::default());
-        let collected = Collected::default();
-        sink.write_all(b"row groups").unwrap();
-        assert_eq!(sink.collect(&collected).unwrap(), b"row groups");
-        sink.write_all(b"footer").unwrap();
-        assert_eq!(collected.take(), b"footer");
-        assert!(sink.inner().is_none() && sink.collect(&collected).is_none());
+    fn the_last_bytes_of_a_footer_are_held_back() {
+        for (bytes, written, held) in [(0, "footer", ""), (4, "fo", "oter"), (9, "", "footer")] {
+            let mut sink = PageSink::new(Vec::new(), Lent::default());
+            sink.write_all(b"row groups ").unwrap();
+            let (inner, rest) = end(sink, bytes);
+            assert_eq!(inner, format!("row groups {written}").as_bytes());
+            assert_eq!(rest, held.as_bytes());
+        }
     }
 }

@@ -21,7 +21,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescPtr;
 
-pub(super) use orders::declare_type_orders;
+pub(super) use orders::{declare_type_orders, orders_bytes};
 
 /// The version of the format that files declare, as Parquet's own writers do for data pages V1.
 const FORMAT_VERSION: i32 = 1;

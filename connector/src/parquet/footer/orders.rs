@@ -17,14 +17,18 @@ const TYPE_ORDER: [u8; ORDER_BYTES] = [0x1c, 0, 0];
 /// The field 2, `IEEE_754_TOTAL_ORDER`.
 const TOTAL_ORDER: [u8; ORDER_BYTES] = [0x2c, 0, 0];
 
+/// Counts the last bytes of a file, from the orders of its columns on. Between them and the length of the
+/// metadata, the metadata's own structure ends with one byte.
+pub(in crate::parquet) fn orders_bytes(columns: usize) -> usize {
+    columns * ORDER_BYTES + 1 + TAIL_BYTES
+}
+
 /// Declares the order of its type for each of `columns` columns, in the last bytes of a file:
 /// `column_orders` is the last field of the metadata of a file that is not encrypted.
 pub(in crate::parquet) fn declare_type_orders(bytes: &mut [u8], columns: usize) -> Result<()> {
-    // Between the orders and the length the metadata's own structure ends with one byte.
-    let end = bytes.len().checked_sub(TAIL_BYTES + 1);
-    let orders = end
-        .and_then(|end| Some(end.checked_sub(columns * ORDER_BYTES)?..end))
-        .and_then(|range| bytes.get_mut(range))
+    let begin = bytes.len().checked_sub(orders_bytes(columns));
+    let orders = begin
+        .and_then(|begin| bytes.get_mut(begin..begin + columns * ORDER_BYTES))
         .ok_or_else(unknown)?;
     for order in orders.chunks_exact_mut(ORDER_BYTES) {
         if order != TYPE_ORDER && order != TOTAL_ORDER {
