@@ -41,7 +41,7 @@ const CA_BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
 const PIPE_BYTES: i32 = 1 << 20;
 
 fn main() -> ExitCode {
-    let unknown = match command_line::asked(std::env::args().skip(1)) {
+    let unknown = match command_line::asked(arguments()) {
         Asked::Print(text) => return print(&text),
         Asked::Serve { unknown } => unknown,
     };
@@ -60,6 +60,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments without the program's own name; what is no Unicode in them means nothing here anyway.
+fn arguments() -> impl Iterator<Item = String> {
+    let arguments = std::env::args_os().skip(1);
+    arguments.map(|argument| argument.to_string_lossy().into_owned())
 }
 
 /// Prints what a person has asked for; fails where nobody can have read it.

@@ -114,6 +114,7 @@ pub fn log_visible(visible: &Totals, since_flush: Option<Duration>) {
         files = visible.files,
         rows = visible.rows,
         bytes = visible.bytes,
+        recovered = since_flush.is_none(),
         firstPublishedAt = published.map(|published| tracing::field::display(published.first)),
         lastPublishedAt = published.map(|published| tracing::field::display(published.last)),
         millisSinceFlush = since_flush.map(millis),
@@ -123,12 +124,11 @@ pub fn log_visible(visible: &Totals, since_flush: Option<Duration>) {
 
 /// Warns that the files of a binding go to a new folder from now on.
 pub fn log_new_version(binding: &Binding) {
-    let folder = binding.resource.path_prefix.before_patterns();
     warn!(
         collection = binding.collection,
-        "the files of a binding go to the folder {folder}/{} from now on, because it is filled \
-         again; those of its earlier versions stay where they are",
-        version_folder(binding.backfill)
+        "the files of a binding go to the folder {} from now on; those of earlier versions, if \
+         there are any, stay where they are",
+        version_folder(&binding.resource.path_prefix, binding.backfill)
     );
 }
 

@@ -168,7 +168,6 @@ impl<S: ObjectStore> Transactor<S> {
         let plans = plans(&bindings, endpoint, &state, file_bytes);
         let session = Session { author, way };
         let pool = PartPool::new(PartLimits::default());
-        warn_of_new_versions(&bindings, &state);
         warn_of_changes(&bindings, &state, *key_range.start());
         let random = environment.random.fork();
         Ok(Self {
@@ -302,9 +301,13 @@ impl<S: ObjectStore> Transactor<S> {
             .map(|(binding, _)| self.receipt_key(*binding));
         let key_begin = self.author.key_begin;
         for (binding, mut file) in staged {
+            let binding = &self.bindings[binding].binding;
+            if binding.backfill > 0 && !self.state.knows(&binding.state_key) {
+                report::log_new_version(binding);
+            }
             let Binding {
                 state_key, schema, ..
-            } = &self.bindings[binding].binding;
+            } = binding;
             file.receipt.clone_from(&receipt);
             self.new.insert(file.token.clone());
             self.state.next_counter(state_key, key_begin);
@@ -460,15 +463,6 @@ impl Rows {
             batch_bytes: BATCH_BYTES.min((limit / BATCHES_PER_LIMIT) as usize),
             binding,
             told: BTreeSet::new(),
-        }
-    }
-}
-
-/// Warns of every binding whose files go to a new folder from now on.
-fn warn_of_new_versions(bindings: &[Binding], state: &State) {
-    for binding in bindings {
-        if binding.backfill > 0 && !state.knows(&binding.state_key) {
-            report::log_new_version(binding);
         }
     }
 }

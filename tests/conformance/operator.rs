@@ -84,7 +84,7 @@ async fn sessions_transactions_and_visible_files_have_lines_of_their_own() {
     assert_eq!(
         fields(&ended.logs, VISIBLE),
         [json!({
-            "files": 1, "rows": 3, "bytes": "some", "millisSinceFlush": "some",
+            "files": 1, "rows": 3, "bytes": "some", "recovered": false, "millisSinceFlush": "some",
             "firstPublishedAt": "2026-01-02T03:04:05Z", "lastPublishedAt": "2026-01-02T03:04:07.5Z",
         })]
     );

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::config::{EndpointConfig, ResourceConfig};
 use crate::error::{Context, Result};
+use crate::keys::version_folder;
 use crate::mapping::{Selected, changes};
 use crate::protocol;
 use crate::protocol::flow::{MaterializationSpec, materialization_spec};
@@ -47,8 +48,9 @@ pub async fn apply<S: ObjectStore>(
         })
         .collect();
     let mut lines = Vec::new();
-    for binding in &materialization.bindings {
-        let files = format!("s3://{bucket}/{}/v{:010}/", path(binding), binding.backfill);
+    for (binding, resource) in materialization.bindings.iter().zip(&resources) {
+        let folder = version_folder(&resource.path_prefix, binding.backfill);
+        let files = format!("s3://{bucket}/{folder}/");
         match applied.get(&identity(binding)) {
             None => lines.push(format!("write files to {files}")),
             Some(&(last, before)) => {

@@ -94,7 +94,7 @@ impl FileName {
         let dated = prefix.render_patterns(began_at);
         let segments = [
             prefix.before_patterns(),
-            &version_folder(backfill),
+            &version_name(backfill),
             &dated,
             &self.to_string(),
         ];
@@ -124,8 +124,16 @@ impl FileName {
     }
 }
 
-/// The folder of a binding's version: of all files that belong to one backfill.
-pub fn version_folder(backfill: u32) -> String {
+/// The folder of a version: of all files of a binding that belong to one backfill.
+pub fn version_folder(prefix: &PathPrefix, backfill: u32) -> String {
+    let version = version_name(backfill);
+    match prefix.before_patterns() {
+        "" => version,
+        folders => format!("{folders}/{version}"),
+    }
+}
+
+fn version_name(backfill: u32) -> String {
     format!("v{backfill:010}")
 }
 
