@@ -164,6 +164,7 @@ async fn lives(case: &str, load: Load) {
     let logged: u64 = logs
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|log| log["message"] == "staged a file")
         .filter_map(|log| log["fields"]["rows"].as_u64())
         .sum();
     assert_eq!(logged, rows, "the rows of the files in the logs");
