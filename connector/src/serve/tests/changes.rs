@@ -81,6 +81,23 @@ async fn apply_describes_a_field_whose_column_changes() {
 }
 
 #[tokio::test]
+async fn apply_accepts_a_last_specification_with_a_field_configuration_that_is_not_known() {
+    let (mut before, mut after) = (task(&["string"], ""), task(&["integer"], ""));
+    let unknown = json!({"name": {"castToString": true, "ofANewerConnector": 1}});
+    before["bindings"][0]["fieldSelection"]["fieldConfig"] = unknown.clone();
+    let (responses, result) = play(&Fake::new(), &apply(&after, &before)).await;
+    result.unwrap();
+    assert_eq!(
+        responses[0].applied.as_ref().unwrap().action_description,
+        ""
+    );
+
+    after["bindings"][0]["fieldSelection"]["fieldConfig"] = unknown;
+    let error = play(&Fake::new(), &apply(&after, &before)).await.1;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
 async fn apply_refuses_a_folder_with_the_name_of_a_field() {
     let mut task = task(&["string"], "");
     task["bindings"][0]["resourceConfig"]["pathPrefix"] = json!("orders/Name=%Y");
