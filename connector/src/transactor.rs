@@ -32,7 +32,8 @@ use crate::store::{
 
 /// The rows that a batch has at most.
 const BATCH_ROWS: usize = 8192;
-/// The bytes of Stores that a batch has at most, passed by one Store.
+/// The bytes of Stores, and of what is kept beside their columns, that a batch has at most; passed
+/// by one Store.
 const BATCH_BYTES: usize = 2 << 20;
 /// The bytes of memory that unfinished batches may take, over all bindings; passed by one Store.
 const UNFINISHED_BYTES: usize = 16 << 20;
