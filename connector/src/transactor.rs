@@ -408,6 +408,7 @@ impl<S: ObjectStore> Transactor<S> {
             }
         }
         self.log_visible(visible, of_this_session);
+        self.forget_inactive_forms();
         Ok(Acknowledged::Done(self.state.take_patch()))
     }
 
@@ -427,23 +428,26 @@ impl<S: ObjectStore> Transactor<S> {
 
     /// The files that wait to be made visible by this shard.
     fn entries(&self) -> Vec<(EntryId, Entry)> {
-        let active: HashSet<_> = self
-            .bindings
-            .iter()
-            .map(|rows| &rows.binding.state_key)
-            .collect();
+        let active = active(&self.bindings);
         let staged = self.state.staged_in(self.key_range.clone());
         let waiting = staged.filter(|(id, _)| !self.left.contains(id));
         waiting
             .map(|(id, file)| {
                 let entry = Entry {
                     file: file.clone(),
-                    active: active.contains(&id.state_key),
+                    active: active.contains(id.state_key.as_str()),
                     is_new: self.new.contains(&id.token),
                 };
                 (id, entry)
             })
             .collect()
+    }
+
+    /// Removes from the state what was noted of the columns of bindings that are no longer active.
+    fn forget_inactive_forms(&mut self) {
+        let active = active(&self.bindings);
+        let is_active = |state_key: &str| active.contains(state_key);
+        self.state.forget_forms(self.key_range.clone(), is_active);
     }
 
     /// Throws away what no checkpoint can name.
@@ -463,6 +467,12 @@ impl Rows {
             told: BTreeSet::new(),
         }
     }
+}
+
+/// The state keys of the bindings that are active.
+fn active(bindings: &[Rows]) -> HashSet<&str> {
+    let state_keys = bindings.iter().map(|rows| rows.binding.state_key.as_str());
+    state_keys.collect()
 }
 
 /// Warns of every binding whose files go to a new folder from now on.

@@ -136,6 +136,23 @@ async fn a_session_that_begins_with_another_form_of_a_field_warns_once() {
 }
 
 #[tokio::test]
+async fn the_forms_of_a_binding_are_noted_only_as_long_as_it_is_active() {
+    let bucket = Fake::new();
+    let files = |state: &serde_json::Value, state_key: &str| {
+        state["bindings"][state_key]["00000000"].clone()
+    };
+    let mut task = task(&["string"], "");
+    let state = session_of(&bucket, &task, json!({})).await;
+    assert!(files(&state, "orders")["forms"].is_string(), "{state}");
+    task["bindings"][0]["backfill"] = json!(1);
+    task["bindings"][0]["stateKey"] = json!("orders.v1");
+    let state = session_of(&bucket, &task, state).await;
+    let old = files(&state, "orders");
+    assert_eq!((&old["forms"], &old["counter"]), (&json!(null), &json!(2)));
+    assert!(files(&state, "orders.v1")["forms"].is_string(), "{state}");
+}
+
+#[tokio::test]
 async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_session() {
     for format in ["number", "integer"] {
         let logged = Logged::new();
