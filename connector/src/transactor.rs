@@ -83,7 +83,7 @@ struct Rows {
     binding: Binding,
     builder: BatchBuilder,
     batch_bytes: usize,
-    /// The columns of which it has been told that values are kept exactly beside them.
+    /// The columns of which it has been told that they have values only nearly.
     told: BTreeSet<usize>,
 }
 

@@ -31,7 +31,7 @@ pub struct Batch {
     pub records: RecordBatch,
     /// How many values were rescued.
     pub rescued: Rescued,
-    /// How many values are kept beside the nearest one that their column has.
+    /// How many values their columns have only nearly.
     pub inexact: Inexact,
 }
 
@@ -225,10 +225,10 @@ impl BatchBuilder {
 
     #[cold]
     fn keep_exact(&mut self, index: usize, value: &Value<'_>) {
+        *self.inexact.entry(index).or_default() += 1;
         if self.schema.keeps_exact() {
             let field = &self.schema.columns()[index].field;
             self.exact_column.add(field, value);
-            *self.inexact.entry(index).or_default() += 1;
         }
     }
 

@@ -168,3 +168,27 @@ async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_sessio
         }
     }
 }
+
+#[tokio::test]
+async fn a_session_says_that_nothing_is_kept_exactly_where_a_field_has_the_name_of_the_column() {
+    let mut task = task(&["string"], "number");
+    task["bindings"][0]["collection"]["projections"][0]["field"] = json!("flow_exact");
+    task["bindings"][0]["fieldSelection"]["keys"] = json!(["flow_exact"]);
+    let logged = Logged::new();
+    session_of(&Fake::new(), &task, json!({})).await;
+    let staged = logged.lines("exact=1");
+    assert_eq!(
+        staged.len(),
+        4,
+        "two files and two transactions: {staged:?}"
+    );
+    let told = logged.lines("`castToString`");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in [
+        "are not kept",
+        "a field has the name `flow_exact`",
+        "DOUBLE",
+    ] {
+        assert!(told[0].contains(part), "{told:?}");
+    }
+}
