@@ -44,17 +44,27 @@ fn apply(task: &serde_json::Value, last: &serde_json::Value) -> [materialize::Re
     [message(json!({"apply": apply}))]
 }
 
-/// Plays one session of two transactions, and returns the state after it.
+/// Plays one session of two transactions with a code, and returns the state after it.
 async fn session_of(
     bucket: &Fake,
     task: &serde_json::Value,
     state: serde_json::Value,
 ) -> serde_json::Value {
+    session_with(bucket, task, state, &json!("00501")).await
+}
+
+/// Plays one session of two transactions with `value`, and returns the state after it.
+async fn session_with(
+    bucket: &Fake,
+    task: &serde_json::Value,
+    state: serde_json::Value,
+    value: &serde_json::Value,
+) -> serde_json::Value {
     let range = json!({"keyEnd": u32::MAX, "rClockEnd": u32::MAX});
     let open = json!({"materialization": task, "version": "1", "range": range, "state": state});
     let mut requests = vec![message(json!({"open": open})), acknowledge()];
     for _ in 0..2 {
-        let store = message(json!({"store": {"key": [1], "values": ["00501"]}}));
+        let store = message(json!({"store": {"key": [1], "values": [value]}}));
         requests.extend([flush(), store, start_commit(), acknowledge()]);
     }
     let (responses, result) = play(bucket, &requests).await;
@@ -190,5 +200,26 @@ async fn a_session_says_that_nothing_is_kept_exactly_where_a_field_has_the_name_
         "DOUBLE",
     ] {
         assert!(told[0].contains(part), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn documents_were_published_when_a_date_time_says_so_and_not_any_field_of_that_name() {
+    for (kind, format, value, expected) in [
+        ("string", "date-time", json!("2026-01-02T03:04:05Z"), 2),
+        ("integer", "", json!(1_767_323_045), 0),
+        ("string", "", json!("2026-01-02T03:04:05Z"), 0),
+    ] {
+        let mut task = task(&[kind], format);
+        task["bindings"][0]["collection"]["projections"][1]["field"] = json!("flow_published_at");
+        task["bindings"][0]["fieldSelection"]["values"] = json!(["flow_published_at"]);
+        let logged = Logged::new();
+        session_with(&Fake::new(), &task, json!({}), &value).await;
+        let visible = logged.lines("files are visible");
+        assert_eq!(visible.len(), 2);
+        let published = visible
+            .iter()
+            .filter(|line| line.contains("firstPublishedAt"));
+        assert_eq!(published.count(), expected, "{kind} {format}: {visible:?}");
     }
 }
