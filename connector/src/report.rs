@@ -1,6 +1,6 @@
 //! The lines that tell of a session, its transactions and its files. Operators alert on the
 //! messages `session`, `transaction` and `files are visible`, so these stay as they are. Of fields
-//! of which values are kept exactly beside their column, a session tells once.
+//! whose column has values only nearly, a session tells once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct Totals {
     pub bytes: u64,
     /// Their values that did not fit their columns.
     pub rescued: u64,
-    /// Their values that are kept exactly beside their columns.
+    /// Their values that their columns have only nearly.
     pub exact: u64,
     /// When their documents were published; none where that is not known.
     pub published: Option<Published>,
@@ -162,7 +162,7 @@ pub struct FileReport {
     pub published: Option<Published>,
     /// The values that did not fit their columns.
     pub rescued: Rescued,
-    /// The values that are kept exactly beside their columns.
+    /// The values that their columns have only nearly.
     pub inexact: Inexact,
     /// Why it ended.
     pub end: End,
@@ -173,8 +173,8 @@ pub struct FileReport {
 }
 
 impl FileReport {
-    /// Logs the file, and what was rescued in it; what is kept exactly, of each column that `told`
-    /// does not have yet.
+    /// Logs the file, and what was rescued in it; which values its columns have only nearly, of each
+    /// column that `told` does not have yet.
     pub fn log(&self, binding: &Binding, upload: &FinishedUpload, told: &mut BTreeSet<usize>) {
         let staged = &upload.staged;
         info!(
@@ -212,20 +212,28 @@ impl FileReport {
                     field = column.field,
                     count,
                     "{}",
-                    exact_message(column.column_type)
+                    exact_message(column.column_type, binding.schema.keeps_exact())
                 );
             }
         }
     }
 }
 
-/// What a user is told of a column that has values only nearly.
-fn exact_message(column_type: ColumnType) -> String {
-    format!(
-        "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the \
-         nearest {column_type} in their own column; for a column that is exact itself, give the \
-         field `castToString` under `fields`"
-    )
+/// What a user is told of a column that has values only nearly, which are kept exactly where `kept`
+/// says so.
+fn exact_message(column_type: ColumnType, kept: bool) -> String {
+    let cure = "for a column that is exact itself, give the field `castToString` under `fields`";
+    if kept {
+        format!(
+            "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the \
+             nearest {column_type} in their own column; {cure}"
+        )
+    } else {
+        format!(
+            "values of a field become the nearest {column_type}, and are not kept as the documents \
+             have them, because a field has the name `{EXACT_FIELD}`; {cure}"
+        )
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{Author, FileName, PathPrefix};
-use crate::mapping::{Batch, Inexact, Rescued, Schema};
+use crate::mapping::{Batch, ColumnType, Inexact, Rescued, Schema};
 use crate::parquet::{File, FileOptions, FileSummary, PageMemory, Sink};
 use crate::report::{End, FileReport, Published};
 use crate::stop::Stop;
@@ -396,7 +396,8 @@ impl<S: ObjectStore> Encoder<S> {
             encoding,
         } = open;
         let began = Instant::now();
-        let (summary, published) = match finish(file) {
+        let tells_published = tells_published(&self.plans[binding].schema);
+        let (summary, published) = match finish(file, tells_published) {
             Ok(finished) => finished,
             Err(error) => return Err(upload_failure(runtime, upload, error)),
         };
@@ -430,10 +431,22 @@ impl<S: ObjectStore> Encoder<S> {
     }
 }
 
-/// Ends a file, and tells between which instants its documents were published.
-fn finish(mut file: File<PartWriter>) -> Result<(FileSummary, Option<Published>)> {
+/// Whether files say when their documents were published. A user's field of that name, whose
+/// values are no instants, does not.
+fn tells_published(schema: &Schema) -> bool {
+    let mut columns = schema.columns().iter();
+    columns
+        .any(|column| column.field == PUBLISHED_AT && column.column_type == ColumnType::Timestamp)
+}
+
+/// Ends a file, and tells between which instants its documents were published, where it says so.
+fn finish(
+    mut file: File<PartWriter>,
+    tells_published: bool,
+) -> Result<(FileSummary, Option<Published>)> {
     file.end_row_group()?;
-    let published = file.bounds(PUBLISHED_AT).and_then(Published::of_micros);
+    let bounds = tells_published.then(|| file.bounds(PUBLISHED_AT)).flatten();
+    let published = bounds.and_then(Published::of_micros);
     let (writer, summary) = file.finish()?;
     writer.finish().map_err(upload_ended)?;
     Ok((summary, published))

@@ -32,7 +32,8 @@ use crate::store::{
 
 /// The rows that a batch has at most.
 const BATCH_ROWS: usize = 8192;
-/// The bytes of Stores that a batch has at most, passed by one Store.
+/// The bytes of Stores, and of what is kept beside their columns, that a batch has at most; passed
+/// by one Store.
 const BATCH_BYTES: usize = 2 << 20;
 /// The bytes of memory that unfinished batches may take, over all bindings; passed by one Store.
 const UNFINISHED_BYTES: usize = 16 << 20;
@@ -82,7 +83,7 @@ struct Rows {
     binding: Binding,
     builder: BatchBuilder,
     batch_bytes: usize,
-    /// The columns of which it has been told that values are kept exactly beside them.
+    /// The columns of which it has been told that they have values only nearly.
     told: BTreeSet<usize>,
 }
 
@@ -410,6 +411,7 @@ impl<S: ObjectStore> Transactor<S> {
             }
         }
         self.log_visible(visible, of_this_session);
+        self.forget_inactive_forms();
         Ok(Acknowledged::Done(self.state.take_patch()))
     }
 
@@ -429,23 +431,26 @@ impl<S: ObjectStore> Transactor<S> {
 
     /// The files that wait to be made visible by this shard.
     fn entries(&self) -> Vec<(EntryId, Entry)> {
-        let active: HashSet<_> = self
-            .bindings
-            .iter()
-            .map(|rows| &rows.binding.state_key)
-            .collect();
+        let active = active(&self.bindings);
         let staged = self.state.staged_in(self.key_range.clone());
         let waiting = staged.filter(|(id, _)| !self.left.contains(id));
         waiting
             .map(|(id, file)| {
                 let entry = Entry {
                     file: file.clone(),
-                    active: active.contains(&id.state_key),
+                    active: active.contains(id.state_key.as_str()),
                     is_new: self.new.contains(&id.token),
                 };
                 (id, entry)
             })
             .collect()
+    }
+
+    /// Removes from the state what was noted of the columns of bindings that are no longer active.
+    fn forget_inactive_forms(&mut self) {
+        let active = active(&self.bindings);
+        let is_active = |state_key: &str| active.contains(state_key);
+        self.state.forget_forms(self.key_range.clone(), is_active);
     }
 
     /// Throws away what no checkpoint can name.
@@ -465,6 +470,12 @@ impl Rows {
             told: BTreeSet::new(),
         }
     }
+}
+
+/// The state keys of the bindings that are active.
+fn active(bindings: &[Rows]) -> HashSet<&str> {
+    let state_keys = bindings.iter().map(|rows| rows.binding.state_key.as_str());
+    state_keys.collect()
 }
 
 /// Warns of every field in whose column something else will stand than in the last file of its

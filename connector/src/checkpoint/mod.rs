@@ -258,6 +258,23 @@ impl State {
         self.files(state_key, key_begin).forms = Some(forms);
     }
 
+    /// Removes what was noted of the columns of bindings that are not active, of the shards whose
+    /// keyBegin lies in `key_begins`; not yet where files of theirs wait. Every backfill has a state
+    /// key of its own, so that the state would grow with each of them.
+    pub fn forget_forms(
+        &mut self,
+        key_begins: RangeInclusive<u32>,
+        is_active: impl Fn(&str) -> bool,
+    ) {
+        let bindings = self.current.bindings.iter_mut();
+        let inactive = bindings.filter(|(state_key, _)| !is_active(state_key));
+        for (key_begin, files) in inactive.flat_map(|(_, shards)| shards) {
+            if key_begins.contains(&key_begin.0) && files.staged.is_empty() {
+                files.forms = None;
+            }
+        }
+    }
+
     /// Adds a file that waits to be made visible.
     pub fn stage(&mut self, state_key: &str, key_begin: u32, file: StagedFile) {
         self.files(state_key, key_begin)

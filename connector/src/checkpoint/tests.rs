@@ -443,3 +443,32 @@ fn a_backfill_keeps_the_mapping_that_it_began_with() {
         assert_eq!(noted, if is_unchanged { json!(null) } else { expected });
     }
 }
+
+#[test]
+fn forms_of_bindings_that_are_no_longer_active_are_removed_once_nothing_of_them_waits() {
+    let files = json!({"counter": 7, "forms": "AAAAAQ"});
+    let mut state = read(&json!({"version": 1, "bindings": {
+        "active": {"00000000": files},
+        "old": {"00000000": files, "40000000": files, "80000000": files},
+        "waits": {"00000000": files},
+        "without": {"00000000": {"counter": 7}},
+    }}));
+    state.stage("waits", 0, upload("a"));
+    state.take_patch();
+    let mut forget = || {
+        state.forget_forms(0..=0x7fff_ffff, |state_key| state_key == "active");
+        state.clear(&id("waits", 0, "a"));
+        state.take_patch().map(|patch| patch["bindings"].clone())
+    };
+    let no_forms = json!({"forms": null});
+    assert_eq!(
+        forget(),
+        Some(json!({
+            "old": {"00000000": no_forms, "40000000": no_forms},
+            "waits": {"00000000": {"staged": null}},
+        })),
+        "neither another shard's, nor a counter"
+    );
+    assert_eq!(forget(), Some(json!({"waits": {"00000000": no_forms}})));
+    assert_eq!(forget(), None);
+}

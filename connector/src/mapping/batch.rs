@@ -31,7 +31,7 @@ pub struct Batch {
     pub records: RecordBatch,
     /// How many values were rescued.
     pub rescued: Rescued,
-    /// How many values are kept beside the nearest one that their column has.
+    /// How many values their columns have only nearly.
     pub inexact: Inexact,
 }
 
@@ -51,7 +51,7 @@ pub struct BatchBuilder {
     /// What to make room for, after the last batch.
     last: Vec<Room>,
     rows: usize,
-    bytes: usize,
+    sent_bytes: usize,
 }
 
 impl BatchBuilder {
@@ -66,7 +66,7 @@ impl BatchBuilder {
             inexact: Inexact::new(),
             last: Vec::new(),
             rows: 0,
-            bytes: 0,
+            sent_bytes: 0,
         }
     }
 
@@ -75,19 +75,20 @@ impl BatchBuilder {
         self.rows
     }
 
-    /// The bytes of their keys, values and documents as the runtime sent them.
+    /// The bytes of their keys, values and documents as the runtime sent them, and of what is kept
+    /// beside them, which may be many times as much: it names the field of each value.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.sent_bytes + self.rescue_column.bytes() + self.exact_column.bytes()
     }
 
-    /// About how many bytes of memory they take: what the runtime sent, and in every column its
-    /// buffers and a slot for each row.
+    /// About how many bytes of memory they take: what the runtime sent and what is kept beside it,
+    /// and in every column its buffers and a slot for each row.
     pub fn memory_bytes(&self) -> usize {
         let columns = self.columns.len() * (self.rows * SLOT_BYTES + COLUMN_BYTES);
         if self.rows == 0 {
             0
         } else {
-            self.bytes + columns
+            self.bytes() + columns
         }
     }
 
@@ -116,7 +117,7 @@ impl BatchBuilder {
         }
         let bytes = store_bytes(store);
         self.rows += 1;
-        self.bytes += bytes;
+        self.sent_bytes += bytes;
         Ok(bytes)
     }
 
@@ -140,7 +141,7 @@ impl BatchBuilder {
             arrays.push(Arc::new(self.exact_column.finish()));
         }
         self.rows = 0;
-        self.bytes = 0;
+        self.sent_bytes = 0;
         let records = RecordBatch::try_new(self.schema.arrow(), arrays).map_err(|error| {
             Error::internal("a batch does not fit its schema").with_source(error)
         })?;
@@ -224,10 +225,10 @@ impl BatchBuilder {
 
     #[cold]
     fn keep_exact(&mut self, index: usize, value: &Value<'_>) {
+        *self.inexact.entry(index).or_default() += 1;
         if self.schema.keeps_exact() {
             let field = &self.schema.columns()[index].field;
             self.exact_column.add(field, value);
-            *self.inexact.entry(index).or_default() += 1;
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::column::{ColumnType, column_type, projections_by_field};
+use super::column::{ColumnType, applied_column_type, column_type, projections_by_field};
 use crate::error::Result;
 use crate::protocol::flow;
 
@@ -57,9 +57,9 @@ pub type Selected<'a> = (&'a flow::CollectionSpec, &'a flow::FieldSelection);
 /// Lists the fields that are selected before and afterwards, and whose columns change; in the order
 /// of the selection afterwards.
 ///
-/// Errors where a field's configuration is not known.
+/// Errors where a field's configuration afterwards is not known.
 pub fn changes<'a>(before: Selected<'_>, after: Selected<'a>) -> Result<Vec<(&'a str, Change)>> {
-    let (before, mut changes) = (column_types(before)?, Vec::new());
+    let (before, mut changes) = (column_types(before), Vec::new());
     let (collection, selection) = after;
     let projections = projections_by_field(collection);
     for field in fields(selection) {
@@ -78,18 +78,13 @@ pub fn changes<'a>(before: Selected<'_>, after: Selected<'a>) -> Result<Vec<(&'a
     Ok(changes)
 }
 
-fn column_types((collection, selection): Selected<'_>) -> Result<HashMap<&str, ColumnType>> {
+fn column_types((collection, selection): Selected<'_>) -> HashMap<&str, ColumnType> {
     let projections = projections_by_field(collection);
-    let mut column_types = HashMap::new();
-    for field in fields(selection) {
-        let Some(projection) = projections.get(field) else {
-            continue;
-        };
-        if let Some(found) = column_type(projection, &selection.field_config_json_map)? {
-            column_types.insert(field, found);
-        }
-    }
-    Ok(column_types)
+    let columns = fields(selection).filter_map(|field| {
+        let projection = projections.get(field)?;
+        Some((field, applied_column_type(projection, selection)?))
+    });
+    columns.collect()
 }
 
 fn fields(selection: &flow::FieldSelection) -> impl Iterator<Item = &str> {

@@ -365,6 +365,17 @@ pub fn column_type(
     })
 }
 
+/// The column type of a projection in a selection that has been applied before; none where its
+/// schema allows no value but null, or where its configuration is not known. Another version of the
+/// connector may have applied it, and what that one understood must not stop this one.
+pub fn applied_column_type(
+    projection: &flow::Projection,
+    selection: &flow::FieldSelection,
+) -> Option<ColumnType> {
+    let column_type = column_type(projection, &selection.field_config_json_map);
+    column_type.ok().flatten()
+}
+
 /// What a user may say of one field, under `fields.include`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]

@@ -187,6 +187,75 @@ fn a_file_has_the_column_for_exact_values_where_a_field_of_it_can_be_inexact() {
 }
 
 #[test]
+fn values_are_counted_where_a_field_has_the_name_of_the_column_for_exact_ones_too() {
+    let fields = ["number", EXACT_FIELD];
+    let projections = [
+        projection("number", "number", "", false),
+        projection(EXACT_FIELD, "string", "", false),
+    ];
+    let collection = flow::CollectionSpec {
+        projections: projections.to_vec(),
+        ..Default::default()
+    };
+    let selection = flow::FieldSelection {
+        values: fields.map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    let schema = Schema::new(&collection, &selection, JsonColumns::String, true).unwrap();
+    let mut builder = BatchBuilder::new(Arc::new(schema));
+    let values = [pack(&json!(u64::MAX)), pack(&json!("own"))].concat();
+    let store = Store {
+        binding: 0,
+        key: Tuple::Packed(&[]),
+        values: Tuple::Packed(&values),
+        doc: None,
+        delete: false,
+    };
+    let sent = builder.append(&store).unwrap();
+    assert_eq!(builder.bytes(), sent, "nothing is kept");
+    let batch = builder.finish().unwrap();
+    assert_eq!(batch.inexact.get(&0), Some(&1));
+    let own = batch.records.column_by_name(EXACT_FIELD).unwrap();
+    assert_eq!(own.as_string::<i32>().value(0), "own");
+}
+
+#[test]
+fn what_is_kept_counts_as_bytes_and_as_memory_of_its_batch() {
+    for (kind, column) in [("number", EXACT_FIELD), ("boolean", RESCUED_FIELD)] {
+        let fields: Vec<_> = (0..100).map(|index| format!("{index:0>200}")).collect();
+        let projections = fields
+            .iter()
+            .map(|field| projection(field, kind, "", false));
+        let collection = flow::CollectionSpec {
+            projections: projections.collect(),
+            ..Default::default()
+        };
+        let selection = flow::FieldSelection {
+            values: fields,
+            ..Default::default()
+        };
+        let schema = Schema::new(&collection, &selection, JsonColumns::String, true).unwrap();
+        let mut builder = BatchBuilder::new(Arc::new(schema));
+        let values = pack(&json!(9_007_199_254_740_993_i64)).repeat(100);
+        let store = Store {
+            binding: 0,
+            key: Tuple::Packed(&[]),
+            values: Tuple::Packed(&values),
+            doc: None,
+            delete: false,
+        };
+        let sent: usize = (0..10).map(|_| builder.append(&store).unwrap()).sum();
+        let (bytes, memory) = (builder.bytes(), builder.memory_bytes());
+        let records = builder.finish().unwrap().records;
+        let kept = records.column_by_name(column).unwrap().as_string::<i32>();
+        assert!(kept.values().len() > 10 * 100 * 200, "{column}");
+        assert_eq!(bytes, sent + kept.values().len(), "{column}");
+        assert!(memory > bytes, "{column}");
+        assert_eq!((builder.bytes(), builder.memory_bytes()), (0, 0));
+    }
+}
+
+#[test]
 fn years_that_not_every_reader_has_are_rescued_unless_they_are_text() {
     for (field, text, fits) in [
         ("day", "0001-01-01", true),

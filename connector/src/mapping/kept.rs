@@ -51,6 +51,11 @@ impl KeptValues {
         self.object.clear();
     }
 
+    /// The bytes of text that the batch has so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.builder.values_slice().len() + self.object.len()
+    }
+
     /// Takes the rows out.
     pub(super) fn finish(&mut self) -> StringArray {
         self.object = Vec::new();

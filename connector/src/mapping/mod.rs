@@ -31,7 +31,7 @@ pub(crate) mod scale;
 pub use batch::{Batch, BatchBuilder};
 pub use change::{Change, Selected, changes};
 pub use column::{
-    Column, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Schema, column_type,
-    projections_by_field,
+    Column, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Schema, applied_column_type,
+    column_type, projections_by_field,
 };
 pub use rescue::{Inexact, Misfit, Rescued};

@@ -47,5 +47,6 @@ impl Misfit {
 /// How many values were rescued, by column index and reason.
 pub type Rescued = BTreeMap<(usize, Misfit), u64>;
 
-/// How many values are kept exactly beside their columns, by column index.
+/// How many values their columns have only nearly, by column index. They are kept exactly beside
+/// them, unless a field has the name of the column for that.
 pub type Inexact = BTreeMap<usize, u64>;

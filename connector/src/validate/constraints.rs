@@ -11,8 +11,8 @@ use bytes::Bytes;
 use crate::config::TypeChanges;
 use crate::error::Result;
 use crate::mapping::{
-    Change, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Selected, column_type,
-    projections_by_field,
+    Change, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Selected, applied_column_type,
+    column_type, projections_by_field,
 };
 use crate::protocol::flow;
 use crate::protocol::materialize::response::validated::constraint::Type;
@@ -176,7 +176,7 @@ impl<'a> Lookup<'a> {
         let (Some((_, selection)), Some(before)) = (self.candidate.last, before) else {
             return Ok(None);
         };
-        let from = column_type(before, &selection.field_config_json_map)?;
+        let from = applied_column_type(before, selection);
         let (Some(from), Some(to)) = (from, self.column_type(projection)?) else {
             return Ok(None);
         };
@@ -532,6 +532,26 @@ mod tests {
         assert_eq!(kind, Type::Incompatible);
         assert!(reason.contains("from INT64 to DOUBLE"), "{reason}");
         assert_eq!(only(&backfill, "other").0, Type::LocationRecommended);
+    }
+
+    #[test]
+    fn a_configuration_of_the_last_specification_that_is_not_known_is_no_change_and_no_error() {
+        let fields = collection(vec![projection("amount", &["integer"])]);
+        let mut selection = flow::FieldSelection {
+            values: vec!["amount".to_owned()],
+            ..Default::default()
+        };
+        selection.field_config_json_map = config(&[(
+            "amount",
+            r#"{"castToString": true, "ofANewerConnector": 1}"#,
+        )]);
+        let none = BTreeMap::new();
+        let backfill = Candidate {
+            last: Some((&fields, &selection)),
+            type_changes: TypeChanges::Backfill,
+            ..candidate(&fields, &none)
+        };
+        assert_eq!(only(&backfill, "amount").0, Type::LocationRecommended);
     }
 
     #[test]

@@ -44,17 +44,27 @@ fn apply(task: &serde_json::Value, last: &serde_json::Value) -> [materialize::Re
     [message(json!({"apply": apply}))]
 }
 
-/// Plays one session of two transactions, and returns the state after it.
+/// Plays one session of two transactions with a code, and returns the state after it.
 async fn session_of(
     bucket: &Fake,
     task: &serde_json::Value,
     state: serde_json::Value,
 ) -> serde_json::Value {
+    session_with(bucket, task, state, &json!("00501")).await
+}
+
+/// Plays one session of two transactions with `value`, and returns the state after it.
+async fn session_with(
+    bucket: &Fake,
+    task: &serde_json::Value,
+    state: serde_json::Value,
+    value: &serde_json::Value,
+) -> serde_json::Value {
     let range = json!({"keyEnd": u32::MAX, "rClockEnd": u32::MAX});
     let open = json!({"materialization": task, "version": "1", "range": range, "state": state});
     let mut requests = vec![message(json!({"open": open})), acknowledge()];
     for _ in 0..2 {
-        let store = message(json!({"store": {"key": [1], "values": ["00501"]}}));
+        let store = message(json!({"store": {"key": [1], "values": [value]}}));
         requests.extend([flush(), store, start_commit(), acknowledge()]);
     }
     let (responses, result) = play(bucket, &requests).await;
@@ -78,6 +88,23 @@ async fn apply_describes_a_field_whose_column_changes() {
     let (responses, _) = play(&Fake::new(), &apply(&backfilled, &before)).await;
     let applied = responses[0].applied.as_ref().unwrap();
     assert!(!applied.action_description.contains("change"));
+}
+
+#[tokio::test]
+async fn apply_accepts_a_last_specification_with_a_field_configuration_that_is_not_known() {
+    let (mut before, mut after) = (task(&["string"], ""), task(&["integer"], ""));
+    let unknown = json!({"name": {"castToString": true, "ofANewerConnector": 1}});
+    before["bindings"][0]["fieldSelection"]["fieldConfig"] = unknown.clone();
+    let (responses, result) = play(&Fake::new(), &apply(&after, &before)).await;
+    result.unwrap();
+    assert_eq!(
+        responses[0].applied.as_ref().unwrap().action_description,
+        ""
+    );
+
+    after["bindings"][0]["fieldSelection"]["fieldConfig"] = unknown;
+    let error = play(&Fake::new(), &apply(&after, &before)).await.1;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
 }
 
 #[tokio::test]
@@ -119,6 +146,23 @@ async fn a_session_that_begins_with_another_form_of_a_field_warns_once() {
 }
 
 #[tokio::test]
+async fn the_forms_of_a_binding_are_noted_only_as_long_as_it_is_active() {
+    let bucket = Fake::new();
+    let files = |state: &serde_json::Value, state_key: &str| {
+        state["bindings"][state_key]["00000000"].clone()
+    };
+    let mut task = task(&["string"], "");
+    let state = session_of(&bucket, &task, json!({})).await;
+    assert!(files(&state, "orders")["forms"].is_string(), "{state}");
+    task["bindings"][0]["backfill"] = json!(1);
+    task["bindings"][0]["stateKey"] = json!("orders.v1");
+    let state = session_of(&bucket, &task, state).await;
+    let old = files(&state, "orders");
+    assert_eq!((&old["forms"], &old["counter"]), (&json!(null), &json!(2)));
+    assert!(files(&state, "orders.v1")["forms"].is_string(), "{state}");
+}
+
+#[tokio::test]
 async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_session() {
     for format in ["number", "integer"] {
         let logged = Logged::new();
@@ -132,5 +176,50 @@ async fn values_that_are_kept_exactly_are_counted_by_file_and_told_once_a_sessio
         for part in ["INFO", "`castToString`"] {
             assert!(told[0].contains(part), "{told:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_session_says_that_nothing_is_kept_exactly_where_a_field_has_the_name_of_the_column() {
+    let mut task = task(&["string"], "number");
+    task["bindings"][0]["collection"]["projections"][0]["field"] = json!("flow_exact");
+    task["bindings"][0]["fieldSelection"]["keys"] = json!(["flow_exact"]);
+    let logged = Logged::new();
+    session_of(&Fake::new(), &task, json!({})).await;
+    let staged = logged.lines("exact=1");
+    assert_eq!(
+        staged.len(),
+        4,
+        "two files and two transactions: {staged:?}"
+    );
+    let told = logged.lines("`castToString`");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in [
+        "are not kept",
+        "a field has the name `flow_exact`",
+        "DOUBLE",
+    ] {
+        assert!(told[0].contains(part), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn documents_were_published_when_a_date_time_says_so_and_not_any_field_of_that_name() {
+    for (kind, format, value, expected) in [
+        ("string", "date-time", json!("2026-01-02T03:04:05Z"), 2),
+        ("integer", "", json!(1_767_323_045), 0),
+        ("string", "", json!("2026-01-02T03:04:05Z"), 0),
+    ] {
+        let mut task = task(&[kind], format);
+        task["bindings"][0]["collection"]["projections"][1]["field"] = json!("flow_published_at");
+        task["bindings"][0]["fieldSelection"]["values"] = json!(["flow_published_at"]);
+        let logged = Logged::new();
+        session_with(&Fake::new(), &task, json!({}), &value).await;
+        let visible = logged.lines("files are visible");
+        assert_eq!(visible.len(), 2);
+        let published = visible
+            .iter()
+            .filter(|line| line.contains("firstPublishedAt"));
+        assert_eq!(published.count(), expected, "{kind} {format}: {visible:?}");
     }
 }
