@@ -20,7 +20,7 @@ pub enum Status {
     NothingCompared,
     /// What came of it could not be written.
     NotWritten,
-    /// `--strict`: a value is not in a column of its own.
+    /// `--strict`: a value is not in a column of its own, or a binding was not read back.
     NotInColumns,
     /// A file is no Parquet file, or a broken one.
     BrokenFile,
@@ -74,7 +74,8 @@ impl Status {
             Self::NothingCompared => "nothing was compared; --allow-empty says that this is fine",
             Self::NotWritten => "what came of it could not be written, such as to a full disk",
             Self::NotInColumns => {
-                "--strict: values were rescued, kept as exact text, or are in no column"
+                "--strict: values were rescued, kept as exact text, or are in no column, or rows \
+                 were not read back"
             }
             Self::BrokenFile => {
                 "inspect: a file is no Parquet file, or a broken one; the others are shown"

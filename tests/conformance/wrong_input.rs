@@ -162,6 +162,11 @@ fn a_run_with_a_wrong_store() {
                 "--prefix does not go with --s3 none",
             ),
             (
+                &["--s3", "none", "--make-bucket"],
+                2,
+                "--make-bucket does not go with --s3 none",
+            ),
+            (
                 &["--s3", "minio", "--manners", "gcs"],
                 2,
                 "--manners is for the server inside this process",

@@ -64,7 +64,8 @@ Examples:
       The catalog's own bucket, with its own credentials, below try/.
 
   flow-sim run flow.yaml --strict
-      Fail where a value was rescued, is exact only in flow_exact, or is in no column at all.
+      Fail where a value was rescued, is exact only in flow_exact, or is in no column at all, and
+      where files were not read back.
 
   flow-sim run flow.yaml --s3 none --connector './my-connector --verbose'
       Any other connector, with the configuration that the catalog has for it. Standard bindings
@@ -258,7 +259,7 @@ pub(super) struct RunArguments {
     #[arg(long)]
     pub(super) allow_empty: bool,
     /// Fail where a value is not in a column of its own: rescued, beside its column as exact text,
-    /// or in none
+    /// or in none; and where a binding was not read back
     #[arg(long)]
     pub(super) strict: bool,
 }

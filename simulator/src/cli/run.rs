@@ -89,7 +89,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         store: store(&arguments.s3)?,
         manners: manners(arguments)?,
         bucket: bucket(arguments)?,
-        make_bucket: arguments.make_bucket,
+        make_bucket: make_bucket(arguments)?,
         prefix: prefix(arguments)?,
         codec: arguments.codec.map(Into::into),
         runtime: arguments.runtime.into(),
@@ -131,6 +131,17 @@ fn bucket(arguments: &RunArguments) -> Result<Option<String>, Failure> {
         ("none", Some(_)) => refused("leaves the configuration as it is"),
         (_, bucket) => Ok(bucket.clone()),
     }
+}
+
+/// Where nothing is known of the connector's store, no bucket can be made.
+fn make_bucket(arguments: &RunArguments) -> Result<bool, Failure> {
+    if arguments.s3 == "none" && arguments.make_bucket {
+        return Err(Failure::usage(
+            "--make-bucket does not go with --s3 none, which leaves the configuration as it is; \
+             leave one of them out",
+        ));
+    }
+    Ok(arguments.make_bucket)
 }
 
 fn prefix(arguments: &RunArguments) -> Result<Option<String>, Failure> {

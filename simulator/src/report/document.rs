@@ -49,8 +49,10 @@ pub enum Verdict {
     Equal,
     /// Nothing was read back; what standard bindings have loaded is what was stored.
     NotReadBack,
-    /// Nothing was compared: no document became a row.
+    /// Nothing was compared: no document became a row, or no row was read back.
     NothingCompared,
+    /// Not every binding was read back, which was asked for (`--strict`).
+    NotAllReadBack,
     /// What was read back is what was sent, but not every value is in a column of its own, which
     /// was asked for (`--strict`).
     NotInColumns,
@@ -67,7 +69,7 @@ impl Verdict {
             Self::Equal | Self::NotReadBack => Status::Success,
             Self::NothingCompared if allows_empty => Status::Success,
             Self::NothingCompared => Status::NothingCompared,
-            Self::NotInColumns => Status::NotInColumns,
+            Self::NotInColumns | Self::NotAllReadBack => Status::NotInColumns,
             Self::Different | Self::Failed => Status::Failed,
         }
     }

@@ -64,6 +64,8 @@ fn verdict(options: &Options, report: &Report) -> Verdict {
     let is_whole = report.bindings.iter().all(BindingReport::is_all_in_columns);
     if report.differences().next().is_some() {
         Verdict::Different
+    } else if options.strict && report.unread_rows().is_some() {
+        Verdict::NotAllReadBack
     } else if !report.has_compared() {
         Verdict::NothingCompared
     } else if options.strict && !is_whole {

@@ -72,7 +72,7 @@ pub struct Options {
     /// Whether it is fine that nothing was compared.
     pub allow_empty: bool,
     /// Whether every value must be in a column of its own: none rescued, none beside its column as
-    /// exact text, none in no column at all.
+    /// exact text, none in no column at all; and every binding be read back.
     pub strict: bool,
 }
 
