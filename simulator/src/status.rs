@@ -24,13 +24,15 @@ pub enum Status {
     NotInColumns,
     /// A file is no Parquet file, or a broken one.
     BrokenFile,
+    /// Documents are left over after the last session of a run.
+    NotAllPlayed,
     /// A signal ended it.
     Interrupted,
 }
 
 impl Status {
     /// All of them, ascending.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -40,6 +42,7 @@ impl Status {
         Self::NotWritten,
         Self::NotInColumns,
         Self::BrokenFile,
+        Self::NotAllPlayed,
         Self::Interrupted,
     ];
 
@@ -55,6 +58,7 @@ impl Status {
             Self::NotWritten => 6,
             Self::NotInColumns => 7,
             Self::BrokenFile => 8,
+            Self::NotAllPlayed => 9,
             Self::Interrupted => 130,
         }
     }
@@ -79,6 +83,10 @@ impl Status {
             }
             Self::BrokenFile => {
                 "inspect: a file is no Parquet file, or a broken one; the others are shown"
+            }
+            Self::NotAllPlayed => {
+                "documents are left over after the last session; --allow-unplayed says that this \
+                 is fine"
             }
             Self::Interrupted => "interrupted",
         }

@@ -5,7 +5,7 @@ use std::process::Output;
 use flow_sim::run::Bucket;
 use serde_json::{Value, json};
 
-use crate::exit_status::Case;
+use crate::exit_status::{Case, said};
 use crate::servers::{Server, bucket};
 
 fn document(output: &Output) -> Value {
@@ -58,4 +58,74 @@ async fn rows_that_were_stored_and_not_read_back_are_not_compared() {
         2,
         "--make-bucket does not go with --s3 none",
     );
+}
+
+/// Transactions of one document each, and an empty one at the end.
+fn transactions() -> Case {
+    let line = |id| format!("[\"acmeCo/madeUp\", {{\"id\": {id}}}]\n{{\"commit\": true}}\n");
+    let fixture: String = (0..3).map(line).collect();
+    Case::well().with_fixture((fixture + "{\"commit\": true}\n").as_bytes())
+}
+
+#[test]
+fn transactions_that_no_session_plays_end_with_9_unless_that_is_fine() {
+    let case = transactions();
+    let one = ["--sessions", "1"];
+    let says = "NOT ALL PLAYED: 2 documents in 2 transactions left over after the last session";
+    let told = case.ends(&one, 9, says);
+    assert!(told.contains("--allow-unplayed"), "{told}");
+    let page = case.path("page.html");
+    let output = case.run(&[&one[..], &["--json", "--report", &page]].concat());
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    let told = document(&output);
+    assert_eq!(told["verdict"], "notAllPlayed");
+    let unplayed = json!({"documents": 2, "transactions": 2});
+    assert_eq!(told["run"]["unplayed"], unplayed);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("2 documents in 2 transactions left over"));
+
+    let allowed = [&one[..], &["--allow-unplayed"]].concat();
+    let told = case.ends(&allowed, 0, "1 row compared, all equal");
+    assert!(
+        told.contains("2 documents in 2 transactions left over"),
+        "{told}"
+    );
+    case.ends(&["--sessions", "1,-1"], 0, "3 rows compared, all equal");
+    // What has no documents may stay.
+    case.ends(&["--sessions", "1,2"], 0, "3 rows compared, all equal");
+}
+
+#[test]
+fn a_recipe_whose_transactions_are_closed_early_is_played_to_its_end() {
+    let case = Case::well();
+    let recipe = "{collection: acmeCo/madeUp, generator: noise, seed: 1, documents: 5, \
+                  transactions: 2, sessions: 2}";
+    std::fs::write(case.path("made.yaml"), recipe).unwrap();
+    let recipe = case.path("made.yaml");
+    let arguments = ["--fixture", &recipe, "--max-docs", "1"];
+    case.ends(&arguments, 0, "5 rows compared, all equal");
+}
+
+#[test]
+fn documents_that_no_binding_reads_are_counted() {
+    let fixture = b"[\"acmeCo/madeUp\", {\"id\": 1}]\n[\"acmeCo/other\", {\"id\": 1}]\n[\"acmeCo/other\", {\"id\": 2}]\n";
+    let case = Case::well().with_fixture(fixture);
+    let text = std::fs::read_to_string(&case.catalog).unwrap();
+    let mut catalog: Value = serde_json::from_str(&text).unwrap();
+    catalog["collections"]["acmeCo/other"] = catalog["collections"]["acmeCo/madeUp"].clone();
+    std::fs::write(&case.catalog, catalog.to_string()).unwrap();
+    let says = "No binding reads 2 documents: `acmeCo/other` 2";
+    let told = case.ends(&[], 0, says);
+    assert!(told.contains("1 row compared, all equal"), "{told}");
+    let page = case.path("page.html");
+    let output = case.run(&["--json", "--report", &page]);
+    let counts = &document(&output)["run"]["withoutBinding"];
+    assert_eq!(*counts, json!({"acmeCo/other": 2}));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("`acmeCo/other` 2"));
+
+    let stdin = std::fs::File::open(case.path("fixture.jsonl")).unwrap();
+    let mut command = case.command(&["--fixture", "-"]);
+    let output = command.stdin(stdin).output().unwrap();
+    assert!(said(&output).contains(says), "{}", said(&output));
 }

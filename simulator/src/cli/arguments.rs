@@ -106,7 +106,7 @@ Examples:
   flow-sim completions fish > ~/.config/fish/completions/flow-sim.fish";
 
 /// How a run ends.
-const OF_A_RUN: [Status; 9] = [
+const OF_A_RUN: [Status; 10] = [
     Status::Success,
     Status::Failed,
     Status::Usage,
@@ -115,6 +115,7 @@ const OF_A_RUN: [Status; 9] = [
     Status::NothingCompared,
     Status::NotWritten,
     Status::NotInColumns,
+    Status::NotAllPlayed,
     Status::Interrupted,
 ];
 
@@ -258,6 +259,9 @@ pub(super) struct RunArguments {
     /// It is fine that nothing is compared, as where there are no documents
     #[arg(long)]
     pub(super) allow_empty: bool,
+    /// It is fine that documents are left over after the last session
+    #[arg(long)]
+    pub(super) allow_unplayed: bool,
     /// Fail where a value is not in a column of its own: rescued, beside its column as exact text,
     /// or in none; and where a binding was not read back
     #[arg(long)]

@@ -100,6 +100,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         interval: arguments.interval,
         output: arguments.output.clone(),
         allow_empty: arguments.allow_empty,
+        allow_unplayed: arguments.allow_unplayed,
         strict: arguments.strict,
         log_level: Level::from(arguments.log_level).min(Level::Info),
         ..Options::new(&arguments.catalog)

@@ -6,7 +6,7 @@ use std::path::Path;
 use flow_sim::figures::{self, bytes, grouped, listed, plural};
 use flow_sim::readback::{EXACT, RESCUED};
 use flow_sim::report::Verdict;
-use flow_sim::run::{BindingReport, Options, Report};
+use flow_sim::run::{BindingReport, Options, Report, without_binding};
 
 use super::duckdb;
 use super::table::table;
@@ -27,6 +27,10 @@ pub(super) fn summary(report: &Report, options: &Options, outcome: Verdict) -> V
             .iter()
             .map(|request| format!("the S3 server does not implement: {request}")),
     );
+    lines.extend(without_binding(&report.without_binding));
+    if outcome != Verdict::NotAllPlayed && !report.unplayed.is_empty() {
+        lines.push(format!("Not played: {}", report.unplayed));
+    }
     lines.push(verdict(report, options, outcome));
     lines
 }
@@ -159,6 +163,11 @@ fn verdict(report: &Report, options: &Options, outcome: Verdict) -> String {
             let lines = differences.map(|difference| format!("DIFFERENT: {difference}"));
             lines.collect::<Vec<_>>().join("\n")
         }
+        Verdict::NotAllPlayed => format!(
+            "NOT ALL PLAYED: {}; -1 at the end of --sessions plays all that are left, and \
+             --allow-unplayed says that this is fine",
+            report.unplayed
+        ),
         Verdict::NothingCompared => nothing_compared(report, options.allow_empty),
         Verdict::NotAllReadBack => format!(
             "NOT ALL READ BACK: {}, but --strict wants every row compared",

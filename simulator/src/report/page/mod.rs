@@ -75,6 +75,7 @@ fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Equal => "all equal",
         Verdict::NotReadBack => "not read back",
+        Verdict::NotAllPlayed => "not all played",
         Verdict::NothingCompared => "nothing compared",
         Verdict::NotAllReadBack => "not all read back",
         Verdict::NotInColumns => "not all in columns",
@@ -124,6 +125,7 @@ fn verdict(document: &Document) -> Markup {
                 format!("✓ {rows} stored, {loaded} loaded as stored; no files were read back"),
             )
         }
+        Verdict::NotAllPlayed => ("different", format!("✗ {}", document.run.unplayed)),
         Verdict::NothingCompared => {
             let why = match unread_rows(document) {
                 0 => "no document became a row".to_owned(),
