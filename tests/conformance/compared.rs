@@ -129,3 +129,12 @@ fn documents_that_no_binding_reads_are_counted() {
     let output = command.stdin(stdin).output().unwrap();
     assert!(said(&output).contains(says), "{}", said(&output));
 }
+
+#[test]
+fn a_part_of_the_configuration_that_was_left_empty_is_filled_in() {
+    let case = Case::well();
+    case.configure(|config| config["advanced"] = Value::Null);
+    case.ends(&[], 0, "3 rows compared, all equal");
+    case.configure(|config| config["advanced"] = json!("x"));
+    case.ends(&[], 2, "`advanced` in the endpoint's configuration");
+}

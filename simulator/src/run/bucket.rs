@@ -160,8 +160,8 @@ impl Bucket {
     }
 
     /// Fills the place and its credentials into an endpoint's configuration.
-    pub fn configure(&self, config: &mut Value) {
-        endpoint::place(self, config, &mut Vec::new());
+    pub fn configure(&self, config: &mut Value) -> Result<()> {
+        endpoint::place(self, config, &mut Vec::new())
     }
 
     /// Refuses a prefix that holds files of a table already: they would be taken for this run's.

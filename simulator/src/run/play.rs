@@ -50,7 +50,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     }
     // The catalog's own configuration stays as it is.
     let filled_in = bucket.as_ref().filter(|_| options.store != Store::Catalog);
-    replaced.extend(configure(options, filled_in, &mut task));
+    replaced.extend(configure(options, filled_in, &mut task)?);
     let command = local_command(options, &task.endpoint).command;
     replaced.extend(program(options, &task.endpoint, &command));
     progress.event(Event::Replaced(replaced.clone()));
