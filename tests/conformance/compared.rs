@@ -1,11 +1,13 @@
 //! What counts as compared, and what a run says of documents that it has not played.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Output;
 
 use flow_sim::run::Bucket;
 use serde_json::{Value, json};
 
-use crate::exit_status::{Case, said};
+use crate::exit_status::{Case, said, simulator};
 use crate::servers::{Server, bucket};
 
 fn document(output: &Output) -> Value {
@@ -137,4 +139,48 @@ fn a_part_of_the_configuration_that_was_left_empty_is_filled_in() {
     case.ends(&[], 0, "3 rows compared, all equal");
     case.configure(|config| config["advanced"] = json!("x"));
     case.ends(&[], 2, "`advanced` in the endpoint's configuration");
+}
+
+#[test]
+fn a_session_token_is_refused_where_the_connector_cannot_take_it() {
+    let case = Case::well();
+    let mut command = case.command(&["--s3", "http://127.0.0.1:9"]);
+    command.env("AWS_ACCESS_KEY_ID", "ASIA");
+    command.env("AWS_SECRET_ACCESS_KEY", "secret");
+    let output = command.env("AWS_SESSION_TOKEN", "very-secret").output();
+    let output = output.unwrap();
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("AWS_SESSION_TOKEN"), "{told}");
+    assert!(!told.contains("very-secret"), "{told}");
+}
+
+/// Answers one request with 403, and returns its head.
+fn refuse_one(listener: &TcpListener) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    stream.write_all(answer).unwrap();
+    String::from_utf8(head).unwrap().to_lowercase()
+}
+
+#[test]
+fn a_session_token_goes_along_where_files_are_inspected() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || refuse_one(&listener));
+    let mut command = simulator();
+    command.args(["inspect", "s3://lake/a", "--s3", &url]);
+    command.env("AWS_ACCESS_KEY_ID", "ASIA");
+    command.env("AWS_SECRET_ACCESS_KEY", "secret");
+    let output = command.env("AWS_SESSION_TOKEN", "very-secret").output();
+    let told = said(&output.unwrap());
+    assert!(!told.contains("very-secret"), "{told}");
+    let head = server.join().unwrap();
+    assert!(head.contains("x-amz-security-token: very-secret"), "{head}");
 }

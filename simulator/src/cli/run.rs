@@ -163,13 +163,26 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
         "seaweedfs" => Ok(Store::SeaweedFs),
         "catalog" => Ok(Store::Catalog),
         "none" => Ok(Store::None),
-        url if url.contains("://") => location(url).map(Store::At),
+        url if url.contains("://") => connectors_location(url).map(Store::At),
         other => Err(Failure::usage(format!(
             "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, catalog, none, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }
 
+/// The place of a server, for a connector.
+fn connectors_location(url: &str) -> Result<Location, Failure> {
+    let location = location(url)?;
+    if location.session_token.is_some() {
+        return Err(Failure::usage(
+            "AWS_SESSION_TOKEN is set, and the connector's configuration has no place for a \
+             session token; unset it, and give the keys of a user, which need none",
+        ));
+    }
+    Ok(location)
+}
+
+/// The place of a server, with the credentials of the usual variables.
 pub(super) fn location(url: &str) -> Result<Location, Failure> {
     words::url(url)?;
     let required = |name: &str| {
@@ -183,6 +196,7 @@ pub(super) fn location(url: &str) -> Result<Location, Failure> {
         region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         access_key_id: required("AWS_ACCESS_KEY_ID")?,
         secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
     })
 }
 

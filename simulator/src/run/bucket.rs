@@ -37,6 +37,8 @@ pub struct Location {
     pub access_key_id: String,
     /// The access key's secret.
     pub secret_access_key: String,
+    /// What temporary credentials have besides. Connectors are not given it.
+    pub session_token: Option<String>,
 }
 
 impl Location {
@@ -47,6 +49,7 @@ impl Location {
             region: FIRST_REGION.to_owned(),
             access_key_id: container::ACCESS_KEY.to_owned(),
             secret_access_key: container::SECRET_KEY.to_owned(),
+            session_token: None,
         }
     }
 }
@@ -297,6 +300,7 @@ async fn embedded(manners: Manners, seed: u64) -> Result<(Location, Guard)> {
         region: FIRST_REGION.to_owned(),
         access_key_id,
         secret_access_key,
+        session_token: None,
     };
     Ok((location, Guard::Embedded(server)))
 }
@@ -318,7 +322,7 @@ fn styled_client(location: &Location, path_style: bool) -> Client {
     let credentials = Credentials::new(
         &location.access_key_id,
         &location.secret_access_key,
-        None,
+        location.session_token.clone(),
         None,
         "flow-sim",
     );

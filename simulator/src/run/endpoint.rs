@@ -95,6 +95,7 @@ pub(super) fn place(
         region,
         access_key_id,
         secret_access_key,
+        session_token: _,
     } = &bucket.location;
     for (name, text) in [("bucket", &bucket.name), ("region", region)] {
         replaced.extend(put(members, name, text));
@@ -224,6 +225,7 @@ impl Place {
                 ),
                 access_key_id: required("awsAccessKeyId")?,
                 secret_access_key: required("awsSecretAccessKey")?,
+                session_token: None,
                 region,
             },
             bucket,
