@@ -155,6 +155,17 @@ fn a_session_token_is_refused_where_the_connector_cannot_take_it() {
     assert!(!told.contains("very-secret"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_of_the_catalog_is_corrected_in_the_catalog() {
+    let case = in_its_own_bucket().await;
+    case.ends(&["--s3", "catalog"], 0, "all equal");
+    let told = case.ends(&["--s3", "catalog"], 2, "`bucket` in the catalog");
+    assert!(!told.contains("--bucket"), "{told}");
+    case.configure(|config| config["bucket"] = json!("nobodys-own"));
+    let told = case.ends(&["--s3", "catalog"], 2, "correct `bucket` in the catalog");
+    assert!(!told.contains("--bucket"), "{told}");
+}
+
 /// Answers one request with 403, and returns its head.
 fn refuse_one(listener: &TcpListener) -> String {
     let (mut stream, _) = listener.accept().unwrap();

@@ -87,6 +87,8 @@ pub struct Opening<'a> {
     pub makes_bucket: bool,
     /// Whether it stands in the path of URLs, and not in the name of the host.
     pub path_style: bool,
+    /// Whether the catalog names it, and not the command line.
+    pub is_catalogs: bool,
 }
 
 impl<'a> Opening<'a> {
@@ -99,6 +101,7 @@ impl<'a> Opening<'a> {
             seed,
             makes_bucket: false,
             path_style: true,
+            is_catalogs: false,
         }
     }
 }
@@ -111,6 +114,7 @@ pub struct Bucket {
     pub location: Location,
     client: Client,
     guard: Guard,
+    is_catalogs: bool,
 }
 
 impl Bucket {
@@ -144,6 +148,7 @@ impl Bucket {
             client: styled_client(&location, opening.path_style),
             location,
             guard,
+            is_catalogs: opening.is_catalogs,
         };
         if bucket.is_missing().await? {
             bucket.require_making(opening.makes_bucket)?;
@@ -184,8 +189,9 @@ impl Bucket {
             if keys.any(|key| !is_staged(key)) {
                 return Err(Error::Usage(format!(
                     "s3://{}/{prefix} holds files already, and a run can only be compared with \
-                     its own; keep it apart with --prefix, or name another bucket with --bucket",
-                    self.name
+                     its own; keep it apart with --prefix, or {}",
+                    self.name,
+                    self.other_name()
                 )));
             }
             token = page.next_continuation_token;
@@ -250,10 +256,20 @@ impl Bucket {
             return Ok(());
         }
         Err(Error::Usage(format!(
-            "there is no bucket `{}` at {}; name another with --bucket, or have it made with \
-             --make-bucket",
-            self.name, self.location.endpoint
+            "there is no bucket `{}` at {}; {}, or have it made with --make-bucket",
+            self.name,
+            self.location.endpoint,
+            self.other_name()
         )))
+    }
+
+    /// How another bucket is named.
+    fn other_name(&self) -> &'static str {
+        if self.is_catalogs {
+            "correct `bucket` in the catalog"
+        } else {
+            "name another bucket with --bucket"
+        }
     }
 
     async fn make(&self) -> Result<()> {

@@ -119,6 +119,7 @@ async fn open_bucket(options: &Options, config: &Value) -> Result<Option<Bucket>
                 store: &store,
                 name: Some(&place.bucket),
                 path_style: place.path_style,
+                is_catalogs: true,
                 ..opening
             })
             .await?
