@@ -166,6 +166,23 @@ async fn the_bucket_of_the_catalog_is_corrected_in_the_catalog() {
     assert!(!told.contains("--bucket"), "{told}");
 }
 
+#[test]
+fn a_replaced_interval_and_codec_are_named_where_they_differ() {
+    let case = Case::well();
+    let changed = ["--interval", "1", "--codec", "proto"];
+    let told = case.ends(&changed, 0, "all equal");
+    for line in [
+        "uploadIntervalInSeconds: 1 instead of 0",
+        "codec: proto instead of json",
+    ] {
+        assert!(told.contains(line), "`{line}` is not in: {told}");
+    }
+    let told = case.ends(&["--interval", "0", "--codec", "json"], 0, "all equal");
+    for name in ["uploadIntervalInSeconds:", "codec:"] {
+        assert!(!told.contains(name), "`{name}` is in: {told}");
+    }
+}
+
 /// Answers one request with 403, and returns its head.
 fn refuse_one(listener: &TcpListener) -> String {
     let (mut stream, _) = listener.accept().unwrap();

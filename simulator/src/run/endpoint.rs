@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::bucket::{Bucket, Location};
+use super::command::catalogs_codec;
 use super::error::{Error, Result};
 use super::options::Options;
 use crate::catalog::{Endpoint, Materialization};
@@ -15,7 +16,7 @@ use crate::catalog::{Endpoint, Materialization};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replaced {
-    /// What: `image`, `command`, `pathPrefix`, or a property of the endpoint's configuration.
+    /// What: `image`, `command`, `codec`, `pathPrefix`, or a property of the endpoint's configuration.
     pub what: String,
     /// What the catalog has; none of what is secret.
     pub catalog: Option<String>,
@@ -50,7 +51,7 @@ impl fmt::Display for Replaced {
 }
 
 /// Fills what the run has of its own into a task: the bucket with its credentials, and the upload
-/// interval. Returns what of the catalog has given way.
+/// interval. Returns what of the catalog has given way, the codec included.
 pub(super) fn configure(
     options: &Options,
     bucket: Option<&Bucket>,
@@ -60,11 +61,30 @@ pub(super) fn configure(
     if let Some(bucket) = bucket {
         place(bucket, task.endpoint.config_mut(), &mut replaced)?;
     }
-    let config = task.endpoint.config_mut();
-    if let (Some(interval), Value::Object(members)) = (options.interval, config) {
-        members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
+    if let Some(interval) = options.interval {
+        replaced.extend(put_interval(interval, task.endpoint.config_mut())?);
     }
+    replaced.extend(codec(options, &task.endpoint));
     Ok(replaced)
+}
+
+/// Puts the upload interval into a configuration. Returns what it has replaced, where that was
+/// another.
+fn put_interval(interval: u32, config: &mut Value) -> Result<Option<Replaced>> {
+    const NAME: &str = "uploadIntervalInSeconds";
+    let members = members_of(config, "the endpoint's configuration")?;
+    let before = members.insert(NAME.to_owned(), json!(interval));
+    if before.as_ref() == Some(&json!(interval)) {
+        return Ok(None);
+    }
+    let before = before.map_or_else(|| "the default".to_owned(), |before| before.to_string());
+    Ok(Some(Replaced::new(NAME, before, interval.to_string())))
+}
+
+/// The codec, where it is not the catalog's.
+fn codec(options: &Options, endpoint: &Endpoint) -> Option<Replaced> {
+    let (own, catalogs) = (options.codec?, catalogs_codec(endpoint));
+    (own != catalogs).then(|| Replaced::new("codec", catalogs.name(), own.name()))
 }
 
 /// What the program that is run stands for.
