@@ -183,6 +183,19 @@ fn a_replaced_interval_and_codec_are_named_where_they_differ() {
     }
 }
 
+#[test]
+fn a_recording_that_could_not_be_written_ends_with_6_where_the_connector_did_well() {
+    for (status, expected) in [("0", 6), ("3", 3)] {
+        let connector = format!("exit {status}");
+        let mut command = simulator();
+        command.args(["record", "--to", "/dev/full", "--", "sh", "-c", &connector]);
+        let output = command.output().unwrap();
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(expected), "{told}");
+        assert!(told.contains("the recording is not complete"), "{told}");
+    }
+}
+
 /// Answers one request with 403, and returns its head.
 fn refuse_one(listener: &TcpListener) -> String {
     let (mut stream, _) = listener.accept().unwrap();

@@ -344,10 +344,10 @@ fn a_recording_with_wrong_input() {
                 "`x` is no JSON pointer",
             ),
             (&["--codec", "yaml", "--", "true"], 2, "proto, json"),
-            // It stands for its connector, and ends as that does.
+            // It stands for its connector, and ends as that does; but not well without a recording.
             (
                 &["--to", "/dev/full", "--", "true"],
-                0,
+                6,
                 "the recording is not complete: No space left",
             ),
         ],
