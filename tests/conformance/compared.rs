@@ -8,7 +8,7 @@ use flow_sim::run::Bucket;
 use serde_json::{Value, json};
 
 use crate::exit_status::{Case, said, simulator};
-use crate::servers::{Server, bucket};
+use crate::servers::{Server, bucket, connector};
 
 fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
@@ -194,6 +194,25 @@ fn a_recording_that_could_not_be_written_ends_with_6_where_the_connector_did_wel
         assert_eq!(output.status.code(), Some(expected), "{told}");
         assert!(told.contains("the recording is not complete"), "{told}");
     }
+}
+
+#[test]
+fn a_server_whose_address_could_not_be_told_does_not_go_on() {
+    let program = connector().with_file_name("flow-sim");
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let output = std::process::Command::new("timeout")
+        .args([
+            "20",
+            program.to_str().unwrap(),
+            "s3",
+            "--port",
+            "0",
+            "--json",
+        ])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", said(&output));
 }
 
 /// Answers one request with 403, and returns its head.
