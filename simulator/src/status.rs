@@ -20,17 +20,19 @@ pub enum Status {
     NothingCompared,
     /// What came of it could not be written.
     NotWritten,
-    /// `--strict`: a value is not in a column of its own.
+    /// `--strict`: a value is not in a column of its own, or a binding was not read back.
     NotInColumns,
     /// A file is no Parquet file, or a broken one.
     BrokenFile,
+    /// Documents are left over after the last session of a run.
+    NotAllPlayed,
     /// A signal ended it.
     Interrupted,
 }
 
 impl Status {
     /// All of them, ascending.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -40,6 +42,7 @@ impl Status {
         Self::NotWritten,
         Self::NotInColumns,
         Self::BrokenFile,
+        Self::NotAllPlayed,
         Self::Interrupted,
     ];
 
@@ -55,6 +58,7 @@ impl Status {
             Self::NotWritten => 6,
             Self::NotInColumns => 7,
             Self::BrokenFile => 8,
+            Self::NotAllPlayed => 9,
             Self::Interrupted => 130,
         }
     }
@@ -74,10 +78,15 @@ impl Status {
             Self::NothingCompared => "nothing was compared; --allow-empty says that this is fine",
             Self::NotWritten => "what came of it could not be written, such as to a full disk",
             Self::NotInColumns => {
-                "--strict: values were rescued, kept as exact text, or are in no column"
+                "--strict: values were rescued, kept as exact text, or are in no column, or rows \
+                 were not read back"
             }
             Self::BrokenFile => {
                 "inspect: a file is no Parquet file, or a broken one; the others are shown"
+            }
+            Self::NotAllPlayed => {
+                "documents are left over after the last session; --allow-unplayed says that this \
+                 is fine"
             }
             Self::Interrupted => "interrupted",
         }

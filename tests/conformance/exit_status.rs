@@ -13,9 +13,9 @@ use crate::runs::{MadeUp, kept_files};
 use crate::servers::{Server, bucket, connector, files, tests_folder};
 
 /// A catalog of our own, in a folder of its own.
-struct Case {
+pub(crate) struct Case {
     folder: TempDir,
-    catalog: String,
+    pub(crate) catalog: String,
 }
 
 impl Case {
@@ -32,23 +32,23 @@ impl Case {
     }
 
     /// Documents that are all well.
-    fn well() -> Self {
+    pub(crate) fn well() -> Self {
         let documents = (0..3).map(|id| json!({"id": id, "n": id})).collect();
         Self::new(json!({"n": {"type": "integer"}}), documents)
     }
 
     /// The same catalog with another text for its fixture.
-    fn with_fixture(self, fixture: &[u8]) -> Self {
+    pub(crate) fn with_fixture(self, fixture: &[u8]) -> Self {
         std::fs::write(self.path("fixture.jsonl"), fixture).unwrap();
         self
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// Changes the configuration of the endpoint.
-    fn configure(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut Value)) {
         let text = std::fs::read_to_string(&self.catalog).unwrap();
         let mut catalog: Value = serde_json::from_str(&text).unwrap();
         let task = &mut catalog["materializations"]["acmeCo/lake"];
@@ -56,18 +56,18 @@ impl Case {
         std::fs::write(&self.catalog, catalog.to_string()).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = simulator();
         command.args(["run", &self.catalog]).args(arguments);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs it. The last word of what it prints must be as given, and so must the status.
-    fn ends(&self, arguments: &[&str], status: i32, says: &str) -> String {
+    pub(crate) fn ends(&self, arguments: &[&str], status: i32, says: &str) -> String {
         let output = self.run(arguments);
         let said = said(&output);
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
@@ -78,13 +78,13 @@ impl Case {
     }
 }
 
-fn simulator() -> Command {
+pub(crate) fn simulator() -> Command {
     let mut command = Command::new(connector().with_file_name("flow-sim"));
     command.stdin(Stdio::null());
     command
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }

@@ -308,6 +308,7 @@ async fn parts_are_eight_mebibytes_and_objects_say_what_they_are() {
         region: "us-east-1".to_owned(),
         access_key_id,
         secret_access_key,
+        session_token: None,
     });
     let catalog = texts(
         json!({}),

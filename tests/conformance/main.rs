@@ -8,6 +8,7 @@ mod bench;
 mod browser;
 mod catalogs;
 mod command_line;
+mod compared;
 mod containers;
 mod docker;
 mod exit_status;

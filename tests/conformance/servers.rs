@@ -127,6 +127,7 @@ pub(crate) fn embedded_location(server: &s3::Server) -> Location {
         region: "us-east-1".to_owned(),
         access_key_id,
         secret_access_key,
+        session_token: None,
     }
 }
 

@@ -162,6 +162,11 @@ fn a_run_with_a_wrong_store() {
                 "--prefix does not go with --s3 none",
             ),
             (
+                &["--s3", "none", "--make-bucket"],
+                2,
+                "--make-bucket does not go with --s3 none",
+            ),
+            (
                 &["--s3", "minio", "--manners", "gcs"],
                 2,
                 "--manners is for the server inside this process",
@@ -339,10 +344,10 @@ fn a_recording_with_wrong_input() {
                 "`x` is no JSON pointer",
             ),
             (&["--codec", "yaml", "--", "true"], 2, "proto, json"),
-            // It stands for its connector, and ends as that does.
+            // It stands for its connector, and ends as that does; but not well without a recording.
             (
                 &["--to", "/dev/full", "--", "true"],
-                0,
+                6,
                 "the recording is not complete: No space left",
             ),
         ],

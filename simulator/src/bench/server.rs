@@ -55,6 +55,7 @@ impl ServerProcess {
                 region: options.region.unwrap_or_default(),
                 access_key_id: options.access_key_id,
                 secret_access_key: options.secret_access_key,
+                session_token: None,
             },
             pid,
             _child: child,

@@ -74,7 +74,7 @@ impl Task {
         let catalog = Catalog::load(&self.catalog)?;
         let name = name(self.shape);
         let mut task = catalog.materializations[&name].clone();
-        bucket.configure(task.endpoint.config_mut());
+        bucket.configure(task.endpoint.config_mut())?;
         let prefix = format!("{name}/{}", variant.slug());
         task.bindings[0].resource = json!({"pathPrefix": prefix});
         let publication = Publication {

@@ -170,7 +170,7 @@ fn check_group_by(
         .iter()
         .flat_map(|inference| &inference.types);
     let types = types
-        .filter_map(|name| Types::inferred(name))
+        .filter_map(|name| Types::named(name))
         .fold(Types::NONE, |all, one| all | one);
     if types != Types::NONE && types.is_within(Types::KEYABLE) {
         return Ok(());

@@ -64,7 +64,8 @@ Examples:
       The catalog's own bucket, with its own credentials, below try/.
 
   flow-sim run flow.yaml --strict
-      Fail where a value was rescued, is exact only in flow_exact, or is in no column at all.
+      Fail where a value was rescued, is exact only in flow_exact, or is in no column at all, and
+      where files were not read back.
 
   flow-sim run flow.yaml --s3 none --connector './my-connector --verbose'
       Any other connector, with the configuration that the catalog has for it. Standard bindings
@@ -105,7 +106,7 @@ Examples:
   flow-sim completions fish > ~/.config/fish/completions/flow-sim.fish";
 
 /// How a run ends.
-const OF_A_RUN: [Status; 9] = [
+const OF_A_RUN: [Status; 10] = [
     Status::Success,
     Status::Failed,
     Status::Usage,
@@ -114,6 +115,7 @@ const OF_A_RUN: [Status; 9] = [
     Status::NothingCompared,
     Status::NotWritten,
     Status::NotInColumns,
+    Status::NotAllPlayed,
     Status::Interrupted,
 ];
 
@@ -257,8 +259,11 @@ pub(super) struct RunArguments {
     /// It is fine that nothing is compared, as where there are no documents
     #[arg(long)]
     pub(super) allow_empty: bool,
+    /// It is fine that documents are left over after the last session
+    #[arg(long)]
+    pub(super) allow_unplayed: bool,
     /// Fail where a value is not in a column of its own: rescued, beside its column as exact text,
-    /// or in none
+    /// or in none; and where a binding was not read back
     #[arg(long)]
     pub(super) strict: bool,
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::Args;
 use flow_sim::figures::plural;
 use flow_sim::runtime::Log;
+use flow_sim::status::Status;
 use flow_sim::transcript::{self, Counts, End, Head, Pattern, Recorder, Redactor, VERSION};
 use materialize_s3_parquet::protocol::Codec;
 use nix::sys::signal::{self, Signal};
@@ -26,7 +27,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::arguments::CodecName;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::print;
 use super::run::variable;
 
@@ -64,7 +65,8 @@ Examples:
 A recording has one JSON object per line: {\"dir\": \">\", \"msg\": {…}} from the runtime,
 {\"dir\": \"<\", \"msg\": {…}} from the connector. `flow-sim replay session.jsonl` plays it again.
 
-Exit status: the connector's; 128 and the signal's number where a signal ended it.";
+Exit status: the connector's; 128 and the signal's number where a signal ended it; 6 where the
+connector ended with 0 and the recording could not be written whole.";
 
 /// The arguments of `record`.
 #[derive(Args, Debug)]
@@ -93,7 +95,8 @@ pub(super) struct RecordArguments {
 /// A recorder that both directions tell of their bytes.
 type Shared = Arc<Mutex<Recorder<std::fs::File>>>;
 
-/// Records until the connector has ended, and ends as it did.
+/// Records until the connector has ended, and ends as it did; but not well where the recording is
+/// not whole.
 pub(super) fn record(arguments: &RecordArguments) -> Result<ExitCode, Failure> {
     let (path, recorder) = recorder(arguments)?;
     let recorder = Arc::new(Mutex::new(recorder));
@@ -122,6 +125,9 @@ pub(super) fn record(arguments: &RecordArguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         let counts = lock(&recorder).counts();
         print::Stream::Error.line(&document(&path, &end, counts, is_complete).to_string());
+    }
+    if status.success() && !is_complete {
+        return Ok(failure::exit_code(Status::NotWritten));
     }
     Ok(exit_code(status))
 }

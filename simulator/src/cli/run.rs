@@ -89,7 +89,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         store: store(&arguments.s3)?,
         manners: manners(arguments)?,
         bucket: bucket(arguments)?,
-        make_bucket: arguments.make_bucket,
+        make_bucket: make_bucket(arguments)?,
         prefix: prefix(arguments)?,
         codec: arguments.codec.map(Into::into),
         runtime: arguments.runtime.into(),
@@ -100,6 +100,7 @@ fn options(arguments: &RunArguments) -> Result<Options, Failure> {
         interval: arguments.interval,
         output: arguments.output.clone(),
         allow_empty: arguments.allow_empty,
+        allow_unplayed: arguments.allow_unplayed,
         strict: arguments.strict,
         log_level: Level::from(arguments.log_level).min(Level::Info),
         ..Options::new(&arguments.catalog)
@@ -133,6 +134,17 @@ fn bucket(arguments: &RunArguments) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Where nothing is known of the connector's store, no bucket can be made.
+fn make_bucket(arguments: &RunArguments) -> Result<bool, Failure> {
+    if arguments.s3 == "none" && arguments.make_bucket {
+        return Err(Failure::usage(
+            "--make-bucket does not go with --s3 none, which leaves the configuration as it is; \
+             leave one of them out",
+        ));
+    }
+    Ok(arguments.make_bucket)
+}
+
 fn prefix(arguments: &RunArguments) -> Result<Option<String>, Failure> {
     if arguments.s3 == "none" && arguments.prefix.is_some() {
         return Err(Failure::usage(
@@ -151,13 +163,26 @@ pub(super) fn store(name: &str) -> Result<Store, Failure> {
         "seaweedfs" => Ok(Store::SeaweedFs),
         "catalog" => Ok(Store::Catalog),
         "none" => Ok(Store::None),
-        url if url.contains("://") => location(url).map(Store::At),
+        url if url.contains("://") => connectors_location(url).map(Store::At),
         other => Err(Failure::usage(format!(
             "--s3 is `{other}`; write embedded, minio, ceph, seaweedfs, catalog, none, or a URL such as http://127.0.0.1:9000"
         ))),
     }
 }
 
+/// The place of a server, for a connector.
+fn connectors_location(url: &str) -> Result<Location, Failure> {
+    let location = location(url)?;
+    if location.session_token.is_some() {
+        return Err(Failure::usage(
+            "AWS_SESSION_TOKEN is set, and the connector's configuration has no place for a \
+             session token; unset it, and give the keys of a user, which need none",
+        ));
+    }
+    Ok(location)
+}
+
+/// The place of a server, with the credentials of the usual variables.
 pub(super) fn location(url: &str) -> Result<Location, Failure> {
     words::url(url)?;
     let required = |name: &str| {
@@ -171,6 +196,7 @@ pub(super) fn location(url: &str) -> Result<Location, Failure> {
         region: region.unwrap_or_else(|| "us-east-1".to_owned()),
         access_key_id: required("AWS_ACCESS_KEY_ID")?,
         secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use flow_sim::figures::{self, bytes, grouped, listed, plural};
 use flow_sim::readback::{EXACT, RESCUED};
 use flow_sim::report::Verdict;
-use flow_sim::run::{BindingReport, Options, Report};
+use flow_sim::run::{BindingReport, Options, Report, without_binding};
 
 use super::duckdb;
 use super::table::table;
@@ -27,6 +27,10 @@ pub(super) fn summary(report: &Report, options: &Options, outcome: Verdict) -> V
             .iter()
             .map(|request| format!("the S3 server does not implement: {request}")),
     );
+    lines.extend(without_binding(&report.without_binding));
+    if outcome != Verdict::NotAllPlayed && !report.unplayed.is_empty() {
+        lines.push(format!("Not played: {}", report.unplayed));
+    }
     lines.push(verdict(report, options, outcome));
     lines
 }
@@ -153,37 +157,64 @@ fn place(report: &Report, output: Option<&Path>) -> Vec<String> {
 }
 
 fn verdict(report: &Report, options: &Options, outcome: Verdict) -> String {
-    let differences: Vec<String> = report
-        .differences()
-        .map(|difference| format!("DIFFERENT: {difference}"))
-        .collect();
-    if outcome == Verdict::NothingCompared {
-        return if options.allow_empty {
-            "nothing compared: no document became a row, which --allow-empty says is fine"
-        } else {
-            "NOTHING COMPARED: no document became a row; --allow-empty says that this is fine"
+    match outcome {
+        Verdict::Different => {
+            let differences = report.differences();
+            let lines = differences.map(|difference| format!("DIFFERENT: {difference}"));
+            lines.collect::<Vec<_>>().join("\n")
         }
-        .to_owned();
+        Verdict::NotAllPlayed => format!(
+            "NOT ALL PLAYED: {}; -1 at the end of --sessions plays all that are left, and \
+             --allow-unplayed says that this is fine",
+            report.unplayed
+        ),
+        Verdict::NothingCompared => nothing_compared(report, options.allow_empty),
+        Verdict::NotAllReadBack => format!(
+            "NOT ALL READ BACK: {}, but --strict wants every row compared",
+            stored(report)
+        ),
+        Verdict::NotInColumns => format!(
+            "NOT ALL IN COLUMNS: {}, but --strict wants every value in a column of its own",
+            compared(report)
+        ),
+        Verdict::Equal | Verdict::NotReadBack | Verdict::Failed => compared(report),
     }
-    if differences.is_empty() {
-        let compared = plural(report.equal_rows(), "row");
-        let loaded = plural(report.loaded(), "document");
-        let equal = match report.unread_rows() {
-            None => format!("{compared} compared, all equal"),
-            Some(unread) => format!(
-                "{} stored and not read back, {loaded} loaded as they had been stored, {compared} \
-                 compared, all equal",
-                plural(unread, "row")
-            ),
-        };
-        return if outcome == Verdict::NotInColumns {
-            format!(
-                "NOT ALL IN COLUMNS: {equal}, but --strict wants every value in a column of its \
-                 own"
-            )
-        } else {
-            equal
-        };
+}
+
+fn nothing_compared(report: &Report, is_fine: bool) -> String {
+    let why = match report.unread_rows() {
+        None | Some(0) => "no document became a row".to_owned(),
+        Some(_) => stored(report),
+    };
+    if is_fine {
+        format!("nothing compared: {why}, which --allow-empty says is fine")
+    } else {
+        format!("NOTHING COMPARED: {why}; --allow-empty says that this is fine")
     }
-    differences.join("\n")
+}
+
+/// What was sent and not read back.
+fn stored(report: &Report) -> String {
+    let rows = plural(report.unread_rows().unwrap_or_default(), "row");
+    format!("{rows} stored and not read back")
+}
+
+/// What was compared, beside what was not.
+fn compared(report: &Report) -> String {
+    let equal = || {
+        let rows = plural(report.equal_rows(), "row");
+        format!("{rows} compared, all equal")
+    };
+    if report.unread_rows().is_none() {
+        return equal();
+    }
+    let loaded = plural(report.loaded(), "document");
+    let told = format!(
+        "{}, {loaded} loaded as they had been stored",
+        stored(report)
+    );
+    if report.equal_rows() == 0 {
+        return told;
+    }
+    format!("{told}, {}", equal())
 }

@@ -28,7 +28,7 @@ fn local_days(text: &str) -> Option<i32> {
 /// second before it.
 pub(super) fn micros(text: &str) -> Option<i64> {
     let (local, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
-    let (day, clock) = local.split_at("0000-00-00".len());
+    let (day, clock) = local.split_at_checked("0000-00-00".len())?;
     let is_separated = matches!(clock.as_bytes()[0], b'T' | b't' | b' ');
     if !is_separated || !has_shape(&clock[1..], "00:00:00") {
         return None;
@@ -148,11 +148,41 @@ mod tests {
             ("1970-01-01T24:00:00Z", None),
             ("1970-01-01T00:00:00.Z", None),
             ("1970-01-01T00:00:00+0100", None),
+            ("2026-01-0é12345678Z", None),
+            ("2026-01-02é1234567Z", None),
+            ("1970-01-01T00:00:0é0Z", None),
+            ("1970-01-01T00:00:00é", None),
+            ("1970-01-01T00:00:00+é0:0", None),
             ("yesterday", None),
             ("", None),
         ];
         for (text, expected) in table {
             assert_eq!(micros(text), expected, "{text}");
+        }
+    }
+
+    /// Date-times of which some letters are others, and some are cut off.
+    #[test]
+    fn no_text_is_too_strange() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let letters = [
+            '0', '9', '-', '+', ':', '.', 'T', 'Z', ' ', 'é', '😀', '\u{0}',
+        ];
+        for _ in 0..20_000 {
+            let mut text: Vec<char> = "2026-01-02T03:04:05.678+01:00".chars().collect();
+            text.truncate(random.usize(0..=text.len()));
+            for _ in 0..random.usize(0..4) {
+                if let Some(letter) = random.choice(text.iter_mut()) {
+                    *letter = letters[random.usize(..letters.len())];
+                }
+            }
+            let text: String = text.into_iter().collect();
+            let is_ascii = text.is_ascii();
+            assert!(
+                is_ascii || (days(&text), micros(&text)) == (None, None),
+                "{text:?}"
+            );
+            let _ = is_given_back(&text);
         }
     }
 }

@@ -52,7 +52,8 @@ impl Rewriter<'_> {
         let recorded = parse(config, "a configuration")?;
         let mut ours = recorded.clone();
         if let Some(bucket) = self.bucket {
-            bucket.configure(&mut ours);
+            let configured = bucket.configure(&mut ours);
+            configured.map_err(|error| error.to_string())?;
         }
         if !self.options.config.is_null() {
             merge(&mut ours, &self.options.config);

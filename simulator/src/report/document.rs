@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::run::Replaced;
+use crate::run::{Replaced, Unplayed};
 use crate::s3::Effect;
 use crate::status::Status;
 
@@ -49,8 +49,12 @@ pub enum Verdict {
     Equal,
     /// Nothing was read back; what standard bindings have loaded is what was stored.
     NotReadBack,
-    /// Nothing was compared: no document became a row.
+    /// Documents are left over after the last session, which was not said to be fine.
+    NotAllPlayed,
+    /// Nothing was compared: no document became a row, or no row was read back.
     NothingCompared,
+    /// Not every binding was read back, which was asked for (`--strict`).
+    NotAllReadBack,
     /// What was read back is what was sent, but not every value is in a column of its own, which
     /// was asked for (`--strict`).
     NotInColumns,
@@ -65,9 +69,10 @@ impl Verdict {
     pub fn status(self, allows_empty: bool) -> Status {
         match self {
             Self::Equal | Self::NotReadBack => Status::Success,
+            Self::NotAllPlayed => Status::NotAllPlayed,
             Self::NothingCompared if allows_empty => Status::Success,
             Self::NothingCompared => Status::NothingCompared,
-            Self::NotInColumns => Status::NotInColumns,
+            Self::NotInColumns | Self::NotAllReadBack => Status::NotInColumns,
             Self::Different | Self::Failed => Status::Failed,
         }
     }
@@ -85,6 +90,10 @@ pub struct Run {
     pub fixture: String,
     /// How many documents there are.
     pub documents: u64,
+    /// How many of them no session has played.
+    pub unplayed: Unplayed,
+    /// How many of the others no binding reads, by their collection.
+    pub without_binding: BTreeMap<String, u64>,
     /// The connector's program and its arguments.
     pub connector: Vec<String>,
     /// `v1` or `v2`.

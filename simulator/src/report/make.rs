@@ -45,7 +45,11 @@ impl Document {
         Self {
             version: VERSION,
             verdict: report.map_or(Verdict::Failed, |report| verdict(context.options, report)),
-            run: run(context, recording),
+            run: Run {
+                unplayed: report.map(|report| report.unplayed).unwrap_or_default(),
+                without_binding: counts(report.map(|report| &report.without_binding)),
+                ..run(context, recording)
+            },
             bindings: published(recording)
                 .map(|published| bindings(published, report))
                 .unwrap_or_default(),
@@ -64,6 +68,10 @@ fn verdict(options: &Options, report: &Report) -> Verdict {
     let is_whole = report.bindings.iter().all(BindingReport::is_all_in_columns);
     if report.differences().next().is_some() {
         Verdict::Different
+    } else if !report.unplayed.is_empty() && !options.allow_unplayed {
+        Verdict::NotAllPlayed
+    } else if options.strict && report.unread_rows().is_some() {
+        Verdict::NotAllReadBack
     } else if !report.has_compared() {
         Verdict::NothingCompared
     } else if options.strict && !is_whole {

@@ -37,6 +37,8 @@ pub struct Location {
     pub access_key_id: String,
     /// The access key's secret.
     pub secret_access_key: String,
+    /// What temporary credentials have besides. Connectors are not given it.
+    pub session_token: Option<String>,
 }
 
 impl Location {
@@ -47,6 +49,7 @@ impl Location {
             region: FIRST_REGION.to_owned(),
             access_key_id: container::ACCESS_KEY.to_owned(),
             secret_access_key: container::SECRET_KEY.to_owned(),
+            session_token: None,
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Opening<'a> {
     pub makes_bucket: bool,
     /// Whether it stands in the path of URLs, and not in the name of the host.
     pub path_style: bool,
+    /// Whether the catalog names it, and not the command line.
+    pub is_catalogs: bool,
 }
 
 impl<'a> Opening<'a> {
@@ -96,6 +101,7 @@ impl<'a> Opening<'a> {
             seed,
             makes_bucket: false,
             path_style: true,
+            is_catalogs: false,
         }
     }
 }
@@ -108,6 +114,7 @@ pub struct Bucket {
     pub location: Location,
     client: Client,
     guard: Guard,
+    is_catalogs: bool,
 }
 
 impl Bucket {
@@ -141,6 +148,7 @@ impl Bucket {
             client: styled_client(&location, opening.path_style),
             location,
             guard,
+            is_catalogs: opening.is_catalogs,
         };
         if bucket.is_missing().await? {
             bucket.require_making(opening.makes_bucket)?;
@@ -160,8 +168,8 @@ impl Bucket {
     }
 
     /// Fills the place and its credentials into an endpoint's configuration.
-    pub fn configure(&self, config: &mut Value) {
-        endpoint::place(self, config, &mut Vec::new());
+    pub fn configure(&self, config: &mut Value) -> Result<()> {
+        endpoint::place(self, config, &mut Vec::new())
     }
 
     /// Refuses a prefix that holds files of a table already: they would be taken for this run's.
@@ -181,8 +189,9 @@ impl Bucket {
             if keys.any(|key| !is_staged(key)) {
                 return Err(Error::Usage(format!(
                     "s3://{}/{prefix} holds files already, and a run can only be compared with \
-                     its own; keep it apart with --prefix, or name another bucket with --bucket",
-                    self.name
+                     its own; keep it apart with --prefix, or {}",
+                    self.name,
+                    self.other_name()
                 )));
             }
             token = page.next_continuation_token;
@@ -247,10 +256,20 @@ impl Bucket {
             return Ok(());
         }
         Err(Error::Usage(format!(
-            "there is no bucket `{}` at {}; name another with --bucket, or have it made with \
-             --make-bucket",
-            self.name, self.location.endpoint
+            "there is no bucket `{}` at {}; {}, or have it made with --make-bucket",
+            self.name,
+            self.location.endpoint,
+            self.other_name()
         )))
+    }
+
+    /// How another bucket is named.
+    fn other_name(&self) -> &'static str {
+        if self.is_catalogs {
+            "correct `bucket` in the catalog"
+        } else {
+            "name another bucket with --bucket"
+        }
     }
 
     async fn make(&self) -> Result<()> {
@@ -297,6 +316,7 @@ async fn embedded(manners: Manners, seed: u64) -> Result<(Location, Guard)> {
         region: FIRST_REGION.to_owned(),
         access_key_id,
         secret_access_key,
+        session_token: None,
     };
     Ok((location, Guard::Embedded(server)))
 }
@@ -318,7 +338,7 @@ fn styled_client(location: &Location, path_style: bool) -> Client {
     let credentials = Credentials::new(
         &location.access_key_id,
         &location.secret_access_key,
-        None,
+        location.session_token.clone(),
         None,
         "flow-sim",
     );

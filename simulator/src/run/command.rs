@@ -14,18 +14,9 @@ pub const CONNECTOR: &str = "materialize-s3-parquet";
 
 /// The connector's command for an endpoint, with the options' word before the catalog's.
 pub(super) fn local_command(options: &Options, endpoint: &Endpoint) -> LocalCommand {
-    let (command, env, codec) = match endpoint {
-        Endpoint::Local {
-            command,
-            env,
-            protobuf,
-            ..
-        } => (
-            command.clone(),
-            env.clone(),
-            if *protobuf { Codec::Proto } else { Codec::Json },
-        ),
-        Endpoint::Connector { .. } => (vec![CONNECTOR.to_owned()], BTreeMap::new(), Codec::Proto),
+    let (command, env) = match endpoint {
+        Endpoint::Local { command, env, .. } => (command.clone(), env.clone()),
+        Endpoint::Connector { .. } => (vec![CONNECTOR.to_owned()], BTreeMap::new()),
     };
     LocalCommand {
         command: options
@@ -33,9 +24,19 @@ pub(super) fn local_command(options: &Options, endpoint: &Endpoint) -> LocalComm
             .clone()
             .unwrap_or_else(|| beside_ourselves(command)),
         env,
-        codec: options.codec.unwrap_or(codec),
+        codec: options.codec.unwrap_or(catalogs_codec(endpoint)),
         log_level: options.log_level,
         seed: options.seed,
+    }
+}
+
+/// The codec that the catalog says. Images speak protobuf.
+pub(super) fn catalogs_codec(endpoint: &Endpoint) -> Codec {
+    match endpoint {
+        Endpoint::Local {
+            protobuf: false, ..
+        } => Codec::Json,
+        Endpoint::Local { .. } | Endpoint::Connector { .. } => Codec::Proto,
     }
 }
 

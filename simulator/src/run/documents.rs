@@ -81,11 +81,7 @@ impl Documents {
         Ok(Self {
             transactions: fixture::close(recipe.transactions(), options.close),
             live: None,
-            sessions: recipe
-                .transactions_per_session()
-                .into_iter()
-                .map(|length| length as i64)
-                .collect(),
+            sessions: sessions(&recipe),
             source: source.display().to_string(),
         })
     }
@@ -121,6 +117,17 @@ impl Documents {
             source: source.display().to_string(),
         }
     }
+}
+
+/// The transactions of each session of a recipe. The last one has all that are left, which are
+/// more where some are closed early.
+fn sessions(recipe: &Recipe) -> Vec<i64> {
+    let lengths = recipe.transactions_per_session().into_iter();
+    let mut lengths: Vec<i64> = lengths.map(|length| length as i64).collect();
+    if let Some(last) = lengths.last_mut() {
+        *last = -1;
+    }
+    lengths
 }
 
 /// Documents that come while the run goes on.

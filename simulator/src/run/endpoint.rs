@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::bucket::{Bucket, Location};
+use super::command::catalogs_codec;
 use super::error::{Error, Result};
 use super::options::Options;
 use crate::catalog::{Endpoint, Materialization};
@@ -15,7 +16,7 @@ use crate::catalog::{Endpoint, Materialization};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replaced {
-    /// What: `image`, `command`, `pathPrefix`, or a property of the endpoint's configuration.
+    /// What: `image`, `command`, `codec`, `pathPrefix`, or a property of the endpoint's configuration.
     pub what: String,
     /// What the catalog has; none of what is secret.
     pub catalog: Option<String>,
@@ -50,21 +51,40 @@ impl fmt::Display for Replaced {
 }
 
 /// Fills what the run has of its own into a task: the bucket with its credentials, and the upload
-/// interval. Returns what of the catalog has given way.
+/// interval. Returns what of the catalog has given way, the codec included.
 pub(super) fn configure(
     options: &Options,
     bucket: Option<&Bucket>,
     task: &mut Materialization,
-) -> Vec<Replaced> {
+) -> Result<Vec<Replaced>> {
     let mut replaced = Vec::new();
     if let Some(bucket) = bucket {
-        place(bucket, task.endpoint.config_mut(), &mut replaced);
+        place(bucket, task.endpoint.config_mut(), &mut replaced)?;
     }
-    let config = task.endpoint.config_mut();
-    if let (Some(interval), Value::Object(members)) = (options.interval, config) {
-        members.insert("uploadIntervalInSeconds".to_owned(), json!(interval));
+    if let Some(interval) = options.interval {
+        replaced.extend(put_interval(interval, task.endpoint.config_mut())?);
     }
-    replaced
+    replaced.extend(codec(options, &task.endpoint));
+    Ok(replaced)
+}
+
+/// Puts the upload interval into a configuration. Returns what it has replaced, where that was
+/// another.
+fn put_interval(interval: u32, config: &mut Value) -> Result<Option<Replaced>> {
+    const NAME: &str = "uploadIntervalInSeconds";
+    let members = members_of(config, "the endpoint's configuration")?;
+    let before = members.insert(NAME.to_owned(), json!(interval));
+    if before.as_ref() == Some(&json!(interval)) {
+        return Ok(None);
+    }
+    let before = before.map_or_else(|| "the default".to_owned(), |before| before.to_string());
+    Ok(Some(Replaced::new(NAME, before, interval.to_string())))
+}
+
+/// The codec, where it is not the catalog's.
+fn codec(options: &Options, endpoint: &Endpoint) -> Option<Replaced> {
+    let (own, catalogs) = (options.codec?, catalogs_codec(endpoint));
+    (own != catalogs).then(|| Replaced::new("codec", catalogs.name(), own.name()))
 }
 
 /// What the program that is run stands for.
@@ -84,15 +104,18 @@ pub(super) fn program(
 }
 
 /// Fills the place and its credentials into an endpoint's configuration.
-pub(super) fn place(bucket: &Bucket, config: &mut Value, replaced: &mut Vec<Replaced>) {
-    let Value::Object(members) = config else {
-        return;
-    };
+pub(super) fn place(
+    bucket: &Bucket,
+    config: &mut Value,
+    replaced: &mut Vec<Replaced>,
+) -> Result<()> {
+    let members = members_of(config, "the endpoint's configuration")?;
     let Location {
         endpoint,
         region,
         access_key_id,
         secret_access_key,
+        session_token: _,
     } = &bucket.location;
     for (name, text) in [("bucket", &bucket.name), ("region", region)] {
         replaced.extend(put(members, name, text));
@@ -104,14 +127,41 @@ pub(super) fn place(bucket: &Bucket, config: &mut Value, replaced: &mut Vec<Repl
         let differs = put(members, name, text).is_some();
         replaced.extend(differs.then(|| Replaced::secret(name)));
     }
-    let advanced = members.entry("advanced").or_insert_with(|| json!({}));
-    if let Value::Object(advanced) = advanced {
-        let own = advanced.get("endpoint").and_then(Value::as_str);
-        let own = own.unwrap_or("AWS").to_owned();
-        if own != *endpoint {
-            replaced.push(Replaced::new("endpoint", own, endpoint));
-        }
-        advanced.insert("endpoint".to_owned(), json!(endpoint));
+    let advanced = members.entry("advanced").or_insert(Value::Null);
+    let advanced = members_of(advanced, "`advanced` in the endpoint's configuration")?;
+    let own = advanced.get("endpoint").and_then(Value::as_str);
+    let own = own.unwrap_or("AWS").to_owned();
+    if own != *endpoint {
+        replaced.push(Replaced::new("endpoint", own, endpoint));
+    }
+    advanced.insert("endpoint".to_owned(), json!(endpoint));
+    Ok(())
+}
+
+/// The members of an object. YAML that was left empty is null, and counts as an object without
+/// members.
+fn members_of<'v>(value: &'v mut Value, what: &str) -> Result<&'v mut Map<String, Value>> {
+    if value.is_null() {
+        *value = json!({});
+    }
+    match value {
+        Value::Object(members) => Ok(members),
+        other => Err(Error::Usage(format!(
+            "{what} must be an object, but is {}",
+            kind(other)
+        ))),
+    }
+}
+
+/// What a value is, without what it holds: that may be secret.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -195,6 +245,7 @@ impl Place {
                 ),
                 access_key_id: required("awsAccessKeyId")?,
                 secret_access_key: required("awsSecretAccessKey")?,
+                session_token: None,
                 region,
             },
             bucket,
@@ -206,6 +257,7 @@ impl Place {
 mod tests {
     use super::*;
     use crate::run::Store;
+    use crate::status::Status;
 
     fn texts(replaced: &[Replaced]) -> Vec<String> {
         replaced.iter().map(ToString::to_string).collect()
@@ -220,7 +272,7 @@ mod tests {
             "uploadIntervalInSeconds": 5, "advanced": {"fileSizeLimit": 9},
         });
         let mut replaced = Vec::new();
-        place(&bucket, &mut config, &mut replaced);
+        place(&bucket, &mut config, &mut replaced).unwrap();
         assert_eq!(config["bucket"], "flow-sim");
         assert_eq!(
             config["advanced"],
@@ -237,6 +289,36 @@ mod tests {
                 &format!("endpoint: {endpoint} instead of AWS"),
             ]
         );
+        bucket.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_advanced_part_that_was_left_empty_gets_the_endpoint() {
+        let bucket = Bucket::open(&Store::Embedded, None, 0).await.unwrap();
+        for mut config in [
+            json!({"advanced": null}),
+            json!({}),
+            json!({"advanced": {}}),
+        ] {
+            let mut replaced = Vec::new();
+            place(&bucket, &mut config, &mut replaced).unwrap();
+            assert_eq!(config["advanced"]["endpoint"], bucket.location.endpoint);
+            assert_eq!(replaced.len(), 1, "{replaced:?}");
+        }
+        for (mut config, what) in [
+            (
+                json!({"advanced": ["secret"]}),
+                "`advanced` in the endpoint's configuration must be an object, but is a list",
+            ),
+            (
+                json!("secret"),
+                "the endpoint's configuration must be an object, but is a string",
+            ),
+        ] {
+            let error = place(&bucket, &mut config, &mut Vec::new()).unwrap_err();
+            assert_eq!(error.to_string(), what);
+            assert_eq!(error.status(), Status::Usage);
+        }
         bucket.close().await.unwrap();
     }
 

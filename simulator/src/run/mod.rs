@@ -29,4 +29,4 @@ pub use error::{Error, Result};
 pub use narrator::{Event, Progress, Published};
 pub use options::{Options, Store};
 pub use play::run;
-pub use report::{BindingReport, FileReport, Report};
+pub use report::{BindingReport, FileReport, Report, Unplayed, without_binding};

@@ -71,8 +71,10 @@ pub struct Options {
     pub checks_documents: bool,
     /// Whether it is fine that nothing was compared.
     pub allow_empty: bool,
+    /// Whether it is fine that documents are left over after the last session.
+    pub allow_unplayed: bool,
     /// Whether every value must be in a column of its own: none rescued, none beside its column as
-    /// exact text, none in no column at all.
+    /// exact text, none in no column at all; and every binding be read back.
     pub strict: bool,
 }
 
@@ -103,6 +105,7 @@ impl Options {
             preview_rows: 5,
             checks_documents: true,
             allow_empty: false,
+            allow_unplayed: false,
             strict: false,
         }
     }

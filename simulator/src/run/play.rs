@@ -1,5 +1,6 @@
 //! The run itself, step by step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::folder::Folder;
 use super::narrator::{Event, Narrator, Progress, Published};
 use super::options::{Options, Store};
 use super::read_back::ReadBack;
-use super::report::Report;
+use super::report::{Report, Unplayed};
 use super::rows::RowMaker;
 use super::sessions::{Sessions, Theatre};
 use super::supply::Supply;
@@ -49,7 +50,7 @@ pub async fn run(options: &Options, progress: &mut dyn Progress) -> Result<Repor
     }
     // The catalog's own configuration stays as it is.
     let filled_in = bucket.as_ref().filter(|_| options.store != Store::Catalog);
-    replaced.extend(configure(options, filled_in, &mut task));
+    replaced.extend(configure(options, filled_in, &mut task)?);
     let command = local_command(options, &task.endpoint).command;
     replaced.extend(program(options, &task.endpoint, &command));
     progress.event(Event::Replaced(replaced.clone()));
@@ -118,6 +119,7 @@ async fn open_bucket(options: &Options, config: &Value) -> Result<Option<Bucket>
                 store: &store,
                 name: Some(&place.bucket),
                 path_style: place.path_style,
+                is_catalogs: true,
                 ..opening
             })
             .await?
@@ -125,6 +127,15 @@ async fn open_bucket(options: &Options, config: &Value) -> Result<Option<Bucket>
         _ => Bucket::open_as(&opening).await?,
     };
     Ok(Some(bucket))
+}
+
+/// Adds counts up, name by name.
+fn sum<'c>(all: impl Iterator<Item = &'c BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in all.flatten() {
+        *sums.entry(name.clone()).or_default() += count;
+    }
+    sums
 }
 
 /// How long the connector may take to answer: it may hold an Acknowledged back for the upload
@@ -159,6 +170,8 @@ struct Conversation<'a> {
     maker: RowMaker<'a>,
     /// What every shard has committed.
     committed: Vec<Arc<Transaction>>,
+    /// What no session has played.
+    unplayed: Unplayed,
     sessions: Sessions,
 }
 
@@ -173,6 +186,7 @@ impl<'a> Play<'a> {
             published,
             maker,
             committed,
+            unplayed,
             sessions,
         } = conversation?;
         let read_back = ReadBack {
@@ -200,6 +214,8 @@ impl<'a> Play<'a> {
             selections: published.selections,
             bindings,
             sessions: sessions.count,
+            unplayed,
+            without_binding: sum(committed.iter().map(|one| &one.without_binding)),
             recovery: sessions.logs,
             logs: narrator.logs(),
             unsupported_requests: bucket.map(Bucket::unsupported_requests).unwrap_or_default(),
@@ -256,12 +272,13 @@ impl<'a> Play<'a> {
                 source,
             });
         }
-        committed.truncate(sessions.committed()? as usize);
+        let left_over = committed.split_off(sessions.committed()? as usize);
         Ok(Conversation {
             spec,
             published,
             maker,
             committed,
+            unplayed: Unplayed::of(&left_over),
             sessions,
         })
     }

@@ -1,14 +1,18 @@
 //! What came of a run, as plain data.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use materialize_s3_parquet::protocol::flow::MaterializationSpec;
 use materialize_s3_parquet::protocol::materialize::response;
+use serde::Serialize;
 
 use super::endpoint::Replaced;
 use crate::catalog::BindingSelection;
+use crate::figures::{listed, plural};
 use crate::readback::{Difference, Preview};
-use crate::runtime::{Log, RecoveryLog};
+use crate::runtime::{Log, RecoveryLog, Transaction};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -35,6 +39,10 @@ pub struct Report {
     pub bindings: Vec<BindingReport>,
     /// How many sessions were played.
     pub sessions: u64,
+    /// What no session has played.
+    pub unplayed: Unplayed,
+    /// How many documents of what was played no binding reads, by their collection.
+    pub without_binding: BTreeMap<String, u64>,
     /// The recovery logs as they stand at the end: one of each shard under the old runtime, one of
     /// all under the new.
     pub recovery: Vec<RecoveryLog>,
@@ -64,16 +72,59 @@ impl Report {
         Some(unread().map(|binding| binding.rows).sum())
     }
 
-    /// Whether anything was compared, or could not be because nothing is to be read back.
+    /// Whether anything was compared: a row that was read back, or a document that was loaded.
     pub fn has_compared(&self) -> bool {
-        let stored = self.unread_rows().unwrap_or_default();
-        self.equal_rows() + self.loaded() + stored > 0
+        self.equal_rows() + self.loaded() > 0
     }
 
     /// How many rows were compared and found equal.
     pub fn equal_rows(&self) -> u64 {
         self.bindings.iter().map(|binding| binding.equal_rows).sum()
     }
+}
+
+/// What is left over after the last session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unplayed {
+    /// How many documents.
+    pub documents: u64,
+    /// In how many transactions; those without documents do not count.
+    pub transactions: u64,
+}
+
+impl Unplayed {
+    /// Counts the documents of transactions that were not committed.
+    pub(super) fn of(transactions: &[Arc<Transaction>]) -> Self {
+        let documents = transactions.iter().map(|transaction| transaction.documents);
+        let filled = documents.filter(|documents| *documents > 0);
+        filled.fold(Self::default(), |all, documents| Self {
+            documents: all.documents + documents,
+            transactions: all.transactions + 1,
+        })
+    }
+
+    /// Whether all documents were played.
+    pub fn is_empty(self) -> bool {
+        self.documents == 0
+    }
+}
+
+impl fmt::Display for Unplayed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let documents = plural(self.documents, "document");
+        let transactions = plural(self.transactions, "transaction");
+        write!(
+            formatter,
+            "{documents} in {transactions} left over after the last session"
+        )
+    }
+}
+
+/// Says how many documents no binding reads; none where a binding reads each.
+pub fn without_binding(counts: &BTreeMap<String, u64>) -> Option<String> {
+    let documents = plural(counts.values().sum(), "document");
+    (!counts.is_empty()).then(|| format!("No binding reads {documents}: {}", listed(counts)))
 }
 
 /// One binding's files and rows.

@@ -62,7 +62,11 @@ impl<'a> RowMaker<'a> {
         if self.checks_documents {
             self.check(number, documents)?;
         }
-        let mut transaction = Transaction::default();
+        let mut transaction = Transaction {
+            documents: documents.len() as u64,
+            without_binding: self.without_binding(documents),
+            ..Transaction::default()
+        };
         for binding in &self.bindings {
             let own = documents.iter().filter(|document| binding.reads(document));
             let own: Vec<&Value> = own.map(|document| &document.document).collect();
@@ -80,6 +84,17 @@ impl<'a> RowMaker<'a> {
                 .insert(binding.source.clone(), own.len() as i64);
         }
         Ok(transaction)
+    }
+
+    /// Counts the documents that no binding reads, by their collection.
+    fn without_binding(&self, documents: &[Document]) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for document in documents {
+            if !self.bindings.iter().any(|binding| binding.reads(document)) {
+                *counts.entry(document.collection.clone()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// Holds every document that a binding reads against the schema of its collection, as Flow does

@@ -119,6 +119,10 @@ impl Row {
 pub struct Transaction {
     /// The rows in the order in which they are sent.
     pub rows: Vec<Row>,
+    /// How many documents there are.
+    pub documents: u64,
+    /// How many of them no binding reads, by their collection.
+    pub without_binding: BTreeMap<String, u64>,
     /// How many documents each source has given, by its name in the checkpoint.
     pub read: BTreeMap<String, i64>,
     /// How many rows have a value at each location that is in no column, by the index of the

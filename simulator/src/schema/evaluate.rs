@@ -1,7 +1,10 @@
 //! Holds a document against a schema: does it fit, and which `reduce` annotations apply to it.
 
-use serde_json::Value;
+use std::cmp::Ordering;
 
+use serde_json::{Number, Value};
+
+use super::exact;
 use super::parse::{Node, NodeId, Schema};
 use super::pointer::escape;
 use super::reduce::Reduce;
@@ -105,9 +108,7 @@ impl<'s> Evaluator<'s> {
             self.found.push((self.pointer.clone(), reduce));
         }
         match value {
-            Value::Number(number) => {
-                self.check_number(node, number.as_f64().unwrap_or(f64::NAN))?;
-            }
+            Value::Number(number) => self.check_number(node, number)?,
             Value::String(text) => self.check_string(node, text)?,
             Value::Array(items) => self.check_array(node, items)?,
             Value::Object(members) => self.check_object(node, members)?,
@@ -129,23 +130,24 @@ impl<'s> Evaluator<'s> {
         let Some(allowed) = &node.enumeration else {
             return Ok(());
         };
-        self.require(allowed.iter().any(|allowed| equal(allowed, value)), || {
+        self.require(exact::contains(allowed, value), || {
             let allowed: Vec<_> = allowed.iter().map(Value::to_string).collect();
             format!("expected {}", allowed.join(" or "))
         })
     }
 
-    fn check_number(&self, node: &Node, number: f64) -> Checked {
-        let at_least = node.minimum.is_none_or(|bound| number >= bound);
-        let above = node.exclusive_minimum.is_none_or(|bound| number > bound);
-        let at_most = node.maximum.is_none_or(|bound| number <= bound);
-        let below = node.exclusive_maximum.is_none_or(|bound| number < bound);
-        self.require(at_least && above && at_most && below, || {
-            "the number is out of its bounds".to_owned()
-        })?;
-        let is_multiple = node
-            .multiple_of
-            .is_none_or(|step| (number / step).fract() == 0.0);
+    fn check_number(&self, node: &Node, number: &Number) -> Checked {
+        let keeps = |bound: &Option<Number>, holds: fn(Ordering) -> bool| {
+            let bound = bound.as_ref();
+            bound.is_none_or(|bound| holds(exact::compare(number, bound)))
+        };
+        let is_within = keeps(&node.minimum, Ordering::is_ge)
+            && keeps(&node.exclusive_minimum, Ordering::is_gt)
+            && keeps(&node.maximum, Ordering::is_le)
+            && keeps(&node.exclusive_maximum, Ordering::is_lt);
+        self.require(is_within, || "the number is out of its bounds".to_owned())?;
+        let step = node.multiple_of.as_ref();
+        let is_multiple = step.is_none_or(|step| exact::is_multiple(number, step));
         self.require(is_multiple, || {
             "the number is not a multiple of `multipleOf`".to_owned()
         })
@@ -176,7 +178,7 @@ impl<'s> Evaluator<'s> {
             items
                 .iter()
                 .enumerate()
-                .any(|(at, item)| items[..at].iter().any(|before| equal(before, item)))
+                .any(|(at, item)| exact::contains(&items[..at], item))
         };
         self.require(!node.unique_items || !repeats(), || {
             "the array's items are not unique".to_owned()
@@ -337,29 +339,6 @@ fn within(count: u64, minimum: Option<u64>, maximum: Option<u64>) -> bool {
     minimum.is_none_or(|bound| count >= bound) && maximum.is_none_or(|bound| count <= bound)
 }
 
-/// JSON equality: numbers by value, so that 1 is 1.0.
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => {
-            left == right || left.as_f64() == right.as_f64()
-        }
-        (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| equal(left, right))
-        }
-        (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(name, value)| right.get(name).is_some_and(|other| equal(value, other)))
-        }
-        _ => left == right,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -495,6 +474,118 @@ mod tests {
                 json!(1),
             ),
         ]);
+    }
+
+    /// JSON text, whose numbers are as they are written.
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).expect("valid JSON")
+    }
+
+    #[test]
+    fn numbers_are_compared_by_what_they_are_and_not_as_doubles() {
+        // Each schema with a document that fits and one that does not.
+        for (schema, good, bad) in [
+            (
+                r#"{"maximum": 9007199254740992}"#,
+                "9007199254740992",
+                "9007199254740993",
+            ),
+            (
+                r#"{"minimum": 9007199254740993}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"exclusiveMaximum": 9007199254740993}"#,
+                "9007199254740992",
+                "9007199254740993",
+            ),
+            (
+                r#"{"exclusiveMinimum": 9007199254740992}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"exclusiveMaximum": 9223372036854775808.0}"#,
+                "9223372036854775807",
+                "9223372036854775808",
+            ),
+            (
+                r#"{"maximum": 18446744073709551615}"#,
+                "18446744073709551615",
+                "18446744073709551616",
+            ),
+            (
+                r#"{"minimum": -9223372036854775807}"#,
+                "-9223372036854775807",
+                "-9223372036854775808",
+            ),
+            (r#"{"minimum": 0.5}"#, "9007199254740993", "0"),
+            (
+                r#"{"multipleOf": 2}"#,
+                "9007199254740994",
+                "9007199254740993",
+            ),
+            (r#"{"multipleOf": 2}"#, "4.0", "9007199254740993"),
+            (
+                r#"{"multipleOf": 3}"#,
+                "18446744073709551615",
+                "18446744073709551614",
+            ),
+            (r#"{"multipleOf": 0.1}"#, "1.1", "1.15"),
+            (r#"{"multipleOf": 0.01}"#, "19.99", "19.995"),
+            (r#"{"multipleOf": 1e-300}"#, "1e300", "1e-301"),
+            (
+                r#"{"enum": [9007199254740993]}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"const": 9007199254740993}"#,
+                "9007199254740993",
+                "9007199254740992.0",
+            ),
+            (
+                r#"{"const": [{"a": 1}]}"#,
+                r#"[{"a": 1.0}]"#,
+                r#"[{"a": 1.5}]"#,
+            ),
+            (r#"{"const": -0.0}"#, "0", "1"),
+            (
+                r#"{"uniqueItems": true}"#,
+                "[9007199254740992, 9007199254740993]",
+                "[1, 1.0]",
+            ),
+            (r#"{"enum": [1, 2], "const": 1.0}"#, "1", "2"),
+        ] {
+            let schema = read(schema);
+            assert_eq!(
+                violation(&schema, &read(good)),
+                None,
+                "{schema} refuses {good}"
+            );
+            assert!(
+                violation(&schema, &read(bad)).is_some(),
+                "{schema} accepts {bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_enumeration_and_a_constant_that_differ_allow_nothing() {
+        let schema = read(r#"{"enum": [9007199254740992], "const": 9007199254740993}"#);
+        for document in ["9007199254740992", "9007199254740993"] {
+            assert!(violation(&schema, &read(document)).is_some(), "{document}");
+        }
+    }
+
+    #[test]
+    fn fractional_is_a_number_that_is_no_integer() {
+        check(&[(
+            json!({"type": ["fractional", "null"]}),
+            json!(1.5),
+            json!(1),
+        )]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Schema → [`Shape`]: everything a schema says of the documents it allows, put together.
 
+use serde_json::Number;
+
 use super::parse::{Node, NodeId, Schema};
 use super::shape::{
     ArrayShape, NumericShape, ObjectShape, Pattern, Property, Reduction, Shape, StringShape,
@@ -88,8 +90,8 @@ impl Inference<'_> {
                 max_length: node.max_length,
             },
             numeric: NumericShape {
-                minimum: node.minimum.or(node.exclusive_minimum),
-                maximum: node.maximum.or(node.exclusive_maximum),
+                minimum: double(node.minimum.as_ref()).or(double(node.exclusive_minimum.as_ref())),
+                maximum: double(node.maximum.as_ref()).or(double(node.exclusive_maximum.as_ref())),
             },
             array: self.of_array(node),
             object: self.of_object(node),
@@ -135,6 +137,11 @@ impl Inference<'_> {
         }
         object
     }
+}
+
+/// A bound as the protocol has it.
+fn double(bound: Option<&Number>) -> Option<f64> {
+    bound.and_then(Number::as_f64)
 }
 
 #[cfg(test)]

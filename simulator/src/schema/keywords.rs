@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
+use super::exact;
 use super::parse::SchemaError;
 use super::types::Types;
 use crate::suggest::nearest;
@@ -83,8 +84,11 @@ impl Keywords<'_> {
             .unwrap_or_default())
     }
 
-    pub(super) fn number(&self, keyword: &str) -> Result<Option<f64>, SchemaError> {
-        self.read(keyword, "a number", Value::as_f64)
+    pub(super) fn number(&self, keyword: &str) -> Result<Option<Number>, SchemaError> {
+        self.read(keyword, "a number", |value| match value {
+            Value::Number(number) => Some(number.clone()),
+            _ => None,
+        })
     }
 
     pub(super) fn count(&self, keyword: &str) -> Result<Option<u64>, SchemaError> {
@@ -149,7 +153,7 @@ impl Keywords<'_> {
             (Some(values), Some(constant)) => Some(
                 values
                     .into_iter()
-                    .filter(|value| value == constant)
+                    .filter(|value| exact::equal(value, constant))
                     .collect(),
             ),
         })

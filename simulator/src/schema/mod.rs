@@ -6,6 +6,7 @@
 //! known is "anything".
 
 mod evaluate;
+mod exact;
 mod infer;
 mod keywords;
 mod locate;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::keywords::Keywords;
 use super::pointer::escape;
@@ -68,11 +68,11 @@ pub(super) struct Node {
     pub(super) pattern: Option<Regex>,
     pub(super) min_length: Option<u64>,
     pub(super) max_length: Option<u64>,
-    pub(super) minimum: Option<f64>,
-    pub(super) exclusive_minimum: Option<f64>,
-    pub(super) maximum: Option<f64>,
-    pub(super) exclusive_maximum: Option<f64>,
-    pub(super) multiple_of: Option<f64>,
+    pub(super) minimum: Option<Number>,
+    pub(super) exclusive_minimum: Option<Number>,
+    pub(super) maximum: Option<Number>,
+    pub(super) exclusive_maximum: Option<Number>,
+    pub(super) multiple_of: Option<Number>,
     pub(super) format: Option<String>,
     pub(super) content_encoding: Option<String>,
     pub(super) content_media_type: Option<String>,

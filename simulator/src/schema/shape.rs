@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::exact;
 use super::reduce::Reduce;
 use super::types::Types;
 
@@ -265,7 +266,7 @@ fn intersect_enumerations(
 ) -> Option<Vec<Value>> {
     narrower(left, right, |left, right| {
         left.into_iter()
-            .filter(|value| right.contains(value))
+            .filter(|value| exact::contains(&right, value))
             .collect()
     })
 }
@@ -273,7 +274,7 @@ fn intersect_enumerations(
 fn union_enumerations(left: Option<Vec<Value>>, right: Option<Vec<Value>>) -> Option<Vec<Value>> {
     wider(left, right, |mut left, right| {
         for value in right {
-            if !left.contains(&value) {
+            if !exact::contains(&left, &value) {
                 left.push(value);
             }
         }

@@ -75,7 +75,9 @@ fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Equal => "all equal",
         Verdict::NotReadBack => "not read back",
+        Verdict::NotAllPlayed => "not all played",
         Verdict::NothingCompared => "nothing compared",
+        Verdict::NotAllReadBack => "not all read back",
         Verdict::NotInColumns => "not all in columns",
         Verdict::Different => "different",
         Verdict::Failed => "failed",
@@ -115,8 +117,7 @@ fn verdict(document: &Document) -> Markup {
             ("equal", format!("✓ {rows} compared, all equal"))
         }
         Verdict::NotReadBack => {
-            let rows = document.bindings.iter().map(|binding| binding.rows);
-            let rows = plural(rows.sum(), "row");
+            let rows = plural(unread_rows(document), "row");
             let loaded = document.bindings.iter().map(|binding| binding.loaded);
             let loaded = plural(loaded.sum(), "document");
             (
@@ -124,10 +125,18 @@ fn verdict(document: &Document) -> Markup {
                 format!("✓ {rows} stored, {loaded} loaded as stored; no files were read back"),
             )
         }
-        Verdict::NothingCompared => (
-            "different",
-            "✗ Nothing was compared: no document became a row".to_owned(),
-        ),
+        Verdict::NotAllPlayed => ("different", format!("✗ {}", document.run.unplayed)),
+        Verdict::NothingCompared => {
+            let why = match unread_rows(document) {
+                0 => "no document became a row".to_owned(),
+                rows => format!("{} stored and not read back", plural(rows, "row")),
+            };
+            ("different", format!("✗ Nothing was compared: {why}"))
+        }
+        Verdict::NotAllReadBack => {
+            let rows = plural(unread_rows(document), "row");
+            ("different", format!("✗ {rows} stored and not read back"))
+        }
         Verdict::NotInColumns => (
             "different",
             "✗ All equal, but not every value is in a column of its own".to_owned(),
@@ -145,6 +154,13 @@ fn verdict(document: &Document) -> Markup {
         classed("ul", "problems", Markup::all(problems))
     };
     classed("p", &format!("verdict {class}"), text).then(problems)
+}
+
+/// The rows of bindings that were not read back.
+fn unread_rows(document: &Document) -> u64 {
+    let unread = document.bindings.iter();
+    let unread = unread.filter(|binding| !binding.is_read_back);
+    unread.map(|binding| binding.rows).sum()
 }
 
 /// A number with its name and a note.

@@ -2,7 +2,7 @@
 
 use super::super::document::Document;
 use super::super::markup::{Markup, classed, element, plain};
-use crate::figures::grouped;
+use crate::figures::{self, grouped};
 
 pub(super) fn section(document: &Document) -> Markup {
     let run = &document.run;
@@ -26,12 +26,23 @@ pub(super) fn section(document: &Document) -> Markup {
             .collect::<Vec<_>>()
             .join("; "),
     };
+    let not_played = if run.unplayed.is_empty() {
+        "nothing".to_owned()
+    } else {
+        run.unplayed.to_string()
+    };
+    let without_binding = match figures::listed(&run.without_binding) {
+        none if none.is_empty() => "none".to_owned(),
+        some => some,
+    };
     let all = [
         ("Catalog", run.catalog.clone()),
         (
             "Documents",
             format!("{}, {} of them", run.fixture, grouped(run.documents)),
         ),
+        ("Not played", not_played),
+        ("Documents that no binding reads", without_binding),
         ("Connector", run.connector.join(" ")),
         (
             "Runtime and codec",
