@@ -62,7 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments without the program's own name; what is no Unicode in them means nothing here anyway.
+/// The arguments without the program's own name; what is no Unicode in them means nothing here
+/// anyway.
 fn arguments() -> impl Iterator<Item = String> {
     let arguments = std::env::args_os().skip(1);
     arguments.map(|argument| argument.to_string_lossy().into_owned())

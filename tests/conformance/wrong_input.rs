@@ -344,7 +344,8 @@ fn a_recording_with_wrong_input() {
                 "`x` is no JSON pointer",
             ),
             (&["--codec", "yaml", "--", "true"], 2, "proto, json"),
-            // It stands for its connector, and ends as that does; but not well without a recording.
+            // It stands for its connector, and ends as that does; but not well without a
+            // recording.
             (
                 &["--to", "/dev/full", "--", "true"],
                 6,

@@ -6,8 +6,8 @@ use super::sources::Source;
 /// The columns that a line has at most. rustfmt holds code to it, and neither comments nor texts.
 pub(super) const COLUMNS: usize = 100;
 
-/// The lines of Rust that may be wider: JSON, certificates and diagrams, harder to read in two pieces.
-/// The number may only fall.
+/// The lines of Rust that may be wider: JSON, certificates and diagrams, harder to read in two
+/// pieces. The number may only fall.
 pub(super) const MOST_LONG_LINES: usize = 105;
 
 pub(super) fn findings(sources: &[Source]) -> Vec<Finding> {

@@ -17,8 +17,8 @@ const TYPE_ORDER: [u8; ORDER_BYTES] = [0x1c, 0, 0];
 /// The field 2, `IEEE_754_TOTAL_ORDER`.
 const TOTAL_ORDER: [u8; ORDER_BYTES] = [0x2c, 0, 0];
 
-/// Counts the last bytes of a file, from the orders of its columns on. Between them and the length of the
-/// metadata, the metadata's own structure ends with one byte.
+/// Counts the last bytes of a file, from the orders of its columns on. Between them and the length
+/// of the metadata, the metadata's own structure ends with one byte.
 pub(in crate::parquet) fn orders_bytes(columns: usize) -> usize {
     columns * ORDER_BYTES + 1 + TAIL_BYTES
 }
