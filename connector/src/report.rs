@@ -173,8 +173,8 @@ pub struct FileReport {
 }
 
 impl FileReport {
-    /// Logs the file, and what was rescued in it; which values its columns have only nearly, of each
-    /// column that `told` does not have yet.
+    /// Logs the file, and what was rescued in it; which values its columns have only nearly, of
+    /// each column that `told` does not have yet.
     pub fn log(&self, binding: &Binding, upload: &FinishedUpload, told: &mut BTreeSet<usize>) {
         let staged = &upload.staged;
         info!(

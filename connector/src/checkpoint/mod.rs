@@ -259,8 +259,8 @@ impl State {
     }
 
     /// Removes what was noted of the columns of bindings that are not active, of the shards whose
-    /// keyBegin lies in `key_begins`; not yet where files of theirs wait. Every backfill has a state
-    /// key of its own, so that the state would grow with each of them.
+    /// keyBegin lies in `key_begins`; not yet where files of theirs wait. Every backfill has a
+    /// state key of its own, so that the state would grow with each of them.
     pub fn forget_forms(
         &mut self,
         key_begins: RangeInclusive<u32>,
