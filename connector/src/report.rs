@@ -222,20 +222,50 @@ impl FileReport {
 /// What a user is told of a column that has values only nearly, which are kept exactly where `kept`
 /// says so.
 fn exact_message(column_type: ColumnType, kept: bool) -> String {
+    // An instant is floored, a number is rounded.
+    let which = match column_type {
+        ColumnType::Timestamp => format!("the {column_type} just below"),
+        _ => format!("the nearest {column_type}"),
+    };
     let cure = "for a column that is exact itself, give the field `castToString` under `fields`";
     if kept {
         format!(
-            "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside the \
-             nearest {column_type} in their own column; {cure}"
+            "values of a field are kept in `{EXACT_FIELD}` as the documents have them, beside \
+             {which} in their own column; {cure}"
         )
     } else {
         format!(
-            "values of a field become the nearest {column_type}, and are not kept as the documents \
-             have them, because a field has the name `{EXACT_FIELD}`; {cure}"
+            "values of a field become {which}, and are not kept as the documents have them, \
+             because a field has the name `{EXACT_FIELD}`; {cure}"
         )
     }
 }
 
 fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_the_one_below_and_a_number_the_nearest() {
+        let number = ColumnType::Number { strings: true };
+        let code = ColumnType::Integer { strings: true };
+        for (column_type, neighbour) in [
+            (number, "the nearest DOUBLE"),
+            (code, "the nearest INT64"),
+            (
+                ColumnType::Timestamp,
+                "the TIMESTAMP(MICROS, UTC) just below",
+            ),
+        ] {
+            for (kept, says) in [(true, "are kept in `flow_exact`"), (false, "are not kept")] {
+                let message = exact_message(column_type, kept);
+                assert!(message.contains(neighbour), "{message}");
+                assert!(message.contains(says), "{message}");
+            }
+        }
+    }
 }

@@ -30,6 +30,14 @@ fn fields(logs: &[Value], message: &str) -> Vec<Value> {
         .collect()
 }
 
+/// What operators are told of a line: from where its message stands to `end`.
+fn documented(message: &str, end: &str) -> &'static str {
+    let operations = include_str!("../../docs/operations.md");
+    let (_, section) = operations.split_once("## 7. Log lines").unwrap();
+    let (_, after) = section.split_once(&format!("`{message}`")).unwrap();
+    after.split_once(end).unwrap().0
+}
+
 const VISIBLE: &str = "files are visible";
 
 /// A session of one transaction, which fills the binding again.
@@ -88,6 +96,22 @@ async fn sessions_transactions_and_visible_files_have_lines_of_their_own() {
             "firstPublishedAt": "2026-01-02T03:04:05Z", "lastPublishedAt": "2026-01-02T03:04:07.5Z",
         })]
     );
+    for (message, end) in [
+        ("session", "\n"),
+        ("transaction", "\n"),
+        (VISIBLE, "\n"),
+        ("staged a file", "\n\n"),
+    ] {
+        let documented = documented(message, end);
+        let logged = &fields(&ended.logs, message)[0];
+        for name in logged.as_object().unwrap().keys() {
+            let name = format!("`{name}`");
+            assert!(
+                documented.contains(&name),
+                "{name} of `{message}`: {documented}"
+            );
+        }
+    }
     let folder = "the files of a binding go to the folder orders/v0000000003 from now on";
     assert_eq!(
         fields(&ended.logs, folder),
