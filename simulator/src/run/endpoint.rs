@@ -16,7 +16,8 @@ use crate::catalog::{Endpoint, Materialization};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replaced {
-    /// What: `image`, `command`, `codec`, `pathPrefix`, or a property of the endpoint's configuration.
+    /// What: `image`, `command`, `codec`, `pathPrefix`, or a property of the endpoint's
+    /// configuration.
     pub what: String,
     /// What the catalog has; none of what is secret.
     pub catalog: Option<String>,
