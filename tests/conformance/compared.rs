@@ -81,7 +81,7 @@ fn transactions_that_no_session_plays_end_with_9_unless_that_is_fine() {
     assert_eq!(output.status.code(), Some(9), "{}", said(&output));
     let told = document(&output);
     assert_eq!(told["verdict"], "notAllPlayed");
-    let unplayed = json!({"documents": 2, "transactions": 2});
+    let unplayed = json!({"documents": 2, "transactions": 2, "moreMayCome": false});
     assert_eq!(told["run"]["unplayed"], unplayed);
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("2 documents in 2 transactions left over"));
@@ -98,6 +98,26 @@ fn transactions_that_no_session_plays_end_with_9_unless_that_is_fine() {
 }
 
 #[test]
+fn documents_that_come_after_the_last_session_are_mentioned() {
+    let case = transactions();
+    let run = |sessions: &str| {
+        let stdin = std::fs::File::open(case.path("fixture.jsonl")).unwrap();
+        let mut command = case.command(&["--fixture", "-", "--sessions", sessions]);
+        let output = command.stdin(stdin).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        said(&output)
+    };
+    let says = "Not played: what comes after the last session";
+    let told = run("1");
+    assert!(
+        told.contains(says) && told.contains("1 row compared"),
+        "{told}"
+    );
+    let told = run("1,-1");
+    assert!(!told.contains("Not played"), "{told}");
+}
+
+#[test]
 fn a_recipe_whose_transactions_are_closed_early_is_played_to_its_end() {
     let case = Case::well();
     let recipe = "{collection: acmeCo/madeUp, generator: noise, seed: 1, documents: 5, \
@@ -110,7 +130,8 @@ fn a_recipe_whose_transactions_are_closed_early_is_played_to_its_end() {
 
 #[test]
 fn documents_that_no_binding_reads_are_counted() {
-    let fixture = b"[\"acmeCo/madeUp\", {\"id\": 1}]\n[\"acmeCo/other\", {\"id\": 1}]\n[\"acmeCo/other\", {\"id\": 2}]\n";
+    let fixture = b"[\"acmeCo/madeUp\", {\"id\": 1}]\n[\"acmeCo/other\", {\"id\": 1}]\n\
+                    [\"acmeCo/other\", {\"id\": 2}]\n";
     let case = Case::well().with_fixture(fixture);
     let text = std::fs::read_to_string(&case.catalog).unwrap();
     let mut catalog: Value = serde_json::from_str(&text).unwrap();

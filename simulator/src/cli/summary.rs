@@ -27,11 +27,26 @@ pub(super) fn summary(report: &Report, options: &Options, outcome: Verdict) -> V
             .iter()
             .map(|request| format!("the S3 server does not implement: {request}")),
     );
-    lines.extend(without_binding(&report.without_binding));
+    lines.extend(not_played(report, outcome));
+    lines.push(verdict(report, options, outcome));
+    lines
+}
+
+/// Which documents have become nothing, as far as the verdict does not say so.
+fn not_played(report: &Report, outcome: Verdict) -> Vec<String> {
+    let mut lines: Vec<String> = without_binding(&report.without_binding)
+        .into_iter()
+        .collect();
     if outcome != Verdict::NotAllPlayed && !report.unplayed.is_empty() {
         lines.push(format!("Not played: {}", report.unplayed));
     }
-    lines.push(verdict(report, options, outcome));
+    if report.unplayed.more_may_come {
+        lines.push(
+            "Not played: what comes after the last session; the documents were not read to \
+             their end"
+                .to_owned(),
+        );
+    }
     lines
 }
 

@@ -411,7 +411,7 @@ bindings bindings.collection bindings.difference bindings.documents bindings.equ
          requests.part requests.status requests.uploadId run run.began run.bucket run.catalog \
          run.codec run.command run.connector run.documents run.endpoint run.fixture run.interval \
          run.replaced run.runtime run.seed run.sessions run.shards run.simulator run.store \
-         run.task run.unplayed run.unplayed.documents run.unplayed.transactions \
+         run.task run.unplayed run.unplayed.documents run.unplayed.moreMayCome run.unplayed.transactions \
          run.withoutBinding timeline timeline.lanes timeline.lanes.commits timeline.lanes.kills \
          timeline.lanes.kills.atMicros timeline.lanes.kills.step timeline.lanes.name \
          timeline.lanes.shard timeline.lanes.spans timeline.lanes.spans.beganMicros \

@@ -273,12 +273,13 @@ impl<'a> Play<'a> {
             });
         }
         let left_over = committed.split_off(sessions.committed()? as usize);
+        let unplayed = Unplayed::of(&left_over, supply.is_live().await);
         Ok(Conversation {
             spec,
             published,
             maker,
             committed,
-            unplayed: Unplayed::of(&left_over),
+            unplayed,
             sessions,
         })
     }

@@ -91,20 +91,28 @@ pub struct Unplayed {
     pub documents: u64,
     /// In how many transactions; those without documents do not count.
     pub transactions: u64,
+    /// Whether there may be more: the sessions were over before the end of standard input or a
+    /// FIFO was seen.
+    pub more_may_come: bool,
 }
 
 impl Unplayed {
     /// Counts the documents of transactions that were not committed.
-    pub(super) fn of(transactions: &[Arc<Transaction>]) -> Self {
+    pub(super) fn of(transactions: &[Arc<Transaction>], more_may_come: bool) -> Self {
+        let none = Self {
+            more_may_come,
+            ..Self::default()
+        };
         let documents = transactions.iter().map(|transaction| transaction.documents);
         let filled = documents.filter(|documents| *documents > 0);
-        filled.fold(Self::default(), |all, documents| Self {
+        filled.fold(none, |all, documents| Self {
+            more_may_come,
             documents: all.documents + documents,
             transactions: all.transactions + 1,
         })
     }
 
-    /// Whether all documents were played.
+    /// Whether all documents that have come were played.
     pub fn is_empty(self) -> bool {
         self.documents == 0
     }

@@ -68,3 +68,122 @@ fn integer(number: &Number) -> Option<i128> {
 fn decimal(number: &Number) -> Option<BigDecimal> {
     number.to_string().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Schema;
+    use super::*;
+
+    /// Whether a document fits a schema; both are JSON text, whose numbers are as they are written.
+    fn fits(schema: &str, document: &str) -> bool {
+        let read = |text: &str| -> Value { serde_json::from_str(text).expect("valid JSON") };
+        let schema = Schema::parse(&read(schema)).expect("a valid schema");
+        schema.evaluate(&read(document)).is_ok()
+    }
+
+    /// Each schema with a document that fits and one that does not.
+    fn check(table: &[(&str, &str, &str)]) {
+        for (schema, good, bad) in table {
+            assert!(fits(schema, good), "{schema} refuses {good}");
+            assert!(!fits(schema, bad), "{schema} accepts {bad}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_exact_beyond_what_doubles_hold() {
+        check(&[
+            (
+                r#"{"maximum": 9007199254740992}"#,
+                "9007199254740992",
+                "9007199254740993",
+            ),
+            (
+                r#"{"minimum": 9007199254740993}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"exclusiveMaximum": 9007199254740993}"#,
+                "9007199254740992",
+                "9007199254740993",
+            ),
+            (
+                r#"{"exclusiveMinimum": 9007199254740992}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"exclusiveMaximum": 9223372036854775808.0}"#,
+                "9223372036854775807",
+                "9223372036854775808",
+            ),
+            (
+                r#"{"maximum": 18446744073709551615}"#,
+                "18446744073709551615",
+                "18446744073709551616",
+            ),
+            (
+                r#"{"minimum": -9223372036854775807}"#,
+                "-9223372036854775807",
+                "-9223372036854775808",
+            ),
+            (r#"{"minimum": 0.5}"#, "9007199254740993", "0"),
+            (r#"{"maximum": 1e300}"#, "18446744073709551615", "1e301"),
+        ]);
+    }
+
+    #[test]
+    fn multiples_are_those_of_decimals() {
+        check(&[
+            (
+                r#"{"multipleOf": 2}"#,
+                "9007199254740994",
+                "9007199254740993",
+            ),
+            (r#"{"multipleOf": 2}"#, "4.0", "4.5"),
+            (
+                r#"{"multipleOf": 3}"#,
+                "18446744073709551615",
+                "18446744073709551614",
+            ),
+            (r#"{"multipleOf": 0.1}"#, "1.1", "1.15"),
+            (r#"{"multipleOf": 0.01}"#, "19.99", "19.995"),
+            (r#"{"multipleOf": 1e-300}"#, "1e300", "1e-301"),
+        ]);
+        assert!(!fits(r#"{"multipleOf": 0}"#, "1"));
+        assert!(!fits(r#"{"multipleOf": 0}"#, "1.5"));
+    }
+
+    #[test]
+    fn values_are_equal_by_what_they_are() {
+        check(&[
+            (
+                r#"{"enum": [9007199254740993]}"#,
+                "9007199254740993",
+                "9007199254740992",
+            ),
+            (
+                r#"{"const": 9007199254740993}"#,
+                "9007199254740993",
+                "9007199254740992.0",
+            ),
+            (
+                r#"{"const": [{"a": 1}]}"#,
+                r#"[{"a": 1.0}]"#,
+                r#"[{"a": 1.5}]"#,
+            ),
+            (r#"{"const": -0.0}"#, "0", "1"),
+            (
+                r#"{"uniqueItems": true}"#,
+                "[9007199254740992, 9007199254740993]",
+                "[1, 1.0]",
+            ),
+            (r#"{"enum": [1, 2], "const": 1.0}"#, "1", "2"),
+            (r#"{"allOf": [{"enum": [1, 2]}, {"const": 1.0}]}"#, "1", "2"),
+        ]);
+        let contradiction = r#"{"enum": [9007199254740992], "const": 9007199254740993}"#;
+        for document in ["9007199254740992", "9007199254740993"] {
+            assert!(!fits(contradiction, document), "{document}");
+        }
+    }
+}

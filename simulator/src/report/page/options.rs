@@ -26,10 +26,12 @@ pub(super) fn section(document: &Document) -> Markup {
             .collect::<Vec<_>>()
             .join("; "),
     };
-    let not_played = if run.unplayed.is_empty() {
-        "nothing".to_owned()
-    } else {
+    let not_played = if !run.unplayed.is_empty() {
         run.unplayed.to_string()
+    } else if run.unplayed.more_may_come {
+        "what comes after the last session".to_owned()
+    } else {
+        "nothing".to_owned()
     };
     let without_binding = match figures::listed(&run.without_binding) {
         none if none.is_empty() => "none".to_owned(),
