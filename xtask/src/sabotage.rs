@@ -51,7 +51,7 @@ pub(crate) fn run(mut workspace: Workspace, args: &[String]) -> Result<()> {
         let target = break_sources(&workspace, patch)?;
         let caught = if is_of_mapping(patch) {
             let tree = workspace.root.join(TREE);
-            by_tests(mapping::catches(&workspace, &tree, &target)?)
+            by_tests(mapping::catches(&workspace, &tree, &target, patch)?)
         } else {
             let program = broken(&workspace, patch, &target)?;
             catches(&workspace, &program)?

@@ -1,7 +1,9 @@
 //! Mappers that are broken on purpose: the tests of the mapper and the fuzz bodies over their seeds
 //! must catch them. What a mapper does wrong is wrong in every session alike, so torture, which
-//! asks what became of files, does not look there.
+//! asks what became of files, does not look there. Nor does it look at what a run tells of values
+//! that are in no column, which is broken here too.
 
+use std::fs;
 use std::path::Path;
 
 use crate::cargo::Workspace;
@@ -13,18 +15,52 @@ pub(super) const PATCHES: &str = "tests/sabotage/mapping";
 /// How a test that failed is told.
 const FAILED: &str = " ... FAILED";
 
-/// The tests that must catch them: those of the mapper and of what it reads, and the fuzz bodies.
-const TESTS: [&str; 3] = ["mapping::", "protocol::json_tuple", "smoke::"];
+/// Tests that must catch what is broken.
+struct Suite {
+    packages: &'static [&'static str],
+    tests: &'static [&'static str],
+}
 
-/// Runs the tests against the broken sources in `tree`, and returns the tests that fail.
-pub(super) fn catches(workspace: &Workspace, tree: &Path, target: &Path) -> Result<Vec<String>> {
+/// The tests of the mapper and of what it reads, and the fuzz bodies.
+const MAPPER: Suite = Suite {
+    packages: &["materialize-s3-parquet", "materialize-s3-parquet-fuzz"],
+    tests: &["mapping::", "protocol::json_tuple", "smoke::"],
+};
+
+/// The tests of what a run tells of values that are in no column.
+const SIMULATOR: Suite = Suite {
+    packages: &["flow-sim"],
+    tests: &["run::coverage"],
+};
+
+impl Suite {
+    /// The tests for a patch, by the sources that it breaks.
+    fn of(patch: &str) -> &'static Self {
+        if patch.contains("\n+++ b/simulator/") {
+            &SIMULATOR
+        } else {
+            &MAPPER
+        }
+    }
+}
+
+/// Runs the tests against the sources in `tree`, which `patch` has broken, and returns the tests
+/// that fail.
+pub(super) fn catches(
+    workspace: &Workspace,
+    tree: &Path,
+    target: &Path,
+    patch: &Path,
+) -> Result<Vec<String>> {
+    let patch = fs::read_to_string(patch).map_err(sh::file_error("read", patch))?;
+    let suite = Suite::of(&patch);
     let test = |last: &[&str]| {
         let mut cargo = workspace.cargo();
+        let packages = suite.packages.iter().flat_map(|name| ["--package", name]);
         cargo
             .current_dir(tree)
             .args(["--config", "profile.dev.debug=false", "test", "--lib"])
-            .args(["--package", "materialize-s3-parquet"])
-            .args(["--package", "materialize-s3-parquet-fuzz"])
+            .args(packages)
             .args(["--no-fail-fast", "--target-dir"])
             .arg(target)
             .args(last);
@@ -33,7 +69,7 @@ pub(super) fn catches(workspace: &Workspace, tree: &Path, target: &Path) -> Resu
     // What cannot be built has been caught by nobody.
     sh::loud(&mut test(&["--no-run"]))?;
     let mut tests = test(&["--"]);
-    tests.args(TESTS);
+    tests.args(suite.tests);
     let output = tests
         .output()
         .map_err(|error| sh::not_started(&tests, &error))?;
@@ -60,6 +96,16 @@ fn failed(told: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_patch_is_for_the_tests_of_what_it_breaks() {
+        let suite = |path: &str| Suite::of(&format!("Broken.\n\n--- a/{path}\n+++ b/{path}\n"));
+        assert_eq!(
+            suite("simulator/src/run/coverage.rs").packages,
+            ["flow-sim"]
+        );
+        assert_eq!(suite("connector/src/mapping/batch.rs").packages.len(), 2);
+    }
 
     #[test]
     fn the_tests_that_failed_are_found() {
