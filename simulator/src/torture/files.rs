@@ -1,6 +1,8 @@
 //! The files of a run, read back with the parquet crate: quicker than a database, and the rows are
 //! known.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -75,4 +77,39 @@ fn row_of(row: &ParquetRow) -> Result<Row> {
         key: number(KEY)? as u32,
         digest: digest(text("payload").unwrap_or_default(), text("flow_document")),
     })
+}
+
+/// Leaves out what came again after a loader had taken it, under its own key and as it was, because
+/// the server copied it later than it said: no look at the final key can tell that beforehand.
+pub(super) fn without_repeats(files: Vec<File>, late_copies: &BTreeSet<String>) -> Vec<File> {
+    let mut kept: Vec<File> = Vec::new();
+    for file in files {
+        let is_same = |other: &File| other.key == file.key && other.rows == file.rows;
+        if !(late_copies.contains(&file.key) && kept.iter().any(is_same)) {
+            kept.push(file);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_copied_late_and_is_the_same_may_come_again() {
+        let file = |key: &str, error: &str| File {
+            key: key.to_owned(),
+            rows: Err(error.to_owned()),
+            seen_at: 1,
+        };
+        let late = BTreeSet::from(["late".to_owned()]);
+        let kept = |again: File| {
+            let files = vec![file("late", "rows"), file("other", "rows"), again];
+            without_repeats(files, &late).len()
+        };
+        assert_eq!(kept(file("late", "rows")), 2);
+        assert_eq!(kept(file("late", "other rows")), 3);
+        assert_eq!(kept(file("other", "rows")), 3);
+    }
 }

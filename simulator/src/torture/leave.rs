@@ -83,7 +83,8 @@ impl Playing<'_> {
     }
 
     /// Once a connector has acknowledged, its receipts must tell of what it has made visible. A
-    /// zombie may have overwritten them, and what is skipped is not told of.
+    /// zombie may have overwritten them, and what is skipped is not told of. Nor is a file of a
+    /// binding that is no longer active, if it was taken and its receipt lost: it goes on waiting.
     pub(super) fn must_have_told(&self) {
         let world = &self.cast.world;
         let skips = self.cast.settings.skips_missing;
@@ -91,7 +92,10 @@ impl Playing<'_> {
             return;
         }
         let mut waiting = self.group.staged().into_iter();
-        let is_untold = |entry: &StagedEntry| world.was_visible(entry) && !world.is_told(entry);
+        let is_untold = |entry: &StagedEntry| {
+            let is_active = self.cast.state_keys.contains(&entry.state_key);
+            is_active && world.was_visible(entry) && !world.is_told(entry)
+        };
         if let Some(entry) = waiting.find(is_untold) {
             world.surprise(format!(
                 "session {}: {} is acknowledged, and no receipt tells of it",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::check::{Evidence, judge};
-use super::files::files;
+use super::files::{files, without_repeats};
 use super::group::Group;
 use super::plan::{End, Incident, Plan, Session, Transaction, What};
 use super::report::{Report, report};
@@ -285,7 +285,6 @@ impl Run {
     }
 
     fn evidence(&self) -> Evidence {
-        let files = files(&self.world);
         let servers = &self.world.servers;
         let bucket = BUCKETS[usize::from(self.task.settings.is_second_bucket)];
         let left = self.groups();
@@ -298,7 +297,9 @@ impl Run {
         let gone = self.world.bystanders();
         let gone = servers.with_store(|store| gone.gone(store));
         let may_be_missing = self.world.may_be_missing();
-        let may_be_repeated = self.may_be_repeated();
+        let late_copies = self.late_copies();
+        let files = without_repeats(files(&self.world), &late_copies);
+        let may_be_repeated = self.may_be_repeated(late_copies);
         let record = self.world.record();
         Evidence {
             commits: record.commits.clone(),
@@ -322,11 +323,16 @@ impl Run {
     /// The files that may have been copied twice, with the same bytes: because a process that
     /// nobody waited for copied them as well, or because the server did it later than it could
     /// be seen.
-    fn may_be_repeated(&self) -> BTreeSet<String> {
+    fn may_be_repeated(&self, late_copies: BTreeSet<String>) -> BTreeSet<String> {
         if self.world.record().is_haunted {
             let writes = self.world.servers.with_store(writes);
             return writes.into_keys().collect();
         }
+        late_copies
+    }
+
+    /// The files that the server copied later than its client could see.
+    fn late_copies(&self) -> BTreeSet<String> {
         let late = self.world.servers.journal().into_iter().filter(|entry| {
             entry.target.operation == Operation::CopyObject
                 && matches!(
