@@ -62,8 +62,8 @@ impl Totals {
     /// Adds a file that has been staged.
     pub fn add_staged(&mut self, report: &FileReport, bytes: u64) {
         self.add(report.summary.rows, bytes);
-        self.rescued += report.rescued.values().sum::<u64>();
-        self.exact += report.inexact.values().sum::<u64>();
+        self.rescued += report.rescued_values();
+        self.exact += report.exact_values();
         self.published = match (self.published, report.published) {
             (Some(before), Some(more)) => Some(before.and(more)),
             (before, more) => before.or(more),
@@ -173,6 +173,16 @@ pub struct FileReport {
 }
 
 impl FileReport {
+    /// Counts the values that did not fit their columns.
+    fn rescued_values(&self) -> u64 {
+        self.rescued.values().sum()
+    }
+
+    /// Counts the values that their columns have only nearly.
+    fn exact_values(&self) -> u64 {
+        self.inexact.values().sum()
+    }
+
     /// Logs the file, and what was rescued in it; which values its columns have only nearly, of
     /// each column that `told` does not have yet.
     pub fn log(&self, binding: &Binding, upload: &FinishedUpload, told: &mut BTreeSet<usize>) {
@@ -184,8 +194,8 @@ impl FileReport {
             bytes = staged.bytes,
             parts = upload.parts,
             rowGroups = self.summary.row_groups,
-            rescued = self.rescued.values().sum::<u64>(),
-            exact = self.inexact.values().sum::<u64>(),
+            rescued = self.rescued_values(),
+            exact = self.exact_values(),
             end = self.end.as_str(),
             decodeMillis = millis(self.decoding),
             encodeMillis = millis(self.encoding),

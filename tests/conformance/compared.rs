@@ -20,16 +20,7 @@ async fn in_its_own_bucket() -> Case {
     Bucket::open(&Server::Embedded.store(), Some(&name), 0)
         .await
         .unwrap();
-    let location = Server::Embedded.location();
-    let case = Case::well();
-    case.configure(|config| {
-        config["bucket"] = json!(name);
-        config["region"] = json!(location.region);
-        config["awsAccessKeyId"] = json!(location.access_key_id);
-        config["awsSecretAccessKey"] = json!(location.secret_access_key);
-        config["advanced"] = json!({"endpoint": location.endpoint});
-    });
-    case
+    Case::in_bucket(&name)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,20 @@ impl Case {
         Self::new(json!({"n": {"type": "integer"}}), documents)
     }
 
+    /// The same, in a bucket of the embedded server that the catalog itself names.
+    pub(crate) fn in_bucket(name: &str) -> Self {
+        let location = Server::Embedded.location();
+        let case = Self::well();
+        case.configure(|config| {
+            config["bucket"] = json!(name);
+            config["region"] = json!(location.region);
+            config["awsAccessKeyId"] = json!(location.access_key_id);
+            config["awsSecretAccessKey"] = json!(location.secret_access_key);
+            config["advanced"] = json!({"endpoint": location.endpoint});
+        });
+        case
+    }
+
     /// The same catalog with another text for its fixture.
     pub(crate) fn with_fixture(self, fixture: &[u8]) -> Self {
         std::fs::write(self.path("fixture.jsonl"), fixture).unwrap();
@@ -315,16 +329,8 @@ fn what_of_the_catalog_was_replaced_is_named_without_its_secrets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_catalogs_own_bucket_is_played_and_read_back() {
-    let location = Server::Embedded.location();
     let name = bucket("catalog");
-    let case = Case::well();
-    case.configure(|config| {
-        config["bucket"] = json!(name);
-        config["region"] = json!(location.region);
-        config["awsAccessKeyId"] = json!(location.access_key_id);
-        config["awsSecretAccessKey"] = json!(location.secret_access_key);
-        config["advanced"] = json!({"endpoint": location.endpoint});
-    });
+    let case = Case::in_bucket(&name);
     let catalog = ["--s3", "catalog"];
     let told = case.ends(&catalog, 2, "or have it made with --make-bucket");
     assert!(told.contains(&format!("no bucket `{name}`")), "{told}");
@@ -337,7 +343,7 @@ async fn the_catalogs_own_bucket_is_played_and_read_back() {
     // A second run is kept apart, or refused.
     case.ends(&catalog, 2, "keep it apart with --prefix");
     case.ends(&["--s3", "catalog", "--prefix", "b"], 0, "all equal");
-    let store = Store::At(location);
+    let store = Store::At(Server::Embedded.location());
     let opening = Opening::new(&store, Some(&name), 0);
     let bucket = Bucket::open_as(&opening).await.unwrap();
     for prefix in ["t/v0000000000/", "b/t/v0000000000/"] {

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::selected;
 use crate::error::{Error, Result};
-use crate::mapping::{EXACT_FIELD, RESCUED_FIELD};
+use crate::mapping::{EXACT_FIELD, RESCUED_FIELD, selected_fields};
 use crate::protocol::flow::{FieldSelection, MaterializationSpec, materialization_spec};
 
 /// Checks the folders and fields of every binding.
@@ -61,7 +61,7 @@ fn folder_with_the_name_of_a_field(
         .split('/')
         .filter_map(|folder| Some((folder, folder.split_once('=')?)));
     folders.find_map(|(folder, (name, rest))| {
-        let field = fields(selection).find(|field| is_same_name(field, name))?;
+        let field = selected_fields(selection).find(|field| is_same_name(field, name))?;
         let leave_out = if selection.keys.iter().any(|key| key == field) {
             ""
         } else {
@@ -78,7 +78,7 @@ fn folder_with_the_name_of_a_field(
 
 fn names_that_differ_only_in_case(selection: &FieldSelection) -> Vec<(&str, &str)> {
     let mut seen = HashMap::new();
-    let names = fields(selection).chain([RESCUED_FIELD, EXACT_FIELD]);
+    let names = selected_fields(selection).chain([RESCUED_FIELD, EXACT_FIELD]);
     names
         .filter_map(|name| {
             let earlier = *seen.entry(name.to_lowercase()).or_insert(name);
@@ -89,12 +89,6 @@ fn names_that_differ_only_in_case(selection: &FieldSelection) -> Vec<(&str, &str
 
 fn is_same_name(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
-}
-
-fn fields(selection: &FieldSelection) -> impl Iterator<Item = &str> {
-    let document = Some(&selection.document).filter(|document| !document.is_empty());
-    let fields = selection.keys.iter().chain(&selection.values);
-    fields.chain(document).map(String::as_str)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub fn changes<'a>(before: Selected<'_>, after: Selected<'a>) -> Result<Vec<(&'a
     let (before, mut changes) = (column_types(before), Vec::new());
     let (collection, selection) = after;
     let projections = projections_by_field(collection);
-    for field in fields(selection) {
+    for field in selected_fields(selection) {
         let from = before.get(field).copied();
         let to = match projections.get(field) {
             Some(projection) => column_type(projection, &selection.field_config_json_map)?,
@@ -80,14 +80,15 @@ pub fn changes<'a>(before: Selected<'_>, after: Selected<'a>) -> Result<Vec<(&'a
 
 fn column_types((collection, selection): Selected<'_>) -> HashMap<&str, ColumnType> {
     let projections = projections_by_field(collection);
-    let columns = fields(selection).filter_map(|field| {
+    let columns = selected_fields(selection).filter_map(|field| {
         let projection = projections.get(field)?;
         Some((field, applied_column_type(projection, selection)?))
     });
     columns.collect()
 }
 
-fn fields(selection: &flow::FieldSelection) -> impl Iterator<Item = &str> {
+/// Lists the fields of a selection: keys, values, document.
+pub fn selected_fields(selection: &flow::FieldSelection) -> impl Iterator<Item = &str> {
     let document = Some(&selection.document).filter(|document| !document.is_empty());
     let fields = selection.keys.iter().chain(&selection.values);
     fields.chain(document).map(String::as_str)

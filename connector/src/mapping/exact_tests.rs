@@ -41,23 +41,33 @@ fn projection(field: &str, kind: &str, format: &str, is_primary_key: bool) -> fl
 
 /// A table with some of [`FORMATS`] as keys and others as values.
 fn schema(keys: &[&str], values: &[&str]) -> Schema {
-    let names = |fields: &[&str]| fields.iter().map(|&field| field.to_owned()).collect();
     let projections =
         FORMATS.map(|(field, kind, format)| projection(field, kind, format, keys.contains(&field)));
-    let mut selection = flow::FieldSelection {
-        keys: names(keys),
-        values: names(values),
-        ..Default::default()
-    };
+    let mut selection = selection(keys, values);
     let cast = r#"{"castToString":true}"#.into();
     selection
         .field_config_json_map
         .insert("cast".to_owned(), cast);
+    schema_of(projections.to_vec(), &selection)
+}
+
+fn selection(keys: &[&str], values: &[impl AsRef<str>]) -> flow::FieldSelection {
+    flow::FieldSelection {
+        keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        values: values
+            .iter()
+            .map(|value| value.as_ref().to_owned())
+            .collect(),
+        ..Default::default()
+    }
+}
+
+fn schema_of(projections: Vec<flow::Projection>, selection: &flow::FieldSelection) -> Schema {
     let collection = flow::CollectionSpec {
-        projections: projections.to_vec(),
+        projections,
         ..Default::default()
     };
-    Schema::new(&collection, &selection, JsonColumns::String, true).unwrap()
+    Schema::new(&collection, selection, JsonColumns::String, true).unwrap()
 }
 
 fn pack(value: &Json) -> Vec<u8> {
@@ -87,16 +97,20 @@ fn batches(field: &str, value: &Json, is_key: bool) -> [Batch; 2] {
             (schema(&[], &[field]), empty.0, tuple)
         };
         let mut builder = BatchBuilder::new(Arc::new(schema));
-        let store = Store {
-            binding: 0,
-            key,
-            values,
-            doc: None,
-            delete: false,
-        };
+        let store = store(key, values);
         builder.append(&store).unwrap();
         builder.finish().unwrap()
     })
+}
+
+fn store<'a>(key: Tuple<'a>, values: Tuple<'a>) -> Store<'a> {
+    Store {
+        binding: 0,
+        key,
+        values,
+        doc: None,
+        delete: false,
+    }
 }
 
 fn kept(records: &RecordBatch, column: &str) -> Option<Json> {
@@ -193,24 +207,10 @@ fn values_are_counted_where_a_field_has_the_name_of_the_column_for_exact_ones_to
         projection("number", "number", "", false),
         projection(EXACT_FIELD, "string", "", false),
     ];
-    let collection = flow::CollectionSpec {
-        projections: projections.to_vec(),
-        ..Default::default()
-    };
-    let selection = flow::FieldSelection {
-        values: fields.map(str::to_owned).to_vec(),
-        ..Default::default()
-    };
-    let schema = Schema::new(&collection, &selection, JsonColumns::String, true).unwrap();
+    let schema = schema_of(projections.to_vec(), &selection(&[], &fields));
     let mut builder = BatchBuilder::new(Arc::new(schema));
     let values = [pack(&json!(u64::MAX)), pack(&json!("own"))].concat();
-    let store = Store {
-        binding: 0,
-        key: Tuple::Packed(&[]),
-        values: Tuple::Packed(&values),
-        doc: None,
-        delete: false,
-    };
+    let store = store(Tuple::Packed(&[]), Tuple::Packed(&values));
     let sent = builder.append(&store).unwrap();
     assert_eq!(builder.bytes(), sent, "nothing is kept");
     let batch = builder.finish().unwrap();
@@ -226,24 +226,10 @@ fn what_is_kept_counts_as_bytes_and_as_memory_of_its_batch() {
         let projections = fields
             .iter()
             .map(|field| projection(field, kind, "", false));
-        let collection = flow::CollectionSpec {
-            projections: projections.collect(),
-            ..Default::default()
-        };
-        let selection = flow::FieldSelection {
-            values: fields,
-            ..Default::default()
-        };
-        let schema = Schema::new(&collection, &selection, JsonColumns::String, true).unwrap();
+        let schema = schema_of(projections.collect(), &selection(&[], &fields));
         let mut builder = BatchBuilder::new(Arc::new(schema));
         let values = pack(&json!(9_007_199_254_740_993_i64)).repeat(100);
-        let store = Store {
-            binding: 0,
-            key: Tuple::Packed(&[]),
-            values: Tuple::Packed(&values),
-            doc: None,
-            delete: false,
-        };
+        let store = store(Tuple::Packed(&[]), Tuple::Packed(&values));
         let sent: usize = (0..10).map(|_| builder.append(&store).unwrap()).sum();
         let (bytes, memory) = (builder.bytes(), builder.memory_bytes());
         let records = builder.finish().unwrap().records;

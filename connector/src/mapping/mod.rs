@@ -29,7 +29,7 @@ mod scalar;
 pub(crate) mod scale;
 
 pub use batch::{Batch, BatchBuilder};
-pub use change::{Change, Selected, changes};
+pub use change::{Change, Selected, changes, selected_fields};
 pub use column::{
     Column, ColumnType, EXACT_FIELD, JsonTypes, RESCUED_FIELD, Schema, applied_column_type,
     column_type, projections_by_field,

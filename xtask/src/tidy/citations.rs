@@ -56,10 +56,7 @@ mod tests {
     use super::*;
 
     fn cited_in(path: &str, line: &str) -> Vec<String> {
-        let source = Source {
-            path: path.to_owned(),
-            text: String::new(),
-        };
+        let source = Source::new(path, "");
         let cited = cited(&source, line);
         cited.into_iter().map(str::to_owned).collect()
     }

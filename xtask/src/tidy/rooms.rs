@@ -144,15 +144,8 @@ fn names_after_crate(source: &Source) -> BTreeSet<&str> {
 mod tests {
     use super::*;
 
-    fn source(path: &str, text: &str) -> Source {
-        Source {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
     fn what(path: &str, text: &str) -> Vec<String> {
-        let findings = findings(&[source(path, text)]);
+        let findings = findings(&[Source::new(path, text)]);
         findings.into_iter().map(|finding| finding.what).collect()
     }
 

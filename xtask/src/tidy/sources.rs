@@ -25,6 +25,14 @@ pub(super) struct Source {
 }
 
 impl Source {
+    #[cfg(test)]
+    pub(super) fn new(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
     pub(super) fn is_rust(&self) -> bool {
         self.path.strip_suffix(".rs").is_some()
     }

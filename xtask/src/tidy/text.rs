@@ -49,16 +49,9 @@ fn is_opened(source: &Source) -> bool {
 mod tests {
     use super::*;
 
-    fn source(path: &str, text: &str) -> Source {
-        Source {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
     #[test]
     fn a_file_says_what_it_is_for() {
-        let places = |path: &str, text: &str| findings(&[source(path, text)]).len();
+        let places = |path: &str, text: &str| findings(&[Source::new(path, text)]).len();
         assert_eq!(places("a/b.rs", "use x;\n"), 1);
         assert_eq!(places("a/b.rs", "//! Does.\nuse x;\n"), 0);
         assert_eq!(places("a/b/tests.rs", "use x;\n"), 0);
@@ -69,9 +62,12 @@ mod tests {
     fn wide_lines_are_counted_by_characters_and_named_once_they_are_too_many() {
         let wide = format!("//! {}\n", "é".repeat(COLUMNS));
         let fits = format!("//! {}\n", "é".repeat(COLUMNS - 4));
-        assert_eq!(long_lines(&[source("a.rs", &(wide.clone() + &fits))]), 1);
-        assert!(findings(&[source("a.rs", &wide)]).is_empty());
-        let many = findings(&[source("a.rs", &wide.repeat(MOST_LONG_LINES + 1))]);
+        assert_eq!(
+            long_lines(&[Source::new("a.rs", &(wide.clone() + &fits))]),
+            1
+        );
+        assert!(findings(&[Source::new("a.rs", &wide)]).is_empty());
+        let many = findings(&[Source::new("a.rs", &wide.repeat(MOST_LONG_LINES + 1))]);
         assert_eq!(many.len(), MOST_LONG_LINES + 2);
         assert_eq!(many[1].place, "a.rs:2");
     }
